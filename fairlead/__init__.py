@@ -1,0 +1,1 @@
+"""What both programs and users share: the API's contract, its clients and the command line."""
