@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pathlib
+from typing import ClassVar
 
 from setuptools import Command, setup
 from setuptools.command.build import build
@@ -15,10 +16,10 @@ TARGET = ROOT / "fairlead" / "api" / "pb"
 
 
 class generate(Command):  # setuptools names a command by its class
-    """Compile proto/fairlead/api/pb/*.proto into fairlead/api/pb (messages, stubs for type checkers, gRPC)."""
+    """Compile proto/fairlead/api/pb/*.proto into fairlead/api/pb: messages, type stubs, gRPC."""
 
     description = "generate Python messages from proto/"
-    user_options: list[tuple[str, str | None, str]] = []
+    user_options: ClassVar[list[tuple[str, str | None, str]]] = []
 
     def initialize_options(self) -> None:
         self.build_lib: str | None = None
@@ -56,7 +57,7 @@ class generate(Command):  # setuptools names a command by its class
 class build_generated(build):
     """The ordinary build, with the messages generated before the Python files are collected."""
 
-    sub_commands = [("generate", None), *build.sub_commands]
+    sub_commands: ClassVar = [("generate", None), *build.sub_commands]
 
 
 setup(cmdclass={"generate": generate, "build": build_generated})

@@ -1,7 +1,7 @@
 """The one interface of API objects and the carrier of custom resources.
 
-Built-in kinds are their own protobuf message; a custom resource is `Unstructured`. Whoever handles objects of any
-kind (registry, cache, clients) uses only what `Object` has, and this module's functions.
+Built-in kinds are their own protobuf message; a custom resource is `Unstructured`. Whoever handles objects of
+any kind (registry, cache, clients) uses only what `Object` has, and this module's functions.
 """
 
 from __future__ import annotations
