@@ -15,7 +15,7 @@ from fairlead.api.pb import meta_v1_pb2 as metav1
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One fault of one field: `reason` as Kubernetes names it (FieldValueInvalid), `field` like spec.ports[0]."""
+    """One fault of one field; `reason` is Kubernetes' (FieldValueInvalid), `field` a path."""
 
     reason: str
     message: str
