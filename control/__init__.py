@@ -1,0 +1,1 @@
+"""The control plane: store, API server, gateway, dispatcher, scheduler, controllers."""

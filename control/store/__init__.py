@@ -1,0 +1,1 @@
+"""etcd: the control plane's only state, and the watch cache over it."""
