@@ -195,9 +195,7 @@ def already_exists(group: str, resource: str, name: str) -> AlreadyExists:
 
 def conflict(group: str, resource: str, name: str, why: str = "") -> Conflict:
     """Return the error of a write that was decided on an old revision."""
-    why = why or (
-        "the object has been modified; please apply your changes to the latest version and try again"
-    )
+    why = why or ("the object has been modified; please apply your changes to the latest version and try again")
     message = f'Operation cannot be fulfilled on {qualified(group, resource)} "{name}": {why}'
     return Conflict(message, group=group, kind=resource, name=name)
 

@@ -95,9 +95,7 @@ KINDS: tuple[Kind, ...] = (
     _row(core_v1_pb2.Pod, "pods", "po", subresources=POD_SUBRESOURCES, categories=ALL),
     _row(core_v1_pb2.ConfigMap, "configmaps", "cm"),
     _row(core_v1_pb2.Secret, "secrets"),
-    _row(
-        core_v1_pb2.Service, "services", "svc", prefix="services/specs", subresources=STATUS, categories=ALL
-    ),
+    _row(core_v1_pb2.Service, "services", "svc", prefix="services/specs", subresources=STATUS, categories=ALL),
     _row(core_v1_pb2.ServiceAccount, "serviceaccounts", "sa", subresources=("token",)),
     _row(core_v1_pb2.Event, "events", "ev"),
     _row(

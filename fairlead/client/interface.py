@@ -109,15 +109,11 @@ class Client(Protocol):
         """
         ...
 
-    async def create(
-        self, obj: M, *, namespace: str = "", dry_run: bool = False, field_manager: str = ""
-    ) -> M:
+    async def create(self, obj: M, *, namespace: str = "", dry_run: bool = False, field_manager: str = "") -> M:
         """Create an object and return it as stored. The namespace is the object's own unless given."""
         ...
 
-    async def update(
-        self, obj: M, *, subresource: str = "", dry_run: bool = False, field_manager: str = ""
-    ) -> M:
+    async def update(self, obj: M, *, subresource: str = "", dry_run: bool = False, field_manager: str = "") -> M:
         """Replace an object, or its `status`; Conflict where its resourceVersion is stale."""
         ...
 
