@@ -1,0 +1,74 @@
+"""Faults of fields, worded as Kubernetes words them.
+
+Strategies and validators call this; a fault is an `errors.Cause` whose `field` is a path such as
+`spec.containers[0].name`. Paths are plain text, so that validating a good object costs little. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+from fairlead.api import errors
+
+Cause = errors.Cause
+Faults = list[errors.Cause]
+
+Value = str | int | float | bool | None
+
+
+def required(path: str, detail: str = "") -> Cause:
+    """Return `Required value`, with a detail if there is one."""
+    return Cause("FieldValueRequired", f"Required value: {detail}" if detail else "Required value", path)
+
+
+def invalid(path: str, value: Value, detail: str) -> Cause:
+    """Return `Invalid value: "x": detail`."""
+    return Cause("FieldValueInvalid", f"Invalid value: {shown(value)}: {detail}", path)
+
+
+def unsupported(path: str, value: Value, supported: Iterable[str]) -> Cause:
+    """Return `Unsupported value: "x": supported values: "A", "B"`, the supported ones sorted."""
+    listed = ", ".join(shown(one) for one in sorted(supported))
+    return Cause("FieldValueNotSupported", f"Unsupported value: {shown(value)}: supported values: {listed}", path)
+
+
+def duplicate(path: str, value: Value) -> Cause:
+    """Return `Duplicate value: "x"`."""
+    return Cause("FieldValueDuplicate", f"Duplicate value: {shown(value)}", path)
+
+
+def not_found(path: str, value: Value) -> Cause:
+    """Return `Not found: "x"`: a reference to nothing."""
+    return Cause("FieldValueNotFound", f"Not found: {shown(value)}", path)
+
+
+def forbidden(path: str, detail: str) -> Cause:
+    """Return `Forbidden: detail`."""
+    return Cause("FieldValueForbidden", f"Forbidden: {detail}", path)
+
+
+def too_long(path: str, limit: int) -> Cause:
+    """Return `Too long: may not be more than <limit> bytes`."""
+    return Cause("FieldValueTooLong", f"Too long: may not be more than {limit} bytes", path)
+
+
+def too_many(path: str, count: int, limit: int) -> Cause:
+    """Return `Too many: <count>: must have at most <limit> items`."""
+    return Cause("FieldValueTooMany", f"Too many: {count}: must have at most {limit} items", path)
+
+
+def invalids(path: str, value: Value, details: Sequence[str]) -> Faults:
+    """Return one `Invalid value` a detail."""
+    return [invalid(path, value, detail) for detail in details]
+
+
+def shown(value: Value) -> str:
+    """Return a value as Go's %q and %v show it: text quoted, numbers and booleans bare, nothing as `null`."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
