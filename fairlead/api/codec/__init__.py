@@ -1,0 +1,31 @@
+"""The codec: messages to and from Kubernetes' JSON and YAML, etcd's bytes and the wire's Any.
+
+Everything that crosses an edge passes here; the names below are all that others use. Compiled per message
+type from the field table at first use.
+"""
+
+from fairlead.api.codec.convert import decode_object, dumps, from_json, to_json, to_yaml, unknown_fields
+from fairlead.api.codec.errors import DecodeError, StrictDecodeError
+from fairlead.api.codec.storage import decode_stored, encode_stored, from_any, message_from_any, to_any
+from fairlead.api.codec.text import Document, documents, duplicate_fields, load_yaml_documents, loads
+
+__all__ = [
+    "DecodeError",
+    "Document",
+    "StrictDecodeError",
+    "decode_object",
+    "decode_stored",
+    "documents",
+    "dumps",
+    "duplicate_fields",
+    "encode_stored",
+    "from_any",
+    "from_json",
+    "load_yaml_documents",
+    "loads",
+    "message_from_any",
+    "to_any",
+    "to_json",
+    "to_yaml",
+    "unknown_fields",
+]

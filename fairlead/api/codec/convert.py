@@ -1,0 +1,89 @@
+"""Objects and messages to and from JSON-shaped Python, for either carrier of an object."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar, cast
+
+import orjson
+from google.protobuf.message import Message
+
+from fairlead.api import objects, scheme
+from fairlead.api.codec import decode, encode, errors, text
+from fairlead.api.pb import meta_v1_pb2 as metav1
+
+Json = Any
+M = TypeVar("M", bound=Message)
+
+
+def to_json(obj: Message | objects.Object, *, kind: scheme.Kind | None = None) -> dict[str, Json]:
+    """Return the JSON of an object or of any message; objects, lists and options begin with their kind.
+
+    `kind` names it otherwise than the message does.
+    """
+    if isinstance(obj, objects.Unstructured):
+        named = {"apiVersion": obj.kind.api_version, "kind": obj.kind.kind}
+        metadata = encode.part(metav1.ObjectMeta.DESCRIPTOR.full_name)(obj.metadata)
+        return {**named, "metadata": metadata, **obj.content}
+    assert isinstance(obj, Message)
+    found: dict[str, Json] = encode.top(type(obj))(obj)
+    if kind is None:
+        return found
+    return {**found, "apiVersion": kind.api_version, "kind": kind.kind}
+
+
+def from_json(data: dict[str, Json], message_type: type[M], *, strict: bool = True) -> M:
+    """Return the message of JSON-shaped data, whatever apiVersion and kind it names.
+
+    Raises DecodeError with the path of a wrong value and, where strict, StrictDecodeError with all fields
+    that are unknown.
+    """
+    message = message_type()
+    unknown = decode.read(data, message)
+    if unknown and strict:
+        raise errors.StrictDecodeError([f'unknown field "{path}"' for path in unknown])
+    return message
+
+
+def unknown_fields(data: dict[str, Json], message_type: type[Message]) -> list[str]:
+    """Return the paths of the fields of the data that the message does not have."""
+    return decode.read(data, message_type())
+
+
+def decode_object(
+    data: dict[str, Json], *, strict: bool = True, scheme: scheme.Scheme = scheme.DEFAULT
+) -> objects.Object:
+    """Return the object of JSON-shaped data by its apiVersion and kind.
+
+    Raises DecodeError as from_json does and where either is missing, scheme.UnknownKind for a kind that is
+    not served.
+    """
+    if not isinstance(data, dict):
+        raise errors.mismatch("an object", data)
+    kind = scheme.by_kind(_named(data, "apiVersion"), _named(data, "kind"))
+    if kind.message is not None:
+        return cast(objects.Object, from_json(data, kind.message, strict=strict))
+    try:
+        metadata = from_json(data.get("metadata") or {}, metav1.ObjectMeta, strict=False)
+    except errors.DecodeError as error:
+        raise error.under("metadata") from None
+    content = {key: value for key, value in data.items() if key not in ("apiVersion", "kind", "metadata")}
+    return objects.Unstructured(kind, metadata, content)
+
+
+def _named(data: dict[str, Json], key: str) -> str:
+    value = data.get(key)
+    if value is None or value == "":
+        raise errors.DecodeError(f"Object '{key.capitalize() if key == 'kind' else key}' is missing")
+    if not isinstance(value, str):
+        raise errors.mismatch("a string", value).under(key)
+    return value
+
+
+def dumps(obj: Message | objects.Object) -> bytes:
+    """Return the JSON text of an object or of any message."""
+    return orjson.dumps(to_json(obj))
+
+
+def to_yaml(obj: Message | objects.Object) -> str:
+    """Return the YAML text of an object with sorted keys, as kubectl prints it."""
+    return text.to_yaml(to_json(obj))
