@@ -29,8 +29,8 @@ _META_CORE = {
 _BARE_KINDS = {
     "AdmissionReview", "APIGroup", "APIGroupList", "APIResourceList", "APIVersions", "ApplyOptions",
     "CreateOptions", "DeleteOptions", "GetOptions", "ListOptions", "NodeProxyOptions", "PatchOptions",
-    "PodAttachOptions", "PodExecOptions", "PodLogOptions", "PodPortForwardOptions", "PodProxyOptions", "RangeAllocation",
-    "SerializedReference", "ServiceProxyOptions", "TableOptions", "UpdateOptions",
+    "PodAttachOptions", "PodExecOptions", "PodLogOptions", "PodPortForwardOptions", "PodProxyOptions",
+    "RangeAllocation", "SerializedReference", "ServiceProxyOptions", "TableOptions", "UpdateOptions",
 }  # fmt: skip
 
 
