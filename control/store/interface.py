@@ -115,10 +115,11 @@ class Store(Protocol):
         """Return the newest revision, by a quorum read."""
         ...
 
-    def watch(self, prefix: str, after: int) -> AsyncIterator[Batch]:
+    def watch(self, prefix: str, after: int, *, previous: bool = True) -> AsyncIterator[Batch]:
         """Iterate over the changes under a prefix with revisions above `after`, for ever.
 
-        It reconnects by itself without losing an event; errors.Expired where `after` is compacted.
+        It reconnects by itself without losing an event; errors.Expired where `after` is compacted. Who keeps
+        what was stored before says previous=False, which spares reading it again.
         """
         ...
 
