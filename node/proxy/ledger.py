@@ -52,6 +52,13 @@ class Ledger:
         """Tell whether an object has changed that `refresh` has not seen."""
         return bool(self._dirty)
 
+    def reconfigure(self, config: model.Config) -> None:
+        """Take new addresses, zone or flags of the same node; every Service is to be recomputed."""
+        if (config.node_name, config.family) != (self._config.node_name, self._config.family):
+            raise ValueError("a ledger is of one node and one address family")
+        self._config = config
+        self._dirty.update(dict.fromkeys(self._services))
+
     def put_service(self, service: corev1.Service) -> None:
         """Take a Service that is new or changed."""
         key = model.key_of(service)

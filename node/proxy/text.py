@@ -1,7 +1,7 @@
 """The text that iptables-restore reads, and the little that is needed of what iptables-save writes.
 
 Called by the proxy; calls the rules. Pure. Every text is meant for `iptables-restore --noflush`: a chain that
-is declared is emptied and filled again, all others stay, and each table's part takes effect at once.
+is declared is emptied and filled again, all others stay, and what stands before a COMMIT takes effect at once.
 """
 
 from __future__ import annotations
@@ -10,6 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from node.proxy import rules
+
+Jump = tuple[str, str, str, str]
+"""Table, built-in chain, own chain, match."""
+
+_TARGETS_FIRST = ("KUBE-MARK-", "KUBE-SEP-", "KUBE-SVC-", "KUBE-SVL-", "KUBE-EXT-", "KUBE-FW-", "KUBE-NODEPORTS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,29 +30,57 @@ class Found:
 def render(
     chains: Mapping[rules.Chain, rules.Lines],
     removed: Iterable[rules.Chain] = (),
-    jumps: Iterable[tuple[str, str, str, str]] = (),
+    jumps: Iterable[Jump] = (),
     retired_jumps: Iterable[tuple[str, str]] = (),
+    *,
+    section_lines: int = 0,
 ) -> str:
     """Return one restore text: chains to write whole, chains to remove, jumps to put first.
 
-    `retired_jumps` are lines (table, `-A …`) to delete. A table that nothing concerns is left out.
+    `retired_jumps` are lines (table, `-A …`) to delete. A table that nothing concerns is left out. A part that
+    takes effect at once has about `section_lines` lines (0: a table is one part), those that are jumped to
+    before those that jump, so that between two parts every rule leads somewhere.
     """
     removed, jumps, retired_jumps = sorted(removed), list(jumps), list(retired_jumps)
     parts: list[str] = []
     for table in rules.TABLES:
-        kept = sorted(chain for chain in chains if chain[0] == table)
+        kept = sorted((chain for chain in chains if chain[0] == table), key=_rank)
         gone = [chain for chain in removed if chain[0] == table]
-        body = [f":{name} - [0:0]" for _, name in kept]
-        # A chain is declared, and so emptied, before it is removed: it may hold rules, and refer to others.
-        body += [f":{name} - [0:0]" for _, name in gone]
-        body += ["-D" + line[2:] for where, line in retired_jumps if where == table]
-        for chain in kept:
-            body += chains[chain]
-        body += [_jump(source, target, match) for where, source, target, match in jumps if where == table]
-        body += [f"-X {name}" for _, name in gone]
-        if body:
-            parts += [f"*{table}", *body, "COMMIT"]
+        sections = _sections(kept, chains, section_lines)
+        # What goes is declared, and so emptied, once nothing leads there: it may itself lead to what goes too.
+        last = [f":{name} - [0:0]" for _, name in gone]
+        last += ["-D" + line[2:] for where, line in retired_jumps if where == table]
+        final = [_jump(source, target, match) for where, source, target, match in jumps if where == table]
+        final += [f"-X {name}" for _, name in gone]
+        if last or final or sections:
+            declared, filled = sections.pop() if sections else ([], [])
+            sections.append(([*declared, *last], [*filled, *final]))
+        for declared, filled in sections:
+            parts += [f"*{table}", *declared, *filled, "COMMIT"]
     return "\n".join(parts) + "\n" if parts else ""
+
+
+def _rank(chain: rules.Chain) -> tuple[int, str]:
+    """Order chains so that a jump's target comes before the jump."""
+    name = chain[1]
+    for rank, prefix in enumerate(_TARGETS_FIRST):
+        if name.startswith(prefix):
+            return rank, name
+    return len(_TARGETS_FIRST), name
+
+
+def _sections(
+    ordered: list[rules.Chain], chains: Mapping[rules.Chain, rules.Lines], size: int
+) -> list[tuple[list[str], list[str]]]:
+    """Split chains into parts: declarations and rules of each."""
+    sections: list[tuple[list[str], list[str]]] = []
+    for chain in ordered:
+        if not sections or (size and len(sections[-1][0]) + len(sections[-1][1]) >= size):
+            sections.append(([], []))
+        declared, filled = sections[-1]
+        declared.append(f":{chain[1]} - [0:0]")
+        filled += chains[chain]
+    return sections
 
 
 def _jump(source: str, target: str, match: str) -> str:
@@ -75,7 +108,7 @@ def parse_save(saved: str) -> Found:
     return Found(frozenset(chains), frozenset(jumps), tuple(lines))
 
 
-def full(wanted: Mapping[rules.Chain, rules.Lines], found: Found) -> str:
+def full(wanted: Mapping[rules.Chain, rules.Lines], found: Found, *, section_lines: int = 0) -> str:
     """Return the text that makes any state the wanted one, without touching what is not ours."""
     stale = {
         chain
@@ -83,7 +116,7 @@ def full(wanted: Mapping[rules.Chain, rules.Lines], found: Found) -> str:
         if chain not in wanted and chain[0] == rules.NAT and chain[1].startswith(rules.OWN_PREFIXES)
     }
     missing = [jump for jump in rules.JUMPS if jump[:3] not in found.jumps]
-    return render(wanted, stale, missing)
+    return render(wanted, stale, missing, section_lines=section_lines)
 
 
 def removal(found: Found, fixed: Iterable[rules.Chain]) -> str:
