@@ -105,10 +105,10 @@ def parse(text: str) -> Quantity:
         raise QuantityError(FORMAT_WRONG)
     match = _SHAPE.fullmatch(text)
     if match is None:
-        raise QuantityError(FORMAT_WRONG if text.count(".") < 2 else NUMERIC_WRONG)
+        raise QuantityError(FORMAT_WRONG)
     sign, whole, fraction, suffix = match[1], match[2].lstrip("0"), match[3] or "", match[4]
     if not match[2] and not fraction:
-        raise QuantityError(NUMERIC_WRONG if match[3] is not None or match[1] else FORMAT_WRONG)
+        raise QuantityError(NUMERIC_WRONG)
     base, power, family = _interpret(suffix)
     digits = int(whole + fraction or "0")
     # the amount in nano-units is numerator / divisor

@@ -103,9 +103,7 @@ def _field(package: str, name: str, row: Mapping[str, Any]) -> Field:
     )
 
 
-def _identity(
-    package: str, entry: Mapping[str, Any], name: str, fields: tuple[Field, ...]
-) -> tuple[str, str]:
+def _identity(package: str, entry: Mapping[str, Any], name: str, fields: tuple[Field, ...]) -> tuple[str, str]:
     """Return (apiVersion, kind) of a message that is an object, a list or options; else two empty texts."""
     meta = any(f.json == "metadata" and f.type in (OBJECT_META, LIST_META) for f in fields)
     if name.endswith(("TemplateSpec", "ClaimTemplate")):
