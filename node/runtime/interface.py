@@ -141,7 +141,6 @@ class ContainerSpec:
     resources: Resources = Resources()
     security: Security = Security()
     namespaces: Namespaces = Namespaces()
-    sysctls: Mapping[str, str] = field(default_factory=dict)
     stdin: bool = False
     stdin_once: bool = False
     tty: bool = False

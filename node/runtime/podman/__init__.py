@@ -1,0 +1,1 @@
+"""The runtime on a Podman service: libpod's HTTP API on its unix socket."""
