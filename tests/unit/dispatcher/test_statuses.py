@@ -1,0 +1,92 @@
+"""What is written of reported statuses."""
+
+from __future__ import annotations
+
+from control.dispatcher import statuses
+from fairlead.api.pb import core_v1_pb2 as corev1
+from tests.unit.dispatcher import objects
+
+
+def reported(phase: str, *, ready: str = "True", at: int = 50) -> corev1.PodStatus:
+    """Return a status as an agent reports it."""
+    status = corev1.PodStatus(phase=phase)
+    status.conditions.add(type="Ready", status=ready).lastTransitionTime.seconds = at
+    return status
+
+
+def test_unchanged_status_is_not_written() -> None:
+    """A status that is stored already, but for a later transition time, changes nothing."""
+    stored = objects.pod("web", "a")
+    stored.status.CopyFrom(reported("Running", at=50))
+
+    assert statuses.pod(stored, reported("Running", at=99)) is None
+
+
+def test_conditions_of_others_stay() -> None:
+    """The scheduler's PodScheduled outlives the agent's report."""
+    stored = objects.pod("web", "a")
+    stored.status.conditions.add(type="PodScheduled", status="True")
+
+    written = statuses.pod(stored, reported("Running"))
+
+    assert written is not None
+    assert [condition.type for condition in written.status.conditions] == ["PodScheduled", "Ready"]
+    assert stored.status.phase == ""
+
+
+def test_readiness_that_another_took_away_is_restored() -> None:
+    """The node lifecycle wrote Ready=False while the node was away; the agent's word is True."""
+    stored = objects.pod("web", "a")
+    stored.status.CopyFrom(reported("Running", ready="False", at=60))
+
+    written = statuses.pod(stored, reported("Running", at=50))
+
+    assert written is not None
+    assert [(c.status, c.lastTransitionTime.seconds) for c in written.status.conditions] == [("True", 50)]
+
+
+def test_finished_pod_stays_finished() -> None:
+    """A late report of Running does not wake a pod that has Failed."""
+    stored = objects.pod("web", "a", phase="Failed")
+
+    assert statuses.pod(stored, reported("Running")) is None
+
+
+def test_node_heartbeat_times_alone_are_no_change() -> None:
+    """Steady state writes nothing."""
+    stored = objects.node("a")
+    status = corev1.NodeStatus()
+    status.conditions.add(type="Ready", status="True").lastHeartbeatTime.seconds = 99
+
+    assert statuses.node(stored, status) is None
+
+
+def test_node_that_is_gone_is_unknown_in_all_conditions() -> None:
+    """Ready and the pressures become Unknown with Kubernetes' words; a second time changes nothing."""
+    stored = objects.node("a")
+
+    written = statuses.unknown(stored, 70.0)
+
+    assert written is not None
+    ready, *others = written.status.conditions
+    assert (ready.status, ready.reason, ready.message) == (
+        "Unknown",
+        "NodeStatusUnknown",
+        "Kubelet stopped posting node status.",
+    )
+    assert [c.type for c in others] == ["MemoryPressure", "DiskPressure", "PIDPressure"]
+    assert statuses.unknown(written, 80.0) is None
+
+
+def test_node_comes_back_with_its_agents_word() -> None:
+    """Reported conditions replace Unknown, with the time of that transition."""
+    stored = statuses.unknown(objects.node("a"), 70.0)
+    assert stored is not None
+    status = corev1.NodeStatus()
+    status.conditions.add(type="Ready", status="True", reason="KubeletReady").lastTransitionTime.seconds = 75
+
+    written = statuses.node(stored, status)
+
+    assert written is not None
+    ready = written.status.conditions[0]
+    assert (ready.status, ready.lastTransitionTime.seconds) == ("True", 75)
