@@ -105,4 +105,6 @@ def fault(status: int, content: bytes, missing: type[interface.RuntimeFault]) ->
         text = orjson.loads(content)["message"]
     except (orjson.JSONDecodeError, KeyError, TypeError):
         text = content.decode(errors="replace").strip()
+    if "image not known" in text:  # libpod answers 500 for it where a container is created
+        return interface.NoSuchImage(text)
     return missing(text) if status == 404 else interface.Refused(text)

@@ -33,6 +33,8 @@ _EVENTS: Mapping[str, interface.EventKind] = {
 def container(body: Mapping[str, Any]) -> interface.Container:
     """Return a container from `GET /libpod/containers/{name}/json`."""
     state = body["State"]
+    started = seconds(state["StartedAt"])
+    finished = seconds(state["FinishedAt"])
     return interface.Container(
         id=body["Id"],
         name=body["Name"],
@@ -41,8 +43,9 @@ def container(body: Mapping[str, Any]) -> interface.Container:
         labels=body["Config"].get("Labels") or {},
         state=_STATES.get(state["Status"], "exited"),
         created_at=seconds(body["Created"]),
-        started_at=seconds(state["StartedAt"]),
-        finished_at=seconds(state["FinishedAt"]),
+        started_at=started,
+        # libpod notes the start after the fact: of a short process sometimes after its end.
+        finished_at=max(started, finished) if finished else 0.0,
         exit_code=state["ExitCode"],
         oom_killed=state["OOMKilled"],
         pid=state["Pid"],

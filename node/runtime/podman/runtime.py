@@ -20,6 +20,8 @@ _OURS = orjson.dumps({"label": [interface.UID_LABEL]}).decode()
 # After SIGKILL a process may still hang in the kernel: then the caller tries again.
 _KILLED_SECONDS = 10.0
 _EXEC_POLL_SECONDS = 0.05
+# libpod's word where a call does not fit a container's state.
+_NOT_RUNNING = "container state improper"
 
 
 class PodmanRuntime:
@@ -97,8 +99,12 @@ class PodmanRuntime:
             raise interface.Unavailable(f"container {container} is still there after SIGKILL")
 
     async def kill(self, container: str, signal: str = "SIGKILL") -> None:
-        """Send a signal; 409 is libpod's answer for a container that does not run."""
-        await self._removal.call("post", f"/containers/{container}/kill", params={"signal": signal}, accept=(409,))
+        """Send a signal."""
+        try:
+            await self._removal.call("post", f"/containers/{container}/kill", params={"signal": signal})
+        except interface.Refused as error:
+            if _NOT_RUNNING not in str(error):
+                raise
 
     async def remove(self, container: str) -> None:
         """Remove a container, its log and its anonymous volumes."""
