@@ -100,22 +100,26 @@ def _setter(field: table.Field, pending: Pending) -> Reader:
 
 
 def _set_scalar(field: table.Field) -> Reader:
-    name, label = field.name, field.json
+    name, label, pointer = field.name, field.json, field.pointer
     if field.type == "string":
 
         def set_string(value: Json, message: Any, unknown: list[str]) -> None:
             if not isinstance(value, str):
                 raise errors.mismatch("a string", value).under(label)
-            setattr(message, name, value)
+            # a zero that is no pointer's must not make its message present
+            if value or pointer:
+                setattr(message, name, value)
 
         return set_string
     convert = CONVERSIONS[field.type]
 
     def set_scalar(value: Json, message: Any, unknown: list[str]) -> None:
         try:
-            setattr(message, name, convert(value))
+            converted = convert(value)
         except errors.DecodeError as error:
             raise error.under(label) from None
+        if converted or pointer:
+            setattr(message, name, converted)
 
     return set_scalar
 
@@ -177,7 +181,18 @@ def _set_message(field: table.Field, read: Reader) -> Reader:
         if len(unknown) != before:
             unknown[before:] = [errors.join(label, path) for path in unknown[before:]]
 
-    return set_message
+    return set_message if pointer or field.type not in special.WRITERS else _unless_zero(field, set_message)
+
+
+def _unless_zero(field: table.Field, setter: Reader) -> Reader:
+    """Return a setter that leaves a message unset where its JSON, such as 0, is that of an unset one."""
+    zero = special.WRITERS[field.type](table.message_type(field.type)())
+
+    def set_unless_zero(value: Json, message: Any, unknown: list[str]) -> None:
+        if value != zero or isinstance(value, bool):
+            setter(value, message, unknown)
+
+    return set_unless_zero
 
 
 def _set_message_list(field: table.Field, read: Reader) -> Reader:

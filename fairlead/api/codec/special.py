@@ -197,8 +197,3 @@ UNIONS = {
     f"{EXTENSIONS}.JSONSchemaPropsOrArray",
     f"{EXTENSIONS}.JSONSchemaPropsOrStringArray",
 }
-# A non-pointer field of these that was never set is null in JSON.
-NULL_WHEN_EMPTY = {
-    f"{META}.Time", f"{META}.MicroTime", f"{META}.FieldsV1", f"{META}.Verbs", f"{RUNTIME}.RawExtension",
-    f"{RUNTIME}.Unknown", f"{EXTENSIONS}.JSON",
-}  # fmt: skip

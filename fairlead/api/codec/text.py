@@ -108,9 +108,7 @@ class _Loader(yaml.CSafeLoader):
             own.add(key)
         self.flatten_mapping(node)
         return {
-            _key(self.construct_object(key_node, deep=True), key_node): self.construct_object(
-                value, deep=deep
-            )
+            _key(self.construct_object(key_node, deep=True), key_node): self.construct_object(value, deep=deep)
             for key_node, value in node.value
         }
 
@@ -148,9 +146,7 @@ def _construct_map(loader: Any, node: Any) -> Iterator[dict[str, Json]]:
 
 
 def _construct_binary(loader: Any, node: Any) -> str:
-    return bytes(yaml.constructor.SafeConstructor.construct_yaml_binary(loader, node)).decode(
-        "utf-8", "replace"
-    )
+    return bytes(yaml.constructor.SafeConstructor.construct_yaml_binary(loader, node)).decode("utf-8", "replace")
 
 
 for _tag, _pattern, _first in _RESOLVERS:
