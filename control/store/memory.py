@@ -115,6 +115,8 @@ class MemoryStore:
                 after = events[-1].revision
                 yield Batch(tuple(events), after)
             else:
+                if self._available and not events:
+                    after = max(after, self._revision)
                 await self._changed()
 
     async def grant(self, seconds: int) -> int:

@@ -1,0 +1,322 @@
+"""The watch cache: every object of the cluster in memory, as far as one revision.
+
+Each control process has one. It lists once, follows one watch on the whole of etcd, and serves every get,
+list and watch of the API. A linearizable read is `await fresh()` and then a plain read: `get` and `list` are
+functions, so what they return between two awaits belongs to one `revision`.
+
+The watch spans all keys, not /registry/ alone, so that every revision of etcd arrives as an event and a quorum
+read's revision is always reached. Keys that no kind of the scheme claims pass by. Past changes are kept for
+each kind (`table.RING_CHANGES`), so that a reader that reconnects goes on where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import logging
+import time
+from collections.abc import Sequence
+
+from control.store import entry as entries
+from control.store import interface, mutation, table, watcher
+from control.store.entry import Change, Entry
+from fairlead.api import codec, errors
+from fairlead.api import scheme as schemes
+
+WAIT_SECONDS = interface.UNAVAILABLE_SECONDS
+RETRY_SECONDS = 0.5
+SLICE_SECONDS = 0.005  # the longest that applying changes keeps the loop to itself
+PAGE_ITEMS = 500
+TICK_SECONDS = 0.05
+ROOT = "/registry/"
+
+_Changes = dict[str, list[Change]]
+
+_log = logging.getLogger(__name__)
+
+
+class Cache:
+    """Objects of all kinds at one revision, kept current by `run`."""
+
+    def __init__(
+        self,
+        store: interface.Store,
+        scheme: schemes.Scheme = schemes.DEFAULT,
+        *,
+        detect_mutations: bool | None = None,
+    ) -> None:
+        self._store = store
+        self._scheme = scheme
+        self._tables: dict[str, table.Table] = {}
+        for kind in scheme:
+            self._tables.setdefault(kind.prefix, table.Table(kind))
+        self._depths = sorted({prefix.count("/") + 1 for prefix in self._tables}, reverse=True)
+        self._detector = mutation.MutationDetector(detect_mutations)
+        self._revision = 0
+        self._filled = asyncio.Event()
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._order = itertools.count()
+        self._next_read: asyncio.Task[int] | None = None
+        self._this_read: asyncio.Task[int] | None = None
+        self._ticking: asyncio.TimerHandle | None = None
+
+    async def run(self) -> None:
+        """Fill the cache and follow the store, for ever; one supervised task of the process."""
+        while True:
+            try:
+                if not self._filled.is_set():
+                    await self._fill()
+                await self._follow()
+            except errors.Expired:
+                _log.warning("history is compacted, listing again", extra={"revision": self._revision})
+                self._filled.clear()
+            except (errors.ServiceUnavailable, errors.Timeout) as error:
+                _log.warning("etcd does not answer", extra={"error": str(error)})
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def ready(self) -> None:
+        """Wait until the cache has been filled for the first time."""
+        if not self._revision:
+            await self._filled.wait()
+
+    @property
+    def revision(self) -> int:
+        """The revision that reads show: 0 before the first fill."""
+        return self._revision
+
+    async def wait_for(self, revision: int, timeout: float = WAIT_SECONDS) -> None:
+        """Wait until reads show a revision; errors.Timeout, as Kubernetes words it, where that takes too long."""
+        if revision <= self._revision:
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (revision, next(self._order), future))
+        try:
+            async with asyncio.timeout(timeout):
+                await future
+        except TimeoutError:
+            message = f"Too large resource version: {revision}, current: {self._revision}"
+            raise errors.Timeout(message, retry_after_seconds=1) from None
+
+    async def fresh(self) -> int:
+        """Make the following reads linearizable: wait until the cache has what etcd had when this was called.
+
+        Returns the revision of that quorum read, which all who call meanwhile share. ServiceUnavailable within
+        WAIT_SECONDS where no leader answers or the watch does not follow.
+        """
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                revision = await asyncio.shield(self._queued_read())
+                await self.wait_for(revision, 2 * WAIT_SECONDS)
+        except TimeoutError:
+            raise errors.ServiceUnavailable("etcd does not answer, or its watch lags behind") from None
+        return revision
+
+    def get(self, kind: schemes.Kind, namespace: str, name: str) -> Entry | None:
+        """Return an object; the namespace is empty for a cluster-scoped kind."""
+        return self._tables[kind.prefix].get(kind.key(namespace, name))
+
+    def list(self, kind: schemes.Kind, namespace: str = "") -> Sequence[Entry]:
+        """Return a collection in key order, as of `revision`; a fresh list of shared entries."""
+        return self._tables[kind.prefix].list(namespace)
+
+    def index(self, kind: schemes.Kind, name: str, function: table.IndexFunction) -> None:
+        """Keep a kind's objects by the values that a pure function finds in each (pods by node, by owner)."""
+        self._tables[kind.prefix].index(name, function)
+
+    def find(self, kind: schemes.Kind, name: str, value: str) -> Sequence[Entry]:
+        """Return the entries that an index holds under a value, in no particular order."""
+        return self._tables[kind.prefix].find(name, value)
+
+    def watch(
+        self,
+        kind: schemes.Kind,
+        namespace: str = "",
+        *,
+        after: int,
+        limits: watcher.Limits = watcher.USUAL,
+    ) -> watcher.Watcher:
+        """Return an async iterator over the changes with revisions above `after`, in batches.
+
+        errors.Expired here where `after` is older than what the cache remembers, later where the reader falls
+        behind its limits. Close it, or use it in `async with`. The cache must be ready.
+        """
+        if not self._revision:
+            raise errors.ServiceUnavailable("the watch cache is not filled yet")
+        source = self._tables[kind.prefix]
+        if after < source.floor:
+            raise errors.Expired(f"too old resource version: {after} ({source.floor})")
+        made = watcher.Watcher(
+            kind.key_prefix(namespace) if namespace else "",
+            after,
+            published=lambda: self._revision,
+            detach=source.watchers.discard,
+            limits=limits,
+        )
+        missed = source.since(after)
+        if missed:
+            made.offer(missed)
+        source.watchers.add(made)
+        self._arm()
+        return made
+
+    def check_mutations(self) -> None:
+        """Raise MutatedError where a reader has changed a shared object; does nothing unless it detects."""
+        self._detector.check()
+
+    async def _fill(self) -> None:
+        """Read everything at one revision and show it; watchers see what changed since the last fill."""
+        found: dict[str, dict[str, Entry]] = {prefix: {} for prefix in self._tables}
+        start, revision, remaining = "", 0, 1
+        pause = _Pause()
+        while remaining:
+            page = await self._store.list(ROOT, start=start, limit=PAGE_ITEMS, revision=revision)
+            revision, remaining = page.revision, page.remaining
+            for item in page.items:
+                start = item.key + "\0"
+                source = self._locate(item.key)
+                held = source and self._decode(source, item)
+                if source and held:
+                    found[source.kind.prefix][item.key] = held
+                if pause.due():
+                    await asyncio.sleep(0)
+        self._replace(found, revision)
+        _log.info("filled the watch cache", extra={"revision": revision, "objects": sum(map(len, found.values()))})
+
+    def _replace(self, found: dict[str, dict[str, Entry]], revision: int) -> None:
+        first = not self._revision
+        for prefix, source in self._tables.items():
+            changes: Sequence[Change] = () if first else self._differences(source, found[prefix], revision)
+            source.fill(found[prefix].values())
+            for held in found[prefix].values():
+                self._detector.saw(held)
+            if changes:
+                source.publish(changes)
+            source.forget_changes(revision)
+        self._filled.set()
+        self._publish(revision)
+
+    def _differences(self, source: table.Table, found: dict[str, Entry], revision: int) -> Sequence[Change]:
+        """Return what happened between two lists, deletions last: their own revisions are not known."""
+        present: list[Change] = []
+        gone: list[Change] = []
+        for previous in source.list(""):
+            if previous.key not in found:
+                self._detector.forget(previous.key)
+                gone.append(entries.deleted(previous, revision))
+        for key, held in found.items():
+            before = source.get(key)
+            if before is None:
+                present.append(Change("ADDED", held, None))
+            elif before.revision != held.revision:
+                present.append(Change("MODIFIED", held, before))
+        present.sort(key=lambda change: change.revision)
+        return present + gone
+
+    async def _follow(self) -> None:
+        async for batch in self._store.watch("", self._revision, previous=False):
+            await self._apply(batch)
+
+    async def _apply(self, batch: interface.Batch) -> None:
+        """Apply events revision by revision, showing what is done whenever the loop has waited long enough."""
+        changes: _Changes = {}
+        pause = _Pause()
+        done = self._revision
+        for event in batch.events:
+            if event.revision > done and pause.due():
+                self._show(changes, done)
+                changes = {}
+                await asyncio.sleep(0)
+            done = event.revision
+            source = self._locate(event.key)
+            change = source and self._change(source, event)
+            if source and change:
+                changes.setdefault(source.kind.prefix, []).append(change)
+        self._show(changes, batch.revision)
+
+    def _change(self, source: table.Table, event: interface.Event) -> Change | None:
+        if event.current is None:
+            self._detector.forget(event.key)
+            previous = source.remove(event.key)
+            return entries.deleted(previous, event.revision) if previous else None
+        held = self._decode(source, event.current)
+        if held is None:
+            return None
+        self._detector.saw(held)
+        previous = source.put(held)
+        return Change("MODIFIED" if previous else "ADDED", held, previous)
+
+    def _show(self, changes: _Changes, revision: int) -> None:
+        for prefix, some in changes.items():
+            self._tables[prefix].publish(some)
+        self._publish(revision)
+
+    def _publish(self, revision: int) -> None:
+        self._revision = revision
+        while self._waiting and self._waiting[0][0] <= revision:
+            future = heapq.heappop(self._waiting)[2]
+            if not future.done():
+                future.set_result(None)
+        self._arm()
+
+    def _arm(self) -> None:
+        """See to it that watchers without changes hear, in a while, how far the cache has come."""
+        if self._ticking is None and any(
+            reader.lagging for source in self._tables.values() for reader in source.watchers
+        ):
+            self._ticking = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
+
+    def _tick(self) -> None:
+        self._ticking = None
+        now = asyncio.get_running_loop().time()
+        waiting = [reader.tick(now) for source in self._tables.values() for reader in source.watchers]
+        if any(waiting):
+            self._arm()
+
+    def _locate(self, key: str) -> table.Table | None:
+        """Return the table whose kind a key belongs to: the longest prefix whose rest is [namespace/]name."""
+        parts = key.split("/")
+        if len(parts) < 4 or parts[1] != "registry":
+            return None
+        for depth in self._depths:
+            found = self._tables.get("/".join(parts[2 : 2 + depth]))
+            if found is not None and len(parts) == 2 + depth + (2 if found.kind.namespaced else 1):
+                return found
+        return None
+
+    def _decode(self, source: table.Table, item: interface.KeyValue) -> Entry | None:
+        """Return the entry of a stored value; what cannot be read is reported and left out."""
+        try:
+            return Entry(item.key, source.kind, codec.decode_stored(item.value, scheme=self._scheme), item.revision)
+        except (codec.DecodeError, schemes.UnknownKind, ValueError) as error:
+            _log.error("a stored value cannot be read", extra={"key": item.key, "error": str(error)})
+            return None
+
+    def _queued_read(self) -> asyncio.Task[int]:
+        """Return the quorum read that starts next: one under way may have begun before the caller's question."""
+        if self._next_read is None:
+            self._next_read = asyncio.create_task(self._read(self._this_read), name="store-quorum-read")
+        return self._next_read
+
+    async def _read(self, before: asyncio.Task[int] | None) -> int:
+        if before is not None:
+            await asyncio.wait([before])
+        self._this_read, self._next_read = self._next_read, None
+        return await self._store.revision()
+
+
+class _Pause:
+    """Says when a loop over objects has kept the event loop long enough."""
+
+    __slots__ = ("_until",)
+
+    def __init__(self) -> None:
+        self._until = time.monotonic() + SLICE_SECONDS
+
+    def due(self) -> bool:
+        """Whether to yield now; the next slice then begins."""
+        now = time.monotonic()
+        if now < self._until:
+            return False
+        self._until = now + SLICE_SECONDS
+        return True

@@ -1,0 +1,96 @@
+"""What the watch cache holds and tells: an object with its encodings, a change, a batch of changes.
+
+Entries are shared by every list, watch and session of a process. **The object of an entry is never changed**;
+`objects.copy` first. Plain slotted classes, not frozen ones: one is made for every event, and encodings are
+filled in when first asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from google.protobuf import any_pb2
+from google.protobuf.message import Message
+
+from fairlead.api import codec, objects, scheme
+
+ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
+
+
+class Entry:
+    """An object at one revision; `metadata.resourceVersion` is that revision."""
+
+    __slots__ = ("_any", "_json", "_wire", "key", "kind", "object", "revision")
+
+    def __init__(self, key: str, kind: scheme.Kind, obj: objects.Object, revision: int) -> None:
+        obj.metadata.resourceVersion = str(revision)
+        self.key = key
+        self.kind = kind
+        self.object = obj
+        self.revision = revision
+        self._wire: bytes | None = None
+        self._any: any_pb2.Any | None = None
+        self._json: bytes | None = None
+
+    def wire(self) -> bytes:
+        """Return the message as bytes, serialised at the first call (of a custom resource: its carrier's)."""
+        if self._wire is None:
+            if isinstance(self.object, Message):
+                self._wire = self.object.SerializeToString()
+            else:
+                self._wire = codec.to_any(self.object).value
+        return self._wire
+
+    def any(self) -> any_pb2.Any:
+        """Return the object as the gRPC API carries it; shared, not to be changed."""
+        if self._any is None:
+            self._any = codec.to_any(self.object)
+        return self._any
+
+    def json(self) -> bytes:
+        """Return the object as Kubernetes' JSON, encoded at the first call."""
+        if self._json is None:
+            self._json = codec.dumps(self.object)
+        return self._json
+
+    def __repr__(self) -> str:
+        return f"Entry({self.key}@{self.revision})"
+
+
+class Change:
+    """One change of one object.
+
+    ADDED and MODIFIED carry the object as it now is; DELETED carries its last state with the revision of the
+    deletion, as Kubernetes does. `previous` is what the cache held before: a selector that matched it and does
+    not match the new state sees the object leave.
+    """
+
+    __slots__ = ("entry", "previous", "revision", "type")
+
+    def __init__(self, type_: ChangeType, entry: Entry, previous: Entry | None) -> None:
+        self.type: ChangeType = type_
+        self.entry = entry
+        self.previous = previous
+        self.revision = entry.revision
+
+    def __repr__(self) -> str:
+        return f"Change({self.type} {self.entry!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Changes in revision order; each up to and including `revision` has now been delivered.
+
+    A batch without changes only says how far the watch has come (what a bookmark says).
+    """
+
+    changes: Sequence[Change]
+    revision: int
+
+
+def deleted(previous: Entry, revision: int) -> Change:
+    """Return the change that removes an object: its last state at the deletion's revision."""
+    last = codec.decode_stored(codec.encode_stored(previous.object))
+    return Change("DELETED", Entry(previous.key, previous.kind, last, revision), previous)
