@@ -18,7 +18,7 @@ checkout=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 venv=/opt/fairlead-venv
 etc=/etc/fairlead
 # each control host has its own of these; everything else under pki is the cluster's
-own_keys=(./server.crt ./server.key ./etcd/server.crt ./etcd/server.key ./etcd/peer.crt ./etcd/peer.key
+own_keys=(./server.crt ./server.key ./admin.crt ./admin.key ./etcd/server.crt ./etcd/server.key ./etcd/peer.crt ./etcd/peer.key
     ./etcd/client.crt ./etcd/client.key)
 
 say() { echo "provision: $*" >&2; }
@@ -58,6 +58,7 @@ install_fairlead() {
     "$venv/bin/pip" install --quiet --disable-pip-version-check "$checkout"
     ln -sf "$venv/bin/fairlead" "$venv/bin/fl" "$venv/bin/fairlead-control" "$venv/bin/fairlead-node" /usr/local/bin/
     echo "$built" >"$venv/fairlead.sha256"
+    changed=1
 }
 
 # write_file PATH MODE: standard input becomes the file, unless it is that already
@@ -81,6 +82,12 @@ install_units() {
 enable() {
     systemctl enable --quiet "$@"
     systemctl start --no-block "$@"
+}
+
+# renew UNIT…: the same, and what runs already starts anew if this run brought new code or settings
+renew() {
+    systemctl enable --quiet "$@"
+    if [ "$changed" = 1 ]; then systemctl restart --no-block "$@"; else systemctl start --no-block "$@"; fi
 }
 
 etcd_environment() {
@@ -130,7 +137,7 @@ control() {
         esac
         shift 2
     done
-    [ -n "$address" ] && [ -n "$addresses" ] || fail "control: needs --address and --control-addresses"
+    [[ -n $address && -n $addresses ]] || fail "control: needs --address and --control-addresses"
     if [ -z "$shared" ] && [ "$address" != "${addresses%%,*}" ] && [ ! -e "$etc/pki/ca.key" ]; then
         fail "control: only the first of $addresses makes keys; give this host --shared-keys FILE"
     fi
@@ -148,9 +155,9 @@ control() {
     chmod 711 "$etc/pki" "$etc/pki/etcd"
     chgrp etcd "$etc"/pki/etcd/{server,peer}.key
     chmod 640 "$etc"/pki/etcd/{server,peer}.key
-    etcd_environment "$address" "$addresses" | write_file "$etc/etcd.env" 644
+    write_file "$etc/etcd.env" 644 < <(etcd_environment "$address" "$addresses")
     install_units fairlead-etcd.service fairlead-control.service
-    enable fairlead-etcd.service fairlead-control.service
+    renew fairlead-etcd.service fairlead-control.service
 }
 
 shared_keys() {
@@ -176,7 +183,7 @@ node() {
         esac
         shift 2
     done
-    [ -n "$address" ] && [ -n "$name" ] || fail "node: needs --address and --name"
+    [[ -n $address && -n $name ]] || fail "node: needs --address and --name"
     install_packages aardvark-dns ca-certificates conmon conntrack crun iproute2 iptables netavark podman python3-venv
     systemctl disable --quiet --now podman.socket podman.service podman-auto-update.timer 2>/dev/null || true
     install_fairlead
@@ -198,7 +205,7 @@ SYSCTL
         fi
         "$venv/bin/fairlead-node" join "${join[@]}" --address "$address" --node-name "$name" >&2
     fi
-    enable fairlead-node.service
+    renew fairlead-node.service
 }
 
 changed=0

@@ -103,9 +103,7 @@ exec chroot "$root" "$@"
 
 def key() -> str:
     """The recipe in a few characters: another recipe makes another base."""
-    recipe = "\n".join(
-        (RECIPE, RELEASE, os.uname().machine, *PACKAGES, *DISABLED_UNITS, *MASKED_UNITS, *LEFT_OUT)
-    )
+    recipe = "\n".join((RECIPE, RELEASE, os.uname().machine, *PACKAGES, *DISABLED_UNITS, *MASKED_UNITS, *LEFT_OUT))
     return hashlib.sha256(recipe.encode()).hexdigest()[:12]
 
 

@@ -39,9 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="deploy/lab", description="Several Debian machines on this one, with Fairlead on them."
     )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
-    up = verbs.add_parser(
-        "up", help="install what is missing, boot the hosts, start the cluster, run the example"
-    )
+    up = verbs.add_parser("up", help="install what is missing, boot the hosts, start the cluster, run the example")
     up.add_argument("--controls", type=_count(layout.MOST_CONTROLS), metavar="N", help="control hosts (3)")
     up.add_argument("--nodes", type=_count(layout.MOST_NODES), metavar="N", help="nodes (3)")
     up.add_argument("--no-example", action="store_true", help="leave out the example")

@@ -17,7 +17,6 @@ from pathlib import Path
 from labkit import base as bases
 from labkit import cgroups, disks, images, layout, machines, network, shell, venvs
 
-CONTROL_PORT = 7443
 JOIN_PORT = 7444
 PROVISION = "/opt/fairlead/deploy/provision.sh"
 SHARED_KEYS = "/run/fairlead-shared-keys.tar"
@@ -39,7 +38,7 @@ def wait_until(probe: Probe, seconds: float) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def in_parallel(work: Callable[[layout.Host], None], hosts: Iterable[layout.Host]) -> None:
+def in_parallel(work: Callable[[layout.Host], object], hosts: Iterable[layout.Host]) -> None:
     """Do the same for several hosts at once; the first failure is raised when all have ended."""
     every = list(hosts)
     if not every:
@@ -76,33 +75,41 @@ class Cluster:
             self._progress.say(f"{len(off)} hosts booted")
         for host in lab.hosts:
             network.set_link(host, True)
-        if fresh:
-            self._provision(fresh)
+        if any(not self._is_done(host) for host in lab.hosts):
+            self._provision()
 
-    def _provision(self, fresh: list[layout.Host]) -> None:
+    def _provision(self) -> None:
         """Make the hosts a cluster: control hosts, then nodes with a token of theirs."""
         lab = self.lab
-        first, *others = lab.controls
+        nodes = [host for host in lab.nodes if not self._is_done(host)]
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            pushed = pool.submit(self._registry.push, wait_until) if first in fresh else None
-            prepared = pool.submit(in_parallel, self._prepare_node, [h for h in lab.nodes if h in fresh])
-            if first in fresh:
-                self._provision_control(first)
-            keys = machines.run(lab, first, ("sh", "-c", f"{PROVISION} shared-keys | base64"))
-            for host in others:
-                if host in fresh:
-                    machines.run(lab, host, ("sh", "-c", f"umask 077; base64 -d >{SHARED_KEYS}"), text=keys)
-            in_parallel(self._provision_control, [host for host in others if host in fresh])
-            self.fetch_kubeconfig()
-            self._progress.say("control hosts provisioned")
-            wait_until(lambda: self.control_answers(first), CONTROL_SECONDS)
+            aside = [
+                pool.submit(self._registry.push, wait_until),
+                pool.submit(in_parallel, self._prepare_node, nodes),
+            ]
+            self._provision_controls()
+            wait_until(lambda: control_answers(lab.controls[0]), CONTROL_SECONDS)
             self._progress.say("the control plane answers")
-            prepared.result()
-            joining = machines.run(lab, first, (PROVISION, "join-command")).split()
-            in_parallel(lambda host: self._join(host, joining), [host for host in lab.nodes if host in fresh])
-            if pushed:
-                pushed.result()
-        self._progress.say(f"{len(lab.nodes)} nodes joined")
+            for work in aside:
+                work.result()
+        if nodes:
+            joining = machines.run(lab, lab.controls[0], (PROVISION, "join-command")).split()
+            in_parallel(lambda host: self._join(host, joining), nodes)
+            self._progress.say(f"{len(nodes)} nodes joined")
+
+    def _provision_controls(self) -> None:
+        """Provision the first control host, hand its keys to the others, and provision them at once."""
+        first, *others = self.lab.controls
+        if not self._is_done(first):
+            self._provision_control(first)
+        others = [host for host in others if not self._is_done(host)]
+        if others:
+            keys = machines.run(self.lab, first, ("sh", "-c", f"{PROVISION} shared-keys | base64"))
+            save = ("sh", "-c", f"umask 077; base64 -d >{SHARED_KEYS}")
+            in_parallel(lambda host: machines.run(self.lab, host, save, text=keys), others)
+            in_parallel(self._provision_control, others)
+        self.fetch_kubeconfig()
+        self._progress.say("control hosts provisioned")
 
     def fetch_kubeconfig(self) -> None:
         """Copy the administrator's kubeconfig out of the first control host."""
@@ -110,20 +117,13 @@ class Cluster:
         self.lab.kubeconfig.touch(mode=0o600)
         self.lab.kubeconfig.write_text(text)
 
-    def control_answers(self, host: layout.Host) -> str:
-        """A probe: a control process takes connections."""
-        try:
-            socket.create_connection((host.address, JOIN_PORT), timeout=1.0).close()
-        except OSError as error:
-            return f"{host.name} does not answer on {host.address}:{JOIN_PORT}: {error}"
-        return ""
-
     def _provision_control(self, host: layout.Host) -> None:
         addresses = ",".join(control.address for control in self.lab.controls)
         command = [PROVISION, "control", "--address", host.address, "--control-addresses", addresses]
         if host != self.lab.controls[0]:
             command += ["--shared-keys", SHARED_KEYS]
         machines.run(self.lab, host, command)
+        self._note_done(host)
 
     def _prepare_node(self, host: layout.Host) -> None:
         machines.run(self.lab, host, (PROVISION, "node", "--address", host.address, "--name", host.name))
@@ -131,6 +131,14 @@ class Cluster:
     def _join(self, host: layout.Host, arguments: list[str]) -> None:
         command = (PROVISION, "node", "--address", host.address, "--name", host.name, *arguments)
         machines.run(self.lab, host, command)
+        self._note_done(host)
+
+    def _is_done(self, host: layout.Host) -> bool:
+        """Tell whether a host was provisioned to the end."""
+        return (self.lab.host_folder(host) / "provisioned").exists()
+
+    def _note_done(self, host: layout.Host) -> None:
+        (self.lab.host_folder(host) / "provisioned").touch()
 
     def _files(self, host: layout.Host, base: Path) -> dict[str, str]:
         resolv_conf = disks.outer_resolv_conf(Path("/etc/resolv.conf").read_text())
@@ -214,6 +222,15 @@ def start_host(lab: layout.Lab, host: layout.Host) -> None:
     """Switch a host on and return when it has booted."""
     machines.boot(lab, host, bases.path(), venvs.hosts_path(lab.checkout))
     machines.wait_booted(lab, host)
+
+
+def control_answers(host: layout.Host) -> str:
+    """A probe: a control process takes connections."""
+    try:
+        socket.create_connection((host.address, JOIN_PORT), timeout=1.0).close()
+    except OSError as error:
+        return f"{host.name} does not answer on {host.address}:{JOIN_PORT}: {error}"
+    return ""
 
 
 def example_answers(lab: layout.Lab) -> str:

@@ -113,12 +113,9 @@ class Registry:
         }
         if host == self._lab.controls[0]:
             script = (
-                "import crypt, sys\n"
-                "print(crypt.crypt(sys.argv[1], crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16)))"
+                "import crypt, sys\nprint(crypt.crypt(sys.argv[1], crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16)))"
             )
-            hashed = bases.inside(
-                base, ("python3", "-W", "ignore", "-c", script, self._password()), {}
-            ).strip()
+            hashed = bases.inside(base, ("python3", "-W", "ignore", "-c", script, self._password()), {}).strip()
             table |= {
                 "/etc/docker/registry/config.yml": _CONFIG,
                 "/etc/docker/registry/tls.crt": certificate,
@@ -141,9 +138,7 @@ class Registry:
         host = self._lab.controls[0]
 
         def answers() -> str:
-            done = machines.call(
-                self._lab, host, ("curl", "-sk", "-o", "/dev/null", f"https://127.0.0.1:{PORT}/v2/")
-            )
+            done = machines.call(self._lab, host, ("curl", "-sk", "-o", "/dev/null", f"https://127.0.0.1:{PORT}/v2/"))
             return "" if done.returncode == 0 else "the registry does not answer"
 
         wait_until(answers, 30.0)

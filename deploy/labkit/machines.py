@@ -183,9 +183,7 @@ def run(
     done = call(lab, host, command, text=text, timeout=timeout)
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-shell.LAST_LINES :]
-        raise shell.LabError(
-            f"{host.name}: {' '.join(command)}: exit status {done.returncode}\n" + "\n".join(said)
-        )
+        raise shell.LabError(f"{host.name}: {' '.join(command)}: exit status {done.returncode}\n" + "\n".join(said))
     return done.stdout
 
 

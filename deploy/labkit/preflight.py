@@ -114,9 +114,7 @@ def judge(checkout: Path, facts: Facts, controls: int | None, nodes: int | None)
         f"disk       {_size(facts.disk_free)} free, about {_size(disk)} wanted",
         f"network    {'has a way out' if facts.has_way_out else 'none outside this machine'}",
         f"iptables   {facts.iptables}",
-        f"subnet     {subnet} for the hosts, in conflict with nothing here"
-        if subnet
-        else "subnet     none is free",
+        f"subnet     {subnet} for the hosts, in conflict with nothing here" if subnet else "subnet     none is free",
         f"hosts      {shape}{why}",
         f"to do      {'; '.join(_work(facts))}",
     )

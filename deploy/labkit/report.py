@@ -56,9 +56,7 @@ def _units(lab: layout.Lab, host: layout.Host) -> str:
         states = machines.call(lab, host, ("systemctl", "is-active", *names), timeout=10.0).stdout.split()
     except shell.LabError:
         return ""
-    return "  ".join(
-        f"{name.removeprefix('fairlead-')} {state}" for name, state in zip(names, states, strict=False)
-    )
+    return "  ".join(f"{name.removeprefix('fairlead-')} {state}" for name, state in zip(names, states, strict=False))
 
 
 def _columns() -> int:
@@ -73,9 +71,7 @@ def follow_journal(lab: layout.Lab, host: layout.Host, unit: str | None, follow:
     """Show a host's journal, or one unit's; of a host that is off, what it had written to its disk."""
     arguments = ["--no-pager", "--output=short-precise"]
     if unit:
-        arguments.append(
-            f"--unit={unit if '.' in unit or unit.startswith('fairlead-') else f'fairlead-{unit}'}"
-        )
+        arguments.append(f"--unit={unit if '.' in unit or unit.startswith('fairlead-') else f'fairlead-{unit}'}")
     if machines.leader(lab, host) is not None:
         return machines.become(lab, host, ("journalctl", *arguments, *(["--follow"] if follow else [])))
     journal: Path = lab.host_folder(host) / "upper" / "var" / "log" / "journal"

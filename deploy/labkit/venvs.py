@@ -59,8 +59,11 @@ def outer(checkout: Path) -> Path:
 
 def outer_key(checkout: Path, extras: Sequence[str]) -> str:
     """What the outer environment holds when it is up to date."""
-    recipe = (checkout / "pyproject.toml").read_text() + RECIPE + ",".join(sorted(extras))
-    return hashlib.sha256(recipe.encode()).hexdigest()
+    table = project(checkout)["project"]
+    assert isinstance(table, dict)
+    optional = {extra: table["optional-dependencies"][extra] for extra in sorted(extras)}
+    parts = [RECIPE, requirements(checkout), generator_requirements(checkout), _scripts(checkout), optional]
+    return hashlib.sha256(json.dumps([*parts, sys.version_info[:2]]).encode()).hexdigest()
 
 
 def outer_is_ready(checkout: Path, extras: Sequence[str] = ()) -> bool:
@@ -94,9 +97,7 @@ def generate(checkout: Path, log: Path) -> None:
     except (FileNotFoundError, ValueError, KeyError):
         made = ""
     if made != digest:
-        shell.run_logged(
-            (str(outer(checkout) / "bin" / "python"), "setup.py", "-q", "generate"), log, cwd=checkout
-        )
+        shell.run_logged((str(outer(checkout) / "bin" / "python"), "setup.py", "-q", "generate"), log, cwd=checkout)
 
 
 def hosts_path(checkout: Path) -> Path:
