@@ -83,22 +83,7 @@ DEFAULT_SOURCES = (
 )
 MOUNT_POINTS = ("opt/fairlead", "opt/fairlead-venv")
 
-_ENTER = """
-set -eu
-root=$1; shift
-mount --bind "$root" "$root"
-mount -t proc proc "$root/proc"
-mount --rbind /dev "$root/dev"
-mount -t tmpfs tmpfs "$root/tmp"
-mount -t tmpfs tmpfs "$root/run"
-while [ "$1" != -- ]; do
-    mkdir -p "$root$2"
-    mount --bind "$1" "$root$2"
-    shift 2
-done
-shift
-exec chroot "$root" "$@"
-"""
+_ENTER = Path(__file__).with_name("enter-base")
 
 
 def key() -> str:
@@ -185,10 +170,8 @@ def inside(root: Path, command: Sequence[str], binds: Mapping[Path, str], timeou
 
     `binds` maps a folder of the outer machine to its place inside.
     """
-    words = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _ENTER, "inside", str(root)]
+    words = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8"]
+    words += ["unshare", "--mount", "--propagation", "private", str(_ENTER), str(root)]
     for outer, inner in binds.items():
         words += [str(outer), inner]
-    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
-    return shell.run(
-        ["env", "-i", *(f"{k}={v}" for k, v in environment.items()), *words, "--", *command], timeout=timeout
-    )
+    return shell.run([*words, "--", *command], timeout=timeout)
