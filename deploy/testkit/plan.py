@@ -17,6 +17,7 @@ TOOLS = {
     "runc": "runc",
     "conmon": "conmon",
     "buildah": "buildah",
+    "busybox": "busybox-static",
     "shellcheck": "shellcheck",
     "systemd-analyze": "systemd",
     "ip": "iproute2",

@@ -7,8 +7,8 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from labkit import layout
 
+from labkit import layout
 from tests.support import lab as labs
 
 

@@ -6,7 +6,6 @@ import subprocess
 import time
 
 from labkit import layout, report
-
 from tests.support import lab as labs
 
 

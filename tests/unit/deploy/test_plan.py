@@ -1,0 +1,64 @@
+"""What a run of deploy/test consists of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from testkit import plan
+
+BIN = Path("/bin")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout with a few tests."""
+    for name in (
+        "tests/unit/api/test_codec.py",
+        "tests/unit/proxy/test_rules.py",
+        "tests/golden/test_proxy_texts.py",
+        "tests/integration/test_store.py",
+        "tests/bench/test_budgets.py",
+        "tests/lab/test_proxy_from_hosts.py",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def paths(steps: list[plan.Step]) -> list[str]:
+    """The folders and files that pytest is given."""
+    return [word for step in steps for word in step.command if word.startswith("tests/")]
+
+
+def test_a_plain_run_has_every_suite_but_the_long_ones(checkout: Path) -> None:
+    """Benchmarks and long fault tests belong to --full."""
+    assert paths(plan.suites(checkout, BIN, plan.Options())) == [
+        "tests/unit",
+        "tests/golden",
+        "tests/integration",
+    ]
+
+
+def test_a_full_run_has_the_benchmarks_too(checkout: Path) -> None:
+    """--full adds what takes long."""
+    assert "tests/bench" in paths(plan.suites(checkout, BIN, plan.Options(full=True)))
+
+
+def test_one_room_has_its_folder_and_the_files_with_its_name(checkout: Path) -> None:
+    """--only ROOM finds a room's tests in every suite."""
+    options = plan.Options(only="proxy")
+
+    found = paths(plan.suites(checkout, BIN, options)) + paths(plan.lab_suite(checkout, BIN, options))
+
+    assert found == [
+        "tests/unit/proxy",
+        "tests/golden/test_proxy_texts.py",
+        "tests/lab/test_proxy_from_hosts.py",
+    ]
+
+
+def test_no_lab_leaves_the_machines_out(checkout: Path) -> None:
+    """--no-lab boots nothing."""
+    assert plan.lab_suite(checkout, BIN, plan.Options(lab=False)) == []
