@@ -1,0 +1,124 @@
+"""Linux namespaces: made by a thread that then ends, pinned by bind mounts, entered by threads.
+
+Python 3.11 has neither `unshare` nor `setns`, hence ctypes. A namespace belongs to a thread: work that needs another
+runs in a thread of its own, so that no other task of the program ever finds itself in the wrong one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pathlib
+import threading
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+T = TypeVar("T")
+
+NET, IPC, UTS = "net", "ipc", "uts"
+_CLONE_FLAGS = {NET: 0x40000000, IPC: 0x08000000, UTS: 0x04000000}
+_MS_BIND, _MS_SHARED = 0x1000, 0x100000
+_MNT_DETACH = 2
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def make(pins: Mapping[str, pathlib.Path], work: Callable[[], None]) -> None:
+    """Make a namespace of each kind that `pins` names, run `work` inside them, and pin each to its path.
+
+    Nothing is pinned where `work` raises. The paths' folder must exist.
+    """
+
+    def inside() -> None:
+        flags = 0
+        for kind in pins:
+            flags |= _CLONE_FLAGS[kind]
+        _check(_libc.unshare(flags), "unshare")
+        work()
+        for kind, pin in pins.items():
+            pin.touch()
+            source = f"/proc/{os.getpid()}/task/{threading.get_native_id()}/ns/{kind}"
+            _check(_libc.mount(source.encode(), str(pin).encode(), None, _MS_BIND, None), f"mount {pin}")
+
+    _in_thread(inside)
+
+
+def within(net: pathlib.Path, work: Callable[[], T]) -> T:
+    """Run `work` inside a pinned network namespace."""
+
+    def inside() -> T:
+        file = os.open(net, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _check(_libc.setns(file, _CLONE_FLAGS[NET]), f"setns {net}")
+        finally:
+            os.close(file)
+        return work()
+
+    return _in_thread(inside)
+
+
+def share(folder: pathlib.Path) -> None:
+    """Make a folder whose pins are seen in every mount namespace that was copied from this one, Podman's say."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not is_mounted(folder):
+        path = str(folder).encode()
+        _check(_libc.mount(path, path, None, _MS_BIND, None), f"mount {folder}")
+        _check(_libc.mount(None, path, None, _MS_SHARED, None), f"share {folder}")
+
+
+def is_mounted(folder: pathlib.Path) -> bool:
+    """Tell whether a folder is a mount point; `os.path.ismount` overlooks one that is bound to itself."""
+    lines = pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
+    return any(line.split(" ", 5)[4] == str(folder) for line in lines)
+
+
+def unpin(pin: pathlib.Path) -> None:
+    """Release a namespace: it ends with the last process inside. A path that is no pin is only removed."""
+    while is_pinned(pin):
+        _check(_libc.umount2(str(pin).encode(), _MNT_DETACH), f"umount {pin}")
+    pin.unlink(missing_ok=True)
+
+
+def is_pinned(pin: pathlib.Path) -> bool:
+    """Tell whether something is mounted at a path."""
+    try:
+        return pin.stat().st_dev != pin.parent.stat().st_dev
+    except FileNotFoundError:
+        return False
+
+
+def set_names(hostname: str, domain: str) -> None:
+    """Set host and domain name of the calling thread's UTS namespace."""
+    host, own_domain = hostname.encode(), domain.encode()
+    _check(_libc.sethostname(host, len(host)), "sethostname")
+    if own_domain:
+        _check(_libc.setdomainname(own_domain, len(own_domain)), "setdomainname")
+
+
+def set_sysctl(name: str, value: str) -> None:
+    """Set a kernel parameter of the calling thread's namespaces."""
+    path = pathlib.Path("/proc/sys", *name.split("."))
+    path.write_text(value)
+
+
+def _in_thread(work: Callable[[], T]) -> T:
+    results: list[T] = []
+    failures: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=body, name="namespace", daemon=True)
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+    return results[0]
+
+
+def _check(outcome: int, what: str) -> None:
+    if outcome != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
