@@ -118,10 +118,6 @@ class Cluster:
         found = (self._objects[key] for key in sorted(self._pods_of.get(node, ())))
         return [pod for pod in found if isinstance(pod, corev1.Pod)]
 
-    def items(self, resource: str) -> dict[Key, Message]:
-        """Return every object of a resource, to be compared with a listing."""
-        return {key: obj for key, obj in self._objects.items() if key.resource == resource}
-
     # What sessions are told.
 
     def open(self, node: str) -> Cursor:

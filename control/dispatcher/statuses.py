@@ -72,6 +72,13 @@ def node(stored: corev1.Node, reported: corev1.NodeStatus) -> corev1.Node | None
     return None if _without_heartbeats(status) == _without_heartbeats(stored.status) else fresh
 
 
+def overlaid(before: corev1.NodeStatus, news: corev1.NodeStatus) -> corev1.NodeStatus:
+    """Return what an agent has reported so far, with its newest report on top."""
+    stored = corev1.Node(status=before)
+    fresh = node(stored, news)
+    return (fresh or stored).status
+
+
 def metadata(stored: corev1.Node, wanted: corev1.Node) -> corev1.Node | None:
     """Return the Node with the labels and annotations that its agent registers, others kept, or None."""
     labels = dict(stored.metadata.labels) | dict(wanted.metadata.labels)
