@@ -21,7 +21,7 @@ from fairlead.api import errors
 
 PAGE_ITEMS = 1_000  # of a list without a limit, read piece by piece at one revision
 REWATCH_SECONDS = 0.2
-CONNECT_SECONDS = 5.0
+CONNECT_SECONDS = 3.0
 
 _MOD = 2  # Compare.CompareTarget
 _EQUAL = 0  # Compare.CompareResult
@@ -82,16 +82,19 @@ class EtcdStore:
             stream = endpoint.watch(metadata=endpoints.HAS_LEADER)
             endpoint.streams.add(stream)
             try:
-                await stream.write(_watch_request(prefix, after, previous))
-                async for response in stream:
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    await stream.write(_watch_request(prefix, after, previous))
+                    response = await stream.read()
+                while response:  # gRPC ends a stream with an EOF that is false
                     batch = _batch(response, after)
                     if batch is not None:
                         after = batch.revision
                         yield batch
+                    response = await stream.read()  # the channel's keepalive bounds it
             except grpc.aio.AioRpcError as error:
                 if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
                     raise errors.Expired(f"the changes do not fit into a message: {error.details()}") from None
-            except _Ended:
+            except (_Ended, TimeoutError):
                 pass
             except asyncio.CancelledError:
                 if endpoints.cancelled():
