@@ -7,7 +7,7 @@ Strategies and validators call this; a fault is an `errors.Cause` whose `field` 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from fairlead.api import errors
 
@@ -72,3 +72,8 @@ def shown(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
+
+
+def shown_map(values: Mapping[str, str]) -> str:
+    """Return a map as Go's errors show it: JSON with sorted keys."""
+    return json.dumps(dict(sorted(values.items())), ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,129 @@
+"""Who a caller is: the user that a client certificate or a bearer token stands for.
+
+The gateway asks at the edge; everything behind it sees only `User`. Pure but for `TokenAuthenticator`, which looks a
+bootstrap token's Secret up through the function that it is given.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from fairlead.api import errors
+from fairlead.api.pb import core_v1_pb2 as corev1
+
+MASTERS = "system:masters"
+NODES = "system:nodes"
+NODE_PREFIX = "system:node:"
+AUTHENTICATED = "system:authenticated"
+BOOTSTRAPPERS = "system:bootstrappers"
+CONTROL_PEERS = "system:fairlead-control"
+SERVICE_ACCOUNT_PREFIX = "system:serviceaccount:"
+
+TOKEN_SECRET_TYPE = "bootstrap.kubernetes.io/token"
+TOKEN_NAMESPACE = "kube-system"
+_TOKEN = re.compile(r"([a-z0-9]{6})\.([a-z0-9]{16})")
+_EXTRA_GROUP = re.compile(r"system:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]")
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A caller: its name and the groups that it is in."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+
+    @property
+    def node(self) -> str:
+        """Return the node's name where the user is a node's agent, else ""."""
+        if NODES in self.groups and self.name.startswith(NODE_PREFIX):
+            return self.name.removeprefix(NODE_PREFIX)
+        return ""
+
+
+def user(name: str, groups: tuple[str, ...] = ()) -> User:
+    """Return an authenticated user; a service account and a node are in the groups that Kubernetes gives them."""
+    implied = list(groups)
+    if name.startswith(SERVICE_ACCOUNT_PREFIX):
+        namespace = name.removeprefix(SERVICE_ACCOUNT_PREFIX).partition(":")[0]
+        implied += ["system:serviceaccounts", f"system:serviceaccounts:{namespace}"]
+    if name.startswith(NODE_PREFIX):
+        implied.append(NODES)
+    return User(name, tuple(dict.fromkeys([*implied, AUTHENTICATED])))
+
+
+def from_certificate(pem: bytes) -> User:
+    """Return the user of a verified client certificate: CN is its name, each O a group.
+
+    errors.Unauthorized for a certificate without a common name.
+    """
+    subject = x509.load_pem_x509_certificate(pem).subject
+    names = [str(part.value) for part in subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    groups = [str(part.value) for part in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
+    if not names or not names[0]:
+        raise errors.Unauthorized("the client certificate has no common name")
+    return User(names[0], tuple(dict.fromkeys([*groups, AUTHENTICATED])))
+
+
+def token_parts(token: str) -> tuple[str, str] | None:
+    """Return (id, secret) of a bootstrap token's text, or None where it does not have the form of one."""
+    found = _TOKEN.fullmatch(token)
+    return (found[1], found[2]) if found else None
+
+
+def token_fault(secret: corev1.Secret, token_id: str, token_secret: str, now: datetime) -> str:
+    """Say why a Secret does not vouch for a bootstrap token; "" where it does.
+
+    The rules are Kubernetes' (bootstrap tokens: type, deletion, id, secret, expiration, usage for authentication).
+    """
+    data = secret.data
+    if secret.type != TOKEN_SECRET_TYPE or secret.metadata.HasField("deletionTimestamp"):
+        return "it is not a bootstrap token's secret"
+    if not hmac.compare_digest(data.get("token-secret", b""), token_secret.encode()):
+        return "the token's secret is wrong"
+    if data.get("token-id", b"") != token_id.encode():
+        return "the token's id is not the secret's"
+    expiration = data.get("expiration", b"").decode(errors="replace")
+    if expiration and not _is_after(expiration, now):
+        return "the token has expired"
+    if data.get("usage-bootstrap-authentication", b"") != b"true":
+        return "the token is not meant for authentication"
+    return ""
+
+
+def _is_after(stamp: str, now: datetime) -> bool:
+    try:
+        return datetime.fromisoformat(stamp) > now
+    except (TypeError, ValueError):
+        return False
+
+
+def token_groups(secret: corev1.Secret) -> tuple[str, ...]:
+    """Return the groups of a bootstrap token's user: system:bootstrappers and those that its Secret adds."""
+    extra = secret.data.get("auth-extra-groups", b"").decode(errors="replace")
+    valid = (group for group in extra.split(",") if _EXTRA_GROUP.fullmatch(group))
+    return (BOOTSTRAPPERS, *valid)
+
+
+class TokenAuthenticator:
+    """Turns a bearer token into a user; `secret` reads a Secret of kube-system by its name, or gives None."""
+
+    def __init__(self, secret: Callable[[str], Awaitable[corev1.Secret | None]], now: Callable[[], datetime]) -> None:
+        self._secret = secret
+        self._now = now
+
+    async def authenticate(self, token: str) -> User:
+        """Return the user `system:bootstrap:<id>` of a bootstrap token; errors.Unauthorized for any other token."""
+        parts = token_parts(token)
+        if parts is None:
+            raise errors.Unauthorized("Unauthorized")
+        secret = await self._secret(f"bootstrap-token-{parts[0]}")
+        if secret is None or token_fault(secret, *parts, self._now()):
+            raise errors.Unauthorized("Unauthorized")
+        return user(f"system:bootstrap:{parts[0]}", token_groups(secret))

@@ -1,0 +1,61 @@
+"""What every cluster has from the start: Kubernetes' namespaces and the Service `kubernetes`.
+
+Every control process calls `ensure` once its cache is ready; they do not hinder each other.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+from control.apiserver import authn, server
+from fairlead.api import errors
+from fairlead.api.pb import core_v1_pb2 as corev1
+from fairlead.client.interface import Client
+
+NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+REST_PORT = 6443
+
+
+async def ensure(api: server.ApiServer) -> str:
+    """Create what is missing; returns a sentence."""
+    client = api.client(authn.User("system:apiserver", (authn.MASTERS, authn.AUTHENTICATED)))
+    made = [name for name in NAMESPACES if await _ensure_namespace(client, name)]
+    if await _ensure_service(client, api.settings):
+        made.append("service kubernetes")
+    return f"created {', '.join(made)}" if made else "everything was there"
+
+
+async def _ensure_namespace(client: Client, name: str) -> bool:
+    namespace = corev1.Namespace()
+    namespace.metadata.name = name
+    try:
+        await client.get(corev1.Namespace, name)
+    except errors.NotFound:
+        try:
+            await client.create(namespace)
+        except errors.AlreadyExists:
+            return False
+        return True
+    return False
+
+
+async def _ensure_service(client: Client, settings: server.Settings) -> bool:
+    try:
+        await client.get(corev1.Service, "kubernetes", "default")
+    except errors.NotFound:
+        try:
+            await client.create(kubernetes_service(settings))
+        except errors.AlreadyExists:
+            return False
+        return True
+    return False
+
+
+def kubernetes_service(settings: server.Settings) -> corev1.Service:
+    """Return the Service by which pods reach the API: the first address of the range, the REST port behind 443."""
+    service = corev1.Service()
+    service.metadata.name, service.metadata.namespace = "kubernetes", "default"
+    service.metadata.labels.update({"component": "apiserver", "provider": "kubernetes"})
+    service.spec.clusterIP = str(ipaddress.ip_network(settings.service_cidr)[1])
+    service.spec.ports.add(name="https", protocol="TCP", port=443).targetPort.intVal = REST_PORT
+    return service

@@ -1,0 +1,1 @@
+"""Defaults of parts that several kinds contain."""

@@ -1,0 +1,194 @@
+"""What a node may do: the rules of Kubernetes' node authorizer.
+
+A node reads and writes its own Node and Lease, reads the pods bound to it and what these name (ConfigMaps, Secrets,
+claims), reads Services and EndpointSlices, creates events, and reports on its pods. What a *write* may contain is
+the admission plugin `noderestriction`. Pure, over a view of the pods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from control.apiserver import authz
+from fairlead.api.pb import core_v1_pb2 as corev1
+
+LEASE_NAMESPACE = "kube-node-lease"
+
+# Granted on every object; the narrower rules are methods of NodeAuthorizer.
+EVERYWHERE = (
+    authz.rule("get list watch", "", "services"),
+    authz.rule("get list watch", "discovery.k8s.io", "endpointslices"),
+    authz.rule("get list watch", "networking.k8s.io", "networkpolicies"),
+    authz.rule("get list watch", "node.k8s.io", "runtimeclasses"),
+    authz.rule("create update patch", "", "events"),
+    authz.rule("create update patch", "events.k8s.io", "events"),
+    authz.rule("create delete", "", "pods"),  # mirror pods, and pods of its own; see noderestriction
+    authz.rule("update patch", "", "pods/status"),
+    authz.rule("create", "", "pods/eviction"),
+    authz.rule("get", "", "endpoints", "persistentvolumes"),
+)
+READS = ("get", "list", "watch")
+
+
+class Pods(Protocol):
+    """The pods, as far as the node authorizer must know them."""
+
+    def pod(self, namespace: str, name: str) -> corev1.Pod | None:
+        """Return a pod, or None."""
+        ...
+
+    def pods_on(self, node: str, namespace: str) -> Iterable[corev1.Pod]:
+        """Return the pods of a namespace that are bound to a node."""
+        ...
+
+
+class NodeAuthorizer:
+    """Judges the requests of users `system:node:<name>` in group system:nodes; has no opinion on others."""
+
+    def __init__(self, pods: Pods) -> None:
+        self._pods = pods
+
+    def authorize(self, request: authz.Attributes) -> authz.Decision:
+        """Allow what the node needs for itself and the pods bound to it."""
+        node = request.user.node
+        if not node:
+            return authz.NO_OPINION
+        match (request.group, request.resource):
+            case ("", "nodes"):
+                return self._nodes(request, node)
+            case ("", "pods") if request.verb in READS:
+                return self._pods_read(request, node)
+            case ("", "secrets" | "configmaps" | "persistentvolumeclaims"):
+                return self._referenced(request, node)
+            case ("", "serviceaccounts"):
+                return self._service_account(request, node)
+            case ("coordination.k8s.io", "leases"):
+                return self._leases(request, node)
+        if any(rule.allows(request.verb, request.group, request.target) for rule in EVERYWHERE):
+            return authz.ALLOWED
+        return authz.NO_OPINION
+
+    def _nodes(self, request: authz.Attributes, node: str) -> authz.Decision:
+        if request.subresource not in ("", "status"):
+            return authz.Decision(False, f"node '{node}' cannot use this subresource of nodes")
+        if request.verb == "create" and not request.subresource:
+            return authz.ALLOWED  # the name is not known to authorisation; noderestriction holds it to the node's
+        if request.verb in ("get", "update", "patch"):
+            own = request.name == node
+        elif request.verb in ("list", "watch"):
+            own = (request.name or (request.fields or {}).get("metadata.name")) == node
+        else:
+            return authz.Decision(False, f"node '{node}' cannot {request.verb} nodes")
+        if own:
+            return authz.ALLOWED
+        verb = "read" if request.verb in READS else "modify"
+        return authz.Decision(False, f"node '{node}' cannot {verb} '{request.name}', only its own Node object")
+
+    def _pods_read(self, request: authz.Attributes, node: str) -> authz.Decision:
+        if request.subresource not in ("", "status"):
+            return authz.NO_OPINION
+        if request.verb in ("list", "watch"):
+            if (request.fields or {}).get("spec.nodeName") == node:
+                return authz.ALLOWED
+            return authz.Decision(False, "can only list/watch pods with spec.nodeName field selector")
+        pod = self._pods.pod(request.namespace, request.name)
+        if pod is not None and pod.spec.nodeName == node:
+            return authz.ALLOWED
+        return _unrelated(node)
+
+    def _referenced(self, request: authz.Attributes, node: str) -> authz.Decision:
+        """A single object, which a pod bound to the node names."""
+        if request.subresource or request.verb not in READS:
+            return authz.Decision(False, f"can only read resources of this type, not {request.verb}")
+        name = request.name or (request.fields or {}).get("metadata.name", "")
+        if not name or not request.namespace:
+            return authz.Decision(False, "No Object name found")
+        for pod in self._pods.pods_on(node, request.namespace):
+            if name in references(pod, request.resource):
+                return authz.ALLOWED
+        return _unrelated(node)
+
+    def _service_account(self, request: authz.Attributes, node: str) -> authz.Decision:
+        """A token for the service account of a pod bound to the node."""
+        if (request.verb, request.subresource) not in (("create", "token"), ("get", "")):
+            return authz.Decision(False, "can only create tokens for individual service accounts")
+        for pod in self._pods.pods_on(node, request.namespace):
+            if pod.spec.serviceAccountName == request.name:
+                return authz.ALLOWED
+        return _unrelated(node)
+
+    def _leases(self, request: authz.Attributes, node: str) -> authz.Decision:
+        if request.verb not in ("get", "create", "update", "patch", "delete") or request.subresource:
+            return authz.Decision(False, "can only get, create, update, patch, or delete a node lease")
+        if request.namespace != LEASE_NAMESPACE:
+            return authz.Decision(False, f'can only access leases in the "{LEASE_NAMESPACE}" system namespace')
+        if request.verb != "create" and request.name != node:
+            return authz.Decision(False, "can only access node lease with the same name as the requesting node")
+        return authz.ALLOWED
+
+
+def _unrelated(node: str) -> authz.Decision:
+    return authz.Decision(False, f"no relationship found between node '{node}' and this object")
+
+
+def references(pod: corev1.Pod, resource: str) -> set[str]:
+    """Return the names of the Secrets, ConfigMaps or claims (`resource`, plural) that a pod refers to."""
+    match resource:
+        case "secrets":
+            return set(_secrets(pod))
+        case "configmaps":
+            return set(_config_maps(pod))
+        case "persistentvolumeclaims":
+            return {
+                volume.volumeSource.persistentVolumeClaim.claimName
+                for volume in pod.spec.volumes
+                if volume.volumeSource.HasField("persistentVolumeClaim")
+            }
+    return set()
+
+
+def _secrets(pod: corev1.Pod) -> Iterator[str]:
+    for pull in pod.spec.imagePullSecrets:
+        yield pull.name
+    for env in _env(pod):
+        if env.valueFrom.HasField("secretKeyRef"):
+            yield env.valueFrom.secretKeyRef.localObjectReference.name
+    for source in _env_from(pod):
+        if source.HasField("secretRef"):
+            yield source.secretRef.localObjectReference.name
+    for volume in pod.spec.volumes:
+        if volume.volumeSource.HasField("secret"):
+            yield volume.volumeSource.secret.secretName
+        for part in volume.volumeSource.projected.sources:
+            if part.HasField("secret"):
+                yield part.secret.localObjectReference.name
+
+
+def _config_maps(pod: corev1.Pod) -> Iterator[str]:
+    for env in _env(pod):
+        if env.valueFrom.HasField("configMapKeyRef"):
+            yield env.valueFrom.configMapKeyRef.localObjectReference.name
+    for source in _env_from(pod):
+        if source.HasField("configMapRef"):
+            yield source.configMapRef.localObjectReference.name
+    for volume in pod.spec.volumes:
+        if volume.volumeSource.HasField("configMap"):
+            yield volume.volumeSource.configMap.localObjectReference.name
+        for part in volume.volumeSource.projected.sources:
+            if part.HasField("configMap"):
+                yield part.configMap.localObjectReference.name
+
+
+def _env(pod: corev1.Pod) -> Iterator[corev1.EnvVar]:
+    for container in (*pod.spec.initContainers, *pod.spec.containers):
+        yield from container.env
+    for ephemeral in pod.spec.ephemeralContainers:
+        yield from ephemeral.ephemeralContainerCommon.env
+
+
+def _env_from(pod: corev1.Pod) -> Iterator[corev1.EnvFromSource]:
+    for container in (*pod.spec.initContainers, *pod.spec.containers):
+        yield from container.envFrom
+    for ephemeral in pod.spec.ephemeralContainers:
+        yield from ephemeral.ephemeralContainerCommon.envFrom

@@ -1,0 +1,43 @@
+"""Patches applied to objects: the object's JSON, changed by the patch, read back as a message. Pure."""
+
+from __future__ import annotations
+
+import orjson
+from google.protobuf.message import Message
+
+from fairlead.api import codec, errors, patches
+from fairlead.client.interface import Patch, PatchType
+
+
+def apply(patch: Patch, old: Message) -> Message:
+    """Return a new message: the old one, changed by the patch.
+
+    errors.BadRequest for a patch that cannot be read, errors.Invalid for one that does not fit the object.
+    """
+    try:
+        document = orjson.loads(patch.body)
+    except orjson.JSONDecodeError as error:
+        raise errors.BadRequest(f"error decoding patch: {error}") from None
+    current = codec.to_json(old)
+    try:
+        match patch.type:
+            case PatchType.JSON:
+                changed = patches.apply_json_patch(current, document)
+            case PatchType.MERGE:
+                changed = patches.apply_merge_patch(current, _object(document))
+            case PatchType.STRATEGIC:
+                changed = patches.apply_strategic_merge_patch(current, _object(document), type(old))
+            case _:
+                raise errors.UnsupportedMediaType(f"the patch type {patch.type.value} is not served")
+    except patches.PatchError as error:
+        raise errors.Invalid(f"the server rejected our request due to an error in our request: {error}") from None
+    try:
+        return codec.from_json(changed, type(old), strict=False)
+    except codec.DecodeError as error:
+        raise errors.BadRequest(f"the patched object cannot be read: {error}") from None
+
+
+def _object(document: object) -> dict[str, object]:
+    if not isinstance(document, dict):
+        raise errors.BadRequest("error decoding patch: expected an object")
+    return document

@@ -1,0 +1,203 @@
+"""Gets, lists and watches of one kind over the watch cache.
+
+The registry inherits this. A read is linearizable unless it says otherwise: `resourceVersion=0` takes what is there,
+another number waits until the cache has it. Pages after the first are read from etcd at the first page's revision,
+unless the cache still shows it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from control.apiserver import selection
+from control.apiserver.strategies import strategy as strategies
+from control.store import cache as caches
+from control.store import interface
+from control.store.entry import Entry
+from control.store.watcher import Limits
+from fairlead.api import codec, errors
+
+PAGE_ITEMS = 500
+CONTINUE_VERSION = "meta.k8s.io/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """What a list asks for; names as in Kubernetes' ListOptions."""
+
+    namespace: str = ""
+    labels: str = ""
+    fields: str = ""
+    limit: int = 0
+    continue_: str = ""
+    resource_version: str = ""
+    resource_version_match: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchQuery:
+    """What a watch asks for. `bookmark_seconds`: how often it hears of progress without changes; 0: never."""
+
+    namespace: str = ""
+    labels: str = ""
+    fields: str = ""
+    resource_version: str = ""
+    bookmark_seconds: float = 0.0
+    initial_events: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A page of a collection, read at `revision`."""
+
+    entries: Sequence[Entry]
+    revision: int
+    continue_: str = ""
+    remaining: int = 0
+
+
+class Reader:
+    """The reading half of a kind's registry."""
+
+    def __init__(self, strategy: strategies.Strategy[Any], store: interface.Store, cache: caches.Cache) -> None:
+        self.strategy = strategy
+        self.kind = strategy.kind
+        self._store = store
+        self._cache = cache
+
+    async def get(self, namespace: str, name: str, resource_version: str = "") -> Entry:
+        """Return an object; errors.NotFound."""
+        await self._reach(resource_version)
+        entry = self._cache.get(self.kind, namespace, name)
+        if entry is None:
+            raise self.not_found(name)
+        return entry
+
+    async def list(self, query: ListQuery) -> Listing:
+        """Return what is selected of a collection, in key order."""
+        selector = selection.Selector(self.strategy, query.labels, query.fields)
+        if query.continue_:
+            revision, start = self._parse_continue(query.continue_, query.namespace)
+            return await self._page(query, selector, revision, start)
+        if query.resource_version_match == "Exact":
+            return await self._page(query, selector, parse_version(query.resource_version), "")
+        await self._reach(query.resource_version)
+        return self._from_cache(query, selector, "")
+
+    async def watch(self, query: WatchQuery) -> AsyncIterator[Sequence[selection.Event]]:
+        """Iterate over the changes of what is selected, after a revision or after the collection itself."""
+        selector = selection.Selector(self.strategy, query.labels, query.fields)
+        limits = Limits(progress_seconds=query.bookmark_seconds)
+        after = 0 if query.resource_version in ("", "0") else parse_version(query.resource_version)
+        initial: list[selection.Event] | None = None
+        if not after or query.initial_events:
+            await self._reach(query.resource_version)
+            entries = self._select(query.namespace, selector)
+            after = self._cache.revision
+            initial = [selection.Event("ADDED", entry, entry.revision) for entry in entries]
+            if query.initial_events or query.bookmark_seconds:
+                initial.append(selection.Event("BOOKMARK", None, after, initial_end=True))
+        elif after > self._cache.revision:
+            await self._cache.wait_for(after)
+        watcher = self._cache.watch(self.kind, query.namespace, after=after, limits=limits)
+        async with watcher:
+            if initial is not None:
+                yield initial
+            async for batch in watcher:
+                events = [event for change in batch.changes if (event := selector.event(change)) is not None]
+                if not events and query.bookmark_seconds:
+                    events = [selection.Event("BOOKMARK", None, batch.revision)]
+                if events:
+                    yield events
+
+    def not_found(self, name: str) -> errors.NotFound:
+        """Return the error of an object that does not exist."""
+        return errors.not_found(self.kind.group, self.kind.resource, name)
+
+    async def _reach(self, resource_version: str) -> None:
+        """Wait until the cache may serve a read."""
+        if resource_version == "":
+            await self._cache.fresh()
+        elif resource_version != "0":
+            await self._cache.wait_for(parse_version(resource_version))
+        else:
+            await self._cache.ready()
+
+    def _select(self, namespace: str, selector: selection.Selector) -> Sequence[Entry]:
+        name = selector.fields.required("metadata.name")
+        namespace = namespace or selector.fields.required("metadata.namespace") or ""
+        if name and (namespace or not self.kind.namespaced):
+            found = self._cache.get(self.kind, namespace, name)
+            return selector.select([found] if found else [])
+        node = selector.fields.required("spec.nodeName") if self.kind.resource == "pods" else None
+        if node:
+            entries = sorted(self._cache.find(self.kind, PODS_BY_NODE, node), key=lambda entry: entry.key)
+            in_namespace = [entry for entry in entries if namespace in ("", entry.object.metadata.namespace)]
+            return selector.select(in_namespace)
+        return selector.select(self._cache.list(self.kind, namespace))
+
+    def _from_cache(self, query: ListQuery, selector: selection.Selector, start: str) -> Listing:
+        entries = self._select(query.namespace, selector)
+        revision = self._cache.revision
+        if start:
+            entries = [entry for entry in entries if entry.key >= start]
+        if not query.limit or len(entries) <= query.limit:
+            return Listing(entries, revision)
+        page = entries[: query.limit]
+        remaining = len(entries) - query.limit if selector.empty else 0
+        return Listing(page, revision, self._continue(query.namespace, page[-1].key, revision), remaining)
+
+    async def _page(self, query: ListQuery, selector: selection.Selector, revision: int, start: str) -> Listing:
+        if revision == self._cache.revision:
+            return self._from_cache(query, selector, start)
+        prefix = self.kind.key_prefix(query.namespace)
+        found: list[Entry] = []
+        while True:
+            size = max(query.limit - len(found), 1) if query.limit else PAGE_ITEMS
+            page = await self._store.list(prefix, start=start, limit=size, revision=revision)
+            for item in page.items:
+                start = item.key + "\0"
+                entry = self.decode(item)
+                if selector.matches(entry.object):
+                    found.append(entry)
+            if not page.remaining:
+                return Listing(found, revision)
+            if query.limit and len(found) >= query.limit:
+                remaining = page.remaining if selector.empty else 0
+                last = page.items[-1].key
+                return Listing(found, revision, self._continue(query.namespace, last, revision), remaining)
+
+    def decode(self, item: interface.KeyValue) -> Entry:
+        """Return the entry of a stored value."""
+        return Entry(item.key, self.kind, codec.decode_stored(item.value), item.revision)
+
+    def _continue(self, namespace: str, last: str, revision: int) -> str:
+        start = last.removeprefix(self.kind.key_prefix(namespace)) + "\0"
+        token = orjson.dumps({"v": CONTINUE_VERSION, "rv": revision, "start": start})
+        return base64.urlsafe_b64encode(token).decode().rstrip("=")
+
+    def _parse_continue(self, token: str, namespace: str) -> tuple[int, str]:
+        try:
+            parsed = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+            revision, start = int(parsed["rv"]), str(parsed["start"])
+            if parsed["v"] != CONTINUE_VERSION:
+                raise ValueError(parsed["v"])
+        except (binascii.Error, ValueError, KeyError, TypeError) as error:
+            raise errors.BadRequest(f"continue key is not valid: {error}") from None
+        return revision, self.kind.key_prefix(namespace) + start
+
+
+PODS_BY_NODE = "node"
+
+
+def parse_version(text: str) -> int:
+    """Return a resourceVersion as a revision; errors.BadRequest for what is none."""
+    if not text.isascii() or not text.isdecimal():
+        raise errors.BadRequest(f'Invalid value: "{text}": resource version must be a non-negative integer')
+    return int(text)

@@ -1,0 +1,364 @@
+"""The generic registry: every verb on the objects of one kind, by its strategy, over store and cache.
+
+The API server owns one for each kind and calls it for authorised users. A write is prepared, judged by admission and
+strategy, encoded and committed in one transaction on the revision that it was decided on; where another was faster,
+an unconditional write is decided anew on what that one left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from control.apiserver import authn, deletion, leases, reading
+from control.apiserver.admission import plugin
+from control.apiserver.strategies import strategy as strategies
+from control.apiserver.validation import meta
+from control.store import cache as caches
+from control.store import interface
+from control.store.entry import Entry
+from control.store.interface import Put, Refused, Remove
+from fairlead.api import codec, errors, objects
+from fairlead.api.pb import meta_v1_pb2 as metav1
+
+WRITE_ATTEMPTS = 64
+NAME_ATTEMPTS = 8
+DELETES_IN_FLIGHT = 32
+MAX_OBJECT_BYTES = 1536 * 1024  # etcd refuses larger requests
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who writes, and how: for admission, audit and dry runs."""
+
+    user: authn.User
+    dry_run: bool = False
+
+
+@dataclass(slots=True)
+class Companions:
+    """What is written together with an object, in its transaction: allocations. `discard` undoes a refused try."""
+
+    writes: list[interface.Write] = field(default_factory=list)
+
+
+class Hooks:
+    """What a kind does around its writes beyond its strategy; the one of Services allocates addresses."""
+
+    async def before_write(self, obj: Any, old: Any | None, companions: Companions) -> None:
+        """Complete an object that is about to be stored and add what its transaction must write, too."""
+
+    async def before_removal(self, old: Any, companions: Companions) -> None:
+        """Add what the transaction that removes an object must write, too."""
+
+    def refused(self, current: Sequence[interface.KeyValue | None]) -> None:
+        """Learn that a transaction was refused: what is stored now under each companion's key."""
+
+
+class Registry(reading.Reader):
+    """All verbs on one kind."""
+
+    def __init__(
+        self,
+        strategy: strategies.Strategy[Any],
+        store: interface.Store,
+        cache: caches.Cache,
+        *,
+        admission: plugin.Chain,
+        now: Callable[[], float],
+        hooks: Hooks | None = None,
+    ) -> None:
+        super().__init__(strategy, store, cache)
+        self._admission = admission
+        self._now = now
+        self._hooks = hooks
+        self._leases = leases.Leases(store, strategy.ttl_seconds, now) if strategy.ttl_seconds else None
+
+    async def create(self, actor: Actor, obj: Any, namespace: str) -> Entry:
+        """Create an object, which now belongs to the registry; returns it as stored."""
+        self._default_metadata(obj, namespace)
+        self.strategy.default(obj)
+        generated = obj.metadata.generateName if not obj.metadata.name else ""
+        for attempt in range(NAME_ATTEMPTS):
+            if generated:
+                obj.metadata.name = self.strategy.generate_name(generated)
+            try:
+                return await self._create(actor, objects.copy(obj) if generated else obj)
+            except errors.AlreadyExists:
+                if not generated or attempt == NAME_ATTEMPTS - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _default_metadata(self, obj: Any, namespace: str) -> None:
+        metadata: metav1.ObjectMeta = obj.metadata
+        if self.kind.namespaced:
+            if metadata.namespace and namespace and metadata.namespace != namespace:
+                text = "the namespace of the provided object does not match the namespace sent on the request"
+                raise errors.BadRequest(text)
+            metadata.namespace = metadata.namespace or namespace
+            if not metadata.namespace:
+                raise errors.BadRequest("an empty namespace may not be set during creation")
+        if metadata.resourceVersion not in ("", "0"):
+            raise errors.BadRequest("resourceVersion should not be set on objects to be created")
+        for name in (
+            "resourceVersion",
+            "selfLink",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "managedFields",
+        ):
+            metadata.ClearField(name)  # type: ignore[arg-type]
+
+    async def _create(self, actor: Actor, obj: Any) -> Entry:
+        metadata = obj.metadata
+        metadata.uid = str(uuid.uuid4())
+        metadata.creationTimestamp.seconds = int(self._now())
+        request = plugin.Request(
+            actor.user, "CREATE", self.kind, metadata.namespace, metadata.name, obj=obj, dry_run=actor.dry_run
+        )
+        await self._admission.admit(request)
+        self.strategy.prepare_for_create(obj)
+        faults = meta.validate(metadata, self.kind.namespaced, self.strategy.name_rule)
+        faults += self.strategy.validate(obj)
+        self._refuse_invalid(metadata.name, faults)
+        await self._admission.validate(request)
+        key = self.kind.key(metadata.namespace, metadata.name)
+        for _ in range(WRITE_ATTEMPTS):
+            companions = Companions()
+            if self._hooks is not None:
+                await self._hooks.before_write(obj, None, companions)
+            if actor.dry_run:
+                return Entry(key, self.kind, obj, 0)
+            put = Put(key, self._encode(obj), expected=0, lease=await self._lease())
+            outcome = await self._store.commit(put, *companions.writes)
+            if not isinstance(outcome, Refused):
+                return Entry(key, self.kind, obj, outcome.revision)
+            if outcome.current[0] is not None:
+                raise errors.already_exists(self.kind.group, self.kind.resource, metadata.name)
+            self._tell_refused(outcome)
+        raise self._too_contended("create", metadata.name)
+
+    async def update(
+        self,
+        actor: Actor,
+        namespace: str,
+        name: str,
+        change: Callable[[Any], Awaitable[Any] | Any],
+        subresource: str = "",
+    ) -> Entry:
+        """Replace an object by what `change` makes of the stored one; returns it as stored.
+
+        `change` must leave its argument alone. It may raise, and is called again where another write came between.
+        """
+        entry, sure = self._cached(namespace, name), False
+        for _ in range(WRITE_ATTEMPTS):
+            if entry is None:
+                entry, sure = await self._stored(namespace, name), True
+            try:
+                obj = change(entry.object)
+                if asyncio.iscoroutine(obj):
+                    obj = await obj
+                await self._prepare_update(actor, obj, entry.object, subresource)
+            except errors.ApiError:
+                if sure:
+                    raise
+                entry, sure = await self._newer(entry), True
+                continue
+            # what a hook allocates is part of the decision, so it is made anew with each try
+            companions = Companions()
+            if self._hooks is not None:
+                await self._hooks.before_write(obj, entry.object, companions)
+            if obj == entry.object and not companions.writes:
+                if sure:
+                    return entry
+                newer = await self._newer(entry)
+                if newer.revision == entry.revision:
+                    return entry
+                entry, sure = newer, True
+                continue
+            if actor.dry_run:
+                return Entry(entry.key, self.kind, obj, entry.revision)
+            outcome = await self._replace(entry, obj, companions)
+            if isinstance(outcome, Entry):
+                return outcome
+            self._tell_refused(outcome)
+            current = outcome.current[0]
+            if current is None:
+                raise self.not_found(name)
+            entry, sure = self.decode(current), True
+        raise self._too_contended("update", name)
+
+    async def _prepare_update(self, actor: Actor, obj: Any, old: Any, subresource: str) -> None:
+        """Make a changed object ready to be stored, or refuse it."""
+        metadata, before = obj.metadata, old.metadata
+        if metadata.uid and metadata.uid != before.uid:
+            why = f"Precondition failed: UID in precondition: {metadata.uid}, UID in object meta: {before.uid}"
+            raise errors.conflict(self.kind.group, self.kind.resource, before.name, why)
+        if metadata.resourceVersion in ("", "0"):
+            if not self.strategy.allow_unconditional_update and not subresource:
+                cause = errors.Cause(
+                    "FieldValueInvalid",
+                    "Invalid value: 0x0: must be specified for an update",
+                    "metadata.resourceVersion",
+                )
+                raise errors.invalid(self.kind.group, self.kind.kind, before.name, [cause])
+        elif metadata.resourceVersion != before.resourceVersion:
+            raise errors.conflict(self.kind.group, self.kind.resource, before.name)
+        _keep_system_metadata(metadata, before)
+        if not subresource:
+            self.strategy.default(obj)
+        request = plugin.Request(
+            actor.user, "UPDATE", self.kind, before.namespace, before.name, subresource, obj, old, actor.dry_run
+        )
+        await self._admission.admit(request)
+        if subresource == "status":
+            self.strategy.prepare_for_status_update(obj, old)
+            faults = list(self.strategy.validate_status_update(obj, old))
+        elif subresource:
+            faults = []
+        else:
+            self.strategy.prepare_for_update(obj, old)
+            faults = list(self.strategy.validate_update(obj, old))
+        checked = meta.validate(metadata, self.kind.namespaced, self.strategy.name_rule)
+        self._refuse_invalid(before.name, [*checked, *meta.validate_update(metadata, before), *faults])
+        await self._admission.validate(request)
+        metadata.resourceVersion = before.resourceVersion
+
+    async def _replace(self, entry: Entry, obj: Any, companions: Companions) -> Entry | Refused:
+        """Store a changed object, or remove it if that was all that it was waiting for."""
+        if deletion.is_over(self.strategy, obj):
+            if self._hooks is not None:
+                companions = Companions()
+                await self._hooks.before_removal(entry.object, companions)
+            outcome = await self._store.commit(Remove(entry.key, entry.revision), *companions.writes)
+        else:
+            put = Put(entry.key, self._encode(obj), expected=entry.revision, lease=await self._lease())
+            outcome = await self._store.commit(put, *companions.writes)
+        return outcome if isinstance(outcome, Refused) else Entry(entry.key, self.kind, obj, outcome.revision)
+
+    async def delete(
+        self, actor: Actor, namespace: str, name: str, options: metav1.DeleteOptions
+    ) -> tuple[Entry, bool]:
+        """Delete an object; returns its last state and whether it is gone."""
+        deletion.check_options(options)
+        entry, sure = self._cached(namespace, name), False
+        request = plugin.Request(actor.user, "DELETE", self.kind, namespace, name, dry_run=actor.dry_run)
+        for _ in range(WRITE_ATTEMPTS):
+            if entry is None:
+                entry, sure = await self._stored(namespace, name), True
+            try:
+                deletion.check_preconditions((self.kind.group, self.kind.resource), entry.object, options)
+                request.old = entry.object
+                await self._admission.admit(request)
+                await self._admission.validate(request)
+            except errors.ApiError:
+                if sure:
+                    raise
+                entry, sure = await self._newer(entry), True
+                continue
+            decided = deletion.decide(self.strategy, entry.object, options, int(self._now()))
+            if isinstance(decided, deletion.Mark) and decided.obj == entry.object:
+                if sure:
+                    return entry, False
+                entry, sure = await self._newer(entry), True
+                continue
+            if actor.dry_run:
+                return entry, isinstance(decided, deletion.Remove)
+            outcome = await self._delete(entry, decided)
+            if isinstance(outcome, Entry):
+                return outcome, isinstance(decided, deletion.Remove)
+            self._tell_refused(outcome)
+            if outcome.current[0] is None:
+                raise self.not_found(name)
+            entry, sure = self.decode(outcome.current[0]), True
+        raise self._too_contended("delete", name)
+
+    async def _delete(self, entry: Entry, decided: deletion.Remove | deletion.Mark) -> Entry | Refused:
+        if isinstance(decided, deletion.Mark):
+            return await self._replace(entry, decided.obj, Companions())
+        companions = Companions()
+        if self._hooks is not None:
+            await self._hooks.before_removal(entry.object, companions)
+        outcome = await self._store.commit(Remove(entry.key, entry.revision), *companions.writes)
+        if isinstance(outcome, Refused):
+            return outcome
+        return Entry(entry.key, self.kind, objects.copy(entry.object), outcome.revision)  # type: ignore[type-var]
+
+    async def delete_collection(
+        self, actor: Actor, query: reading.ListQuery, options: metav1.DeleteOptions
+    ) -> Sequence[Entry]:
+        """Delete everything that is selected, several at a time; returns what was deleted or marked."""
+        listing = await self.list(query)
+        gate = asyncio.Semaphore(DELETES_IN_FLIGHT)
+
+        async def delete(entry: Entry) -> Entry | None:
+            metadata = entry.object.metadata
+            async with gate:
+                try:
+                    return (await self.delete(actor, metadata.namespace, metadata.name, options))[0]
+                except errors.NotFound:
+                    return None
+
+        done = await asyncio.gather(*(delete(entry) for entry in listing.entries))
+        return [entry for entry in done if entry is not None]
+
+    def _cached(self, namespace: str, name: str) -> Entry | None:
+        """Return what the cache has: good enough to decide on, because the write is refused if it is old."""
+        return self._cache.get(self.kind, namespace, name)
+
+    async def _stored(self, namespace: str, name: str) -> Entry:
+        item, _ = await self._store.get(self.kind.key(namespace, name))
+        if item is None:
+            raise self.not_found(name)
+        return self.decode(item)
+
+    async def _newer(self, entry: Entry) -> Entry:
+        """Return what etcd has of an object, for a decision that a stale cache may have misled."""
+        metadata = entry.object.metadata
+        newer = await self._stored(metadata.namespace, metadata.name)
+        return entry if newer.revision == entry.revision else newer
+
+    def _encode(self, obj: Any) -> bytes:
+        """Return an object as it is stored: without the revision, which etcd itself counts."""
+        obj.metadata.resourceVersion = ""
+        data = codec.encode_stored(obj)
+        if len(data) > MAX_OBJECT_BYTES:
+            text = f"etcdserver: request is too large: {len(data)} bytes, at most {MAX_OBJECT_BYTES}"
+            raise errors.RequestEntityTooLarge(text, group=self.kind.group, kind=self.kind.resource)
+        return data
+
+    async def _lease(self) -> int:
+        return await self._leases.current() if self._leases is not None else 0
+
+    def _tell_refused(self, outcome: Refused) -> None:
+        if self._hooks is not None:
+            self._hooks.refused(outcome.current[1:])
+
+    def _refuse_invalid(self, name: str, faults: Sequence[errors.Cause]) -> None:
+        if faults:
+            raise errors.invalid(self.kind.group, self.kind.kind, name, faults)
+
+    def _too_contended(self, verb: str, name: str) -> errors.ApiError:
+        text = f'{self.kind.group_resource} "{name}" changes too fast to {verb} it'
+        return errors.TooManyRequests(text, retry_after_seconds=1)
+
+
+def _keep_system_metadata(metadata: metav1.ObjectMeta, before: metav1.ObjectMeta) -> None:
+    """Take over what only the server writes, where the caller left it out or must not choose it."""
+    metadata.name = metadata.name or before.name
+    metadata.namespace = metadata.namespace or before.namespace
+    metadata.uid = before.uid
+    metadata.generateName = before.generateName
+    metadata.generation = before.generation
+    metadata.ClearField("selfLink")
+    metadata.creationTimestamp.CopyFrom(before.creationTimestamp)
+    metadata.ClearField("deletionTimestamp")
+    if before.HasField("deletionTimestamp"):
+        metadata.deletionTimestamp.CopyFrom(before.deletionTimestamp)
+    if before.HasField("deletionGracePeriodSeconds"):
+        metadata.deletionGracePeriodSeconds = before.deletionGracePeriodSeconds
+    else:
+        metadata.ClearField("deletionGracePeriodSeconds")

@@ -1,0 +1,85 @@
+"""What of a collection a list or watch wants, and what a watcher sees as objects enter and leave it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from control.apiserver.strategies import strategy as strategies
+from control.store.entry import Change, Entry
+from fairlead.api import errors, selectors
+
+EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of a watch; a BOOKMARK has no entry, only the revision that the watch has reached."""
+
+    type: EventType
+    entry: Entry | None
+    revision: int
+    initial_end: bool = False
+
+
+class Selector:
+    """Label and field selectors of one request over one kind."""
+
+    def __init__(self, strategy: strategies.Strategy[Any], labels: str = "", fields: str = "") -> None:
+        """Parse both; errors.BadRequest for what cannot be understood or is not selectable."""
+        try:
+            self.labels = selectors.parse(labels)
+            self.fields = selectors.parse_fields(fields)
+        except selectors.SelectorError as error:
+            raise errors.BadRequest(f"unable to parse requirement: {error}") from None
+        self._strategy = strategy
+        for wanted in self.fields.requirements:
+            if (
+                wanted.field not in ("metadata.name", "metadata.namespace")
+                and wanted.field not in strategy.selectable
+            ):
+                kind = strategy.kind
+                raise errors.BadRequest(
+                    f'Unable to find "{kind.group}/{kind.version}, Resource={kind.resource}" that match label'
+                    f' selector "{labels}", field selector "{fields}": field label not supported: {wanted.field}'
+                )
+        self.empty = self.labels.empty and self.fields.empty
+
+    def matches(self, obj: Any) -> bool:
+        """Say whether an object is wanted."""
+        if self.empty:
+            return True
+        if not self.labels.empty and not self.labels.matches(obj.metadata.labels):
+            return False
+        for wanted in self.fields.requirements:
+            if (self._strategy.field(obj, wanted.field) == wanted.value) != (wanted.operator == selectors.EQUALS):
+                return False
+        return True
+
+    def select(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Return the entries that are wanted."""
+        return list(entries) if self.empty else [entry for entry in entries if self.matches(entry.object)]
+
+    def event(self, change: Change) -> Event | None:
+        """Return what a watcher sees of a change: an object that leaves the selection is DELETED to it."""
+        entry, previous = change.entry, change.previous
+        if self.empty:
+            return Event(change.type, entry, change.revision)
+        before = previous is not None and self.matches(previous.object)
+        if change.type == "DELETED":
+            return Event("DELETED", entry, change.revision) if before else None
+        after = self.matches(entry.object)
+        if after:
+            return Event("MODIFIED" if before else "ADDED", entry, change.revision)
+        if before and previous is not None:
+            # its last state within the selection, at the revision of leaving
+            gone = Entry(previous.key, previous.kind, _copy(previous.object), change.revision)
+            return Event("DELETED", gone, change.revision)
+        return None
+
+
+def _copy(obj: Any) -> Any:
+    fresh = type(obj)()
+    fresh.CopyFrom(obj)
+    return fresh

@@ -1,0 +1,245 @@
+"""The API server: every request of every user, authorised, judged and carried out.
+
+Edges (gRPC, REST) call the request methods, which answer cache entries, so that stored bytes go out without being
+encoded again; the control plane's own parts call `client(user)`, which is the same behind the `Client` protocol.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import Message
+
+from control.apiserver import (
+    audit,
+    authn,
+    authz,
+    inprocess,
+    nodeauthz,
+    patching,
+    reading,
+    registry,
+    selection,
+    subresources,
+)
+from control.apiserver.admission import chain
+from control.apiserver.strategies import table
+from control.apiserver.target import Target
+from control.store import cache as caches
+from control.store import interface
+from control.store.entry import Entry
+from fairlead.api import errors, objects, selectors
+from fairlead.api import scheme as schemes
+from fairlead.api.pb import core_v1_pb2 as corev1
+from fairlead.api.pb import meta_v1_pb2 as metav1
+from fairlead.client.interface import Patch
+
+PATCH_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the API server is told of the cluster; `node_ports` is the range's first and last."""
+
+    service_cidr: str = "10.96.0.0/12"
+    node_ports: tuple[int, int] = (30000, 32767)
+
+
+class ApiServer:
+    """The registries of all kinds, behind authorisation and admission."""
+
+    def __init__(
+        self,
+        store: interface.Store,
+        cache: caches.Cache,
+        *,
+        settings: Settings = Settings(),
+        now: Callable[[], float] = time.time,
+        sink: audit.Sink | None = None,
+    ) -> None:
+        self.store = store
+        self.cache = cache
+        self.settings = settings
+        self.now = now
+        self._sink = sink
+        admission = chain.standard(cache)
+        self._registries = {
+            strategy.kind.prefix: registry.Registry(strategy, store, cache, admission=admission, now=now)
+            for strategy in table.strategies()
+        }
+        pods = schemes.DEFAULT.of(corev1.Pod)
+        cache.index(pods, reading.PODS_BY_NODE, _node_of)
+        self.authorizer: authz.Authorizer = authz.Union(
+            authz.MastersAuthorizer(), authz.RoleAuthorizer(), nodeauthz.NodeAuthorizer(CachedPods(cache))
+        )
+        self._subresources = subresources.Subresources(self.registry, admission, now)
+
+    def client(self, user: authn.User) -> inprocess.InProcessClient:
+        """Return a client that acts as a user."""
+        return inprocess.InProcessClient(self, user)
+
+    def as_user(self, name: str, groups: Sequence[str] = ()) -> inprocess.InProcessClient:
+        """Return a client that acts as the user of a name, in its groups and those that its name implies."""
+        return self.client(authn.user(name, tuple(groups)))
+
+    def registry(self, kind: schemes.Kind) -> registry.Registry:
+        """Return a kind's registry; errors.NotFound for a kind that is not served."""
+        found = self._registries.get(kind.prefix)
+        if found is None:
+            raise errors.NotFound("the server could not find the requested resource")
+        return found
+
+    def authorize(self, request: authz.Attributes) -> None:
+        """Raise Forbidden where the user may not do this."""
+        decision = self.authorizer.authorize(request)
+        if not decision.allowed:
+            raise authz.refusal(request, decision.reason)
+
+    def _authorize(self, user: authn.User, verb: str, target: Target, fields: str = "") -> registry.Registry:
+        kind = target.kind
+        equals = _equalities(fields) if fields else None
+        name = target.name or (equals or {}).get("metadata.name", "")
+        self.authorize(
+            authz.Attributes(
+                user, verb, kind.group, kind.resource, target.subresource, target.namespace, name, equals
+            )
+        )
+        if self._sink is not None:
+            self._sink.requested(user, verb, target.kind, target.namespace, target.name, target.subresource)
+        found = self.registry(kind)
+        if target.subresource and target.subresource not in kind.subresources:
+            raise errors.NotFound("the server could not find the requested resource")
+        if target.namespace and not kind.namespaced:
+            raise errors.NotFound("the server could not find the requested resource")
+        return found
+
+    async def get(self, user: authn.User, target: Target, resource_version: str = "") -> Entry:
+        """Read an object, or its `status` or `scale`."""
+        found = self._authorize(user, "get", target)
+        entry = await found.get(target.namespace, target.name, resource_version)
+        return self._subresources.view(entry, target.subresource)
+
+    async def list(self, user: authn.User, kind: schemes.Kind, query: reading.ListQuery) -> reading.Listing:
+        """Read a collection."""
+        found = self._authorize(user, "list", Target(kind, query.namespace), query.fields)
+        return await found.list(query)
+
+    async def watch(
+        self, user: authn.User, kind: schemes.Kind, query: reading.WatchQuery
+    ) -> AsyncIterator[Sequence[selection.Event]]:
+        """Iterate over a collection's changes."""
+        found = self._authorize(user, "watch", Target(kind, query.namespace), query.fields)
+        async with contextlib.aclosing(found.watch(query)) as events:  # type: ignore[type-var]
+            async for some in events:
+                yield some
+
+    async def create(self, user: authn.User, target: Target, obj: Any, *, dry_run: bool = False) -> Entry:
+        """Create an object, or post to a subresource; `obj` now belongs to the server."""
+        named = target if target.subresource else Target(target.kind, target.namespace or obj.metadata.namespace)
+        found = self._authorize(user, "create", named)
+        actor = registry.Actor(user, dry_run)
+        if target.subresource:
+            return await self._subresources.post(actor, found, target.namespace, target.name, target.subresource, obj)
+        _check_kind(target.kind, obj)
+        return await found.create(actor, obj, target.namespace)
+
+    async def update(self, user: authn.User, target: Target, obj: Any, *, dry_run: bool = False) -> Entry:
+        """Replace an object or a subresource of it."""
+        found = self._authorize(user, "update", target)
+        metadata = obj.metadata
+        if metadata.name and metadata.name != target.name:
+            text = f"the name of the object ({metadata.name}) does not match the name on the URL ({target.name})"
+            raise errors.BadRequest(text)
+        if metadata.namespace and metadata.namespace != target.namespace:
+            text = "the namespace of the provided object does not match the namespace sent on the request"
+            raise errors.BadRequest(text)
+        actor = registry.Actor(user, dry_run)
+        if self._subresources.owns(target.subresource):
+            return await self._subresources.update(
+                actor, found, target.namespace, target.name, target.subresource, obj
+            )
+        _check_kind(target.kind, obj)
+        return await found.update(
+            actor, target.namespace, target.name, lambda _: objects.copy(obj), target.subresource
+        )
+
+    async def patch(self, user: authn.User, target: Target, patch: Patch, *, dry_run: bool = False) -> Entry:
+        """Change an object, or a subresource of it, by a patch."""
+        found = self._authorize(user, "patch", target)
+        actor = registry.Actor(user, dry_run)
+        if self._subresources.owns(target.subresource):
+            return await self._subresources.patch(
+                actor, found, target.namespace, target.name, target.subresource, patch
+            )
+        attempts = PATCH_ATTEMPTS
+
+        def change(old: Message) -> Message:
+            nonlocal attempts
+            if attempts == 0:
+                raise errors.conflict(target.kind.group, target.kind.resource, target.name)
+            attempts -= 1
+            return patching.apply(patch, old)
+
+        return await found.update(actor, target.namespace, target.name, change, target.subresource)
+
+    async def delete(
+        self, user: authn.User, target: Target, options: metav1.DeleteOptions | None = None
+    ) -> tuple[Entry, bool]:
+        """Delete an object; returns its last state and whether it is gone."""
+        found = self._authorize(user, "delete", target)
+        options = options or metav1.DeleteOptions()
+        actor = registry.Actor(user, bool(options.dryRun))
+        return await found.delete(actor, target.namespace, target.name, options)
+
+    async def delete_collection(
+        self,
+        user: authn.User,
+        kind: schemes.Kind,
+        query: reading.ListQuery,
+        options: metav1.DeleteOptions | None = None,
+    ) -> Sequence[Entry]:
+        """Delete everything that is selected; returns what was deleted or marked."""
+        found = self._authorize(user, "deletecollection", Target(kind, query.namespace), query.fields)
+        options = options or metav1.DeleteOptions()
+        return await found.delete_collection(registry.Actor(user, bool(options.dryRun)), query, options)
+
+
+class CachedPods:
+    """The pods as the cache has them, for the node authorizer."""
+
+    def __init__(self, cache: caches.Cache) -> None:
+        self._cache = cache
+        self._kind = schemes.DEFAULT.of(corev1.Pod)
+
+    def pod(self, namespace: str, name: str) -> corev1.Pod | None:
+        """Return a pod, or None."""
+        entry = self._cache.get(self._kind, namespace, name)
+        return entry.object if entry is not None else None  # type: ignore[return-value]
+
+    def pods_on(self, node: str, namespace: str) -> Iterable[corev1.Pod]:
+        """Return the pods of a namespace that are bound to a node."""
+        for entry in self._cache.find(self._kind, reading.PODS_BY_NODE, node):
+            if entry.object.metadata.namespace == namespace:
+                yield entry.object  # type: ignore[misc]
+
+
+def _node_of(pod: Any) -> Iterable[str]:
+    return (pod.spec.nodeName,) if pod.spec.nodeName else ()
+
+
+def _equalities(fields: str) -> dict[str, str]:
+    """Return the fields that a selector pins to a value; nothing for a selector that cannot be read."""
+    try:
+        parsed = selectors.parse_fields(fields)
+    except selectors.SelectorError:
+        return {}
+    return {one.field: one.value for one in parsed.requirements if one.operator == selectors.EQUALS}
+
+
+def _check_kind(kind: schemes.Kind, obj: Any) -> None:
+    if kind.message is not None and not isinstance(obj, kind.message):
+        raise errors.BadRequest(f"the object is a {objects.kind_of(obj).kind}, not a {kind.kind}")

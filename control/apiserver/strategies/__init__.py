@@ -1,0 +1,1 @@
+"""One strategy per kind: its defaults, its validation, and what a write may change."""

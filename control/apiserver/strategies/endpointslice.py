@@ -1,0 +1,113 @@
+"""EndpointSlices: addresses of one type, ports with protocols, generations."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from control.apiserver import field
+from control.apiserver.strategies import strategy
+from control.apiserver.validation import containers, meta, names
+from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
+
+ADDRESS_TYPES = frozenset({"FQDN", "IPv4", "IPv6"})
+MAX_ENDPOINTS = 1000
+MAX_ADDRESSES = 100
+MAX_PORTS = 20000
+
+
+class EndpointSliceStrategy(strategy.Strategy[discoveryv1.EndpointSlice]):
+    """The rules of EndpointSlices."""
+
+    message = discoveryv1.EndpointSlice
+
+    def default(self, obj: discoveryv1.EndpointSlice) -> None:
+        """Fill in the ports' names and protocols."""
+        for port in obj.ports:
+            if not port.HasField("name"):
+                port.name = ""
+            if not port.HasField("protocol"):
+                port.protocol = "TCP"
+
+    def prepare_for_create(self, obj: discoveryv1.EndpointSlice) -> None:
+        """Start at generation 1."""
+        obj.metadata.generation = 1
+
+    def prepare_for_update(self, obj: discoveryv1.EndpointSlice, old: discoveryv1.EndpointSlice) -> None:
+        """Count the generation if endpoints, ports or labels changed."""
+        obj.metadata.generation = old.metadata.generation
+        changed = list(obj.endpoints) != list(old.endpoints) or list(obj.ports) != list(old.ports)
+        if changed or dict(obj.metadata.labels) != dict(old.metadata.labels):
+            obj.metadata.generation += 1
+
+    def validate(self, obj: discoveryv1.EndpointSlice) -> field.Faults:
+        """Judge an EndpointSlice."""
+        faults: field.Faults = []
+        if not obj.addressType:
+            faults.append(field.required("addressType"))
+        elif obj.addressType not in ADDRESS_TYPES:
+            faults.append(field.unsupported("addressType", obj.addressType, ADDRESS_TYPES))
+        if len(obj.endpoints) > MAX_ENDPOINTS:
+            faults.append(field.too_many("endpoints", len(obj.endpoints), MAX_ENDPOINTS))
+        for index, endpoint in enumerate(obj.endpoints):
+            faults += _endpoint(endpoint, obj.addressType, f"endpoints[{index}]")
+        return faults + _ports(obj)
+
+    def validate_update(self, obj: discoveryv1.EndpointSlice, old: discoveryv1.EndpointSlice) -> field.Faults:
+        """Judge a changed EndpointSlice: its address type stays."""
+        faults = self.validate(obj)
+        return faults + meta.immutable("addressType", obj.addressType, obj.addressType != old.addressType)
+
+
+def _endpoint(endpoint: discoveryv1.Endpoint, address_type: str, path: str) -> field.Faults:
+    faults: field.Faults = []
+    if not endpoint.addresses:
+        faults.append(field.required(f"{path}.addresses", "must contain at least 1 address"))
+    elif len(endpoint.addresses) > MAX_ADDRESSES:
+        faults.append(field.too_many(f"{path}.addresses", len(endpoint.addresses), MAX_ADDRESSES))
+    for index, address in enumerate(endpoint.addresses):
+        at = f"{path}.addresses[{index}]"
+        if address_type == "FQDN":
+            faults += field.invalids(at, address, names.subdomain(address))
+        else:
+            faults += _ip(address, address_type, at)
+    if endpoint.HasField("hostname"):
+        faults += field.invalids(f"{path}.hostname", endpoint.hostname, names.label(endpoint.hostname))
+    if endpoint.HasField("nodeName"):
+        faults += field.invalids(f"{path}.nodeName", endpoint.nodeName, names.subdomain(endpoint.nodeName))
+    return faults
+
+
+def _ip(address: str, address_type: str, path: str) -> field.Faults:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return field.invalids(path, address, names.ip(address))
+    wanted = 4 if address_type == "IPv4" else 6
+    if address_type in ("IPv4", "IPv6") and parsed.version != wanted:
+        return [field.invalid(path, address, f"must be a valid {address_type} address")]
+    if parsed.is_unspecified:
+        return [field.invalid(path, address, f"may not be unspecified ({address})")]
+    if parsed.is_loopback:
+        return [field.invalid(path, address, "may not be in the loopback range (127.0.0.0/8, ::1/128)")]
+    if parsed.is_link_local:
+        return [field.invalid(path, address, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")]
+    return []
+
+
+def _ports(obj: discoveryv1.EndpointSlice) -> field.Faults:
+    faults: field.Faults = []
+    if len(obj.ports) > MAX_PORTS:
+        faults.append(field.too_many("ports", len(obj.ports), MAX_PORTS))
+    seen: set[str] = set()
+    for index, port in enumerate(obj.ports):
+        at = f"ports[{index}]"
+        if port.name:
+            faults += field.invalids(f"{at}.name", port.name, names.label(port.name))
+        if port.name in seen:
+            faults.append(field.duplicate(f"{at}.name", port.name))
+        seen.add(port.name)
+        if port.protocol not in containers.PROTOCOLS:
+            faults.append(field.unsupported(f"{at}.protocol", port.protocol, containers.PROTOCOLS))
+        if port.HasField("port"):
+            faults += field.invalids(f"{at}.port", port.port, names.port(port.port))
+    return faults

@@ -1,0 +1,126 @@
+"""Pods: defaults, quality of service, graceful deletion, and what may change of a running pod."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from control.apiserver import field
+from control.apiserver.defaults import podspec as defaults
+from control.apiserver.strategies import strategy
+from control.apiserver.validation import podspec
+from fairlead.api import quantity
+from fairlead.api.pb import core_v1_pb2 as corev1
+from fairlead.api.pb import meta_v1_pb2 as metav1
+
+FINISHED = frozenset({"Failed", "Succeeded"})
+_COMPUTE = ("cpu", "memory")
+
+
+class PodStrategy(strategy.Strategy[corev1.Pod]):
+    """The rules of pods."""
+
+    message = corev1.Pod
+    selectable: ClassVar = {
+        "spec.nodeName": lambda pod: pod.spec.nodeName,
+        "spec.restartPolicy": lambda pod: pod.spec.restartPolicy,
+        "spec.schedulerName": lambda pod: pod.spec.schedulerName,
+        "spec.serviceAccountName": lambda pod: pod.spec.serviceAccountName,
+        "spec.hostNetwork": lambda pod: "true" if pod.spec.hostNetwork else "false",
+        "status.phase": lambda pod: pod.status.phase,
+        "status.podIP": lambda pod: pod.status.podIP,
+        "status.nominatedNodeName": lambda pod: pod.status.nominatedNodeName,
+    }
+
+    def default(self, obj: corev1.Pod) -> None:
+        """Fill in a pod's defaults."""
+        defaults.fill_pod(obj.spec)
+
+    def prepare_for_create(self, obj: corev1.Pod) -> None:
+        """Start a pod as Pending, with its quality of service."""
+        obj.ClearField("status")
+        obj.status.phase = "Pending"
+        obj.status.qosClass = qos_class(obj.spec)
+        if obj.spec.schedulingGates:
+            obj.status.conditions.add(
+                type="PodScheduled",
+                status="False",
+                reason="SchedulingGated",
+                message="Scheduling is blocked due to non-empty scheduling gates",
+            )
+
+    def validate(self, obj: corev1.Pod) -> field.Faults:
+        """Judge a new pod."""
+        return podspec.validate(obj.spec, "spec")
+
+    def prepare_for_update(self, obj: corev1.Pod, old: corev1.Pod) -> None:
+        """Keep the status, and the node once it is set."""
+        strategy.keep_status(obj, old)
+
+    def validate_update(self, obj: corev1.Pod, old: corev1.Pod) -> field.Faults:
+        """Judge what changes: images, tolerations, gates and deadline may."""
+        if strategy.same(obj.spec, old.spec):
+            return []
+        return podspec.validate_update(obj.spec, old.spec, "spec") + podspec.validate(obj.spec, "spec")
+
+    def prepare_for_status_update(self, obj: corev1.Pod, old: corev1.Pod) -> None:
+        """Keep the spec, the owners and what a status does not choose."""
+        obj.spec.CopyFrom(old.spec)
+        obj.metadata.ClearField("ownerReferences")
+        obj.metadata.ownerReferences.extend(old.metadata.ownerReferences)
+        obj.status.qosClass = old.status.qosClass
+
+    def validate_status_update(self, obj: corev1.Pod, old: corev1.Pod) -> field.Faults:
+        """Judge a new status: a node once nominated has a name, a container that ended does not run again."""
+        faults: field.Faults = []
+        if old.spec.restartPolicy == "Never":
+            faults += _restarted(
+                obj.status.containerStatuses, old.status.containerStatuses, "status.containerStatuses"
+            )
+        return faults
+
+    def grace(self, obj: corev1.Pod, options: metav1.DeleteOptions) -> strategy.Grace:
+        """Give the pod its time to end: none where it never ran or has ended."""
+        if options.HasField("gracePeriodSeconds"):
+            seconds = options.gracePeriodSeconds
+        elif obj.spec.HasField("terminationGracePeriodSeconds"):
+            seconds = obj.spec.terminationGracePeriodSeconds
+        else:
+            seconds = defaults.GRACE_SECONDS
+        if not obj.spec.nodeName or obj.status.phase in FINISHED:
+            seconds = 0
+        return strategy.Grace(1 if seconds < 0 else seconds)
+
+
+def _restarted(
+    new: Iterable[corev1.ContainerStatus], old: Iterable[corev1.ContainerStatus], path: str
+) -> Iterable[field.Cause]:
+    ended = {status.name for status in old if status.state.HasField("terminated")}
+    for index, status in enumerate(new):
+        if status.name in ended and not status.state.HasField("terminated"):
+            yield field.forbidden(f"{path}[{index}].state", "may not be transitioned to non-terminated state")
+
+
+def qos_class(spec: corev1.PodSpec) -> str:
+    """Return Guaranteed, Burstable or BestEffort, by the requests and limits for CPU and memory."""
+    any_amount = False
+    guaranteed = True
+    for container in (*spec.containers, *spec.initContainers):
+        limits, requests = container.resources.limits, container.resources.requests
+        for name in _COMPUTE:
+            limit = _positive(limits[name]) if name in limits else None
+            request = _positive(requests[name]) if name in requests else None
+            any_amount = any_amount or limit is not None or request is not None
+            if limit is None or (request is not None and request != limit):
+                guaranteed = False
+    if not any_amount:
+        return "BestEffort"
+    return "Guaranteed" if guaranteed else "Burstable"
+
+
+def _positive(amount: quantity.Stringed) -> quantity.Quantity | None:
+    try:
+        found = quantity.of(amount)
+    except quantity.QuantityError:
+        return None
+    return found if found.nanos > 0 else None

@@ -1,0 +1,142 @@
+"""The `Strategy`: what the generic registry asks about a kind.
+
+One subclass per kind says what is particular: defaults, what a creation and an update may set, validation, field
+selectors, graceful deletion. Strategies are pure: they change only the message that is passed in for that, and what
+they need to know of the world (the time) is passed in.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from google.protobuf.message import Message
+
+from control.apiserver import field
+from control.apiserver.validation import meta as metadata
+from control.apiserver.validation import names
+from fairlead.api import codec, scheme
+from fairlead.api.pb import meta_v1_pb2 as metav1
+
+M = TypeVar("M", bound=Message)
+
+NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # no vowels: a generated name never spells a word
+NAME_SUFFIX_LENGTH = 5
+NAME_PREFIX_LENGTH = 58
+
+
+@dataclass(frozen=True, slots=True)
+class Grace:
+    """How an object that is not simply removed is deleted: marked, and removed after `seconds`, or at once at 0."""
+
+    seconds: int
+
+
+class Strategy(Generic[M]):
+    """The rules of one kind. The defaults here suit a kind without spec, status or grace."""
+
+    message: ClassVar[type[Message]]
+    name_rule: ClassVar[metadata.NameRule] = staticmethod(names.subdomain)
+    # Field selectors beyond metadata.name and metadata.namespace.
+    selectable: ClassVar[Mapping[str, Callable[[Any], str]]] = {}
+    # Whether an update may leave out the resourceVersion, and then wins over what others wrote.
+    allow_unconditional_update: ClassVar[bool] = True
+    # Seconds that objects of the kind live; 0: until deleted.
+    ttl_seconds: ClassVar[int] = 0
+    # What happens to dependents where the caller does not say.
+    orphans_by_default: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        self.kind: scheme.Kind = scheme.DEFAULT.of(self.message)
+
+    def default(self, obj: M) -> None:
+        """Fill in the defaults of what the caller left out."""
+
+    def prepare_for_create(self, obj: M) -> None:
+        """Set and clear what a creation may not choose, such as the status."""
+
+    def validate(self, obj: M) -> Sequence[field.Cause]:
+        """Judge a new object, its metadata excepted."""
+        return ()
+
+    def prepare_for_update(self, obj: M, old: M) -> None:
+        """Take over from the old object what an update may not choose, such as the status."""
+
+    def validate_update(self, obj: M, old: M) -> Sequence[field.Cause]:
+        """Judge a changed object against the old one, its metadata excepted."""
+        return self.validate(obj)
+
+    def prepare_for_status_update(self, obj: M, old: M) -> None:
+        """Take over from the old object all but the status."""
+        keep_all_but_status(obj, old)
+
+    def validate_status_update(self, obj: M, old: M) -> Sequence[field.Cause]:
+        """Judge a changed status."""
+        return ()
+
+    def grace(self, obj: M, options: metav1.DeleteOptions) -> Grace | None:
+        """Return how the object is deleted gracefully; None for a kind that knows no grace."""
+        return None
+
+    def begin_deletion(self, obj: M) -> None:
+        """Change an object that now begins to be deleted and stays for a while."""
+
+    def blocks_removal(self, obj: M) -> bool:
+        """Say whether something other than metadata.finalizers keeps a deleted object in being."""
+        return bool(obj.metadata.finalizers)  # type: ignore[attr-defined]
+
+    def field(self, obj: M, name: str) -> str:
+        """Return the value that a field selector compares; `name` is one of `selectable` or of the metadata."""
+        meta: metav1.ObjectMeta = obj.metadata  # type: ignore[attr-defined]
+        if name == "metadata.name":
+            return meta.name
+        if name == "metadata.namespace":
+            return meta.namespace
+        return self.selectable[name](obj)
+
+    def generate_name(self, prefix: str) -> str:
+        """Return a name that starts with a generateName and has five random letters."""
+        suffix = "".join(secrets.choice(NAME_ALPHABET) for _ in range(NAME_SUFFIX_LENGTH))
+        return prefix[:NAME_PREFIX_LENGTH] + suffix
+
+
+def keep_all_but_status(obj: Any, old: Any) -> None:
+    """Take over spec and labels from the old object, as Kubernetes' status strategies of workloads do."""
+    for descriptor in obj.DESCRIPTOR.fields:
+        if descriptor.name in ("metadata", "status"):
+            continue
+        obj.ClearField(descriptor.name)
+        if old.HasField(descriptor.name):
+            getattr(obj, descriptor.name).CopyFrom(getattr(old, descriptor.name))
+
+
+def keep_status(obj: Any, old: Any) -> None:
+    """Take over the status from the old object: a write to the object itself does not change it."""
+    obj.ClearField("status")
+    if old.HasField("status"):
+        obj.status.CopyFrom(old.status)
+
+
+def drop_status(obj: Any) -> None:
+    """Clear the status of a new object."""
+    obj.ClearField("status")
+
+
+def count_generation(obj: Any, old: Any) -> None:
+    """Count metadata.generation up if the spec has changed; it cannot be chosen."""
+    obj.metadata.generation = old.metadata.generation
+    if not same(obj.spec, old.spec):
+        obj.metadata.generation += 1
+
+
+def same(left: Message, right: Message) -> bool:
+    """Say whether two messages mean the same: a part that is set but empty may equal one that is not."""
+    return left == right or codec.to_json(left) == codec.to_json(right)
+
+
+def keep_labels(obj: Any, old: Any) -> None:
+    """Take over the labels from the old object."""
+    obj.metadata.labels.clear()
+    obj.metadata.labels.update(old.metadata.labels)

@@ -1,0 +1,40 @@
+"""The strategy of every kind that is served."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from control.apiserver.strategies import (
+    configmap,
+    deployment,
+    endpointslice,
+    event,
+    lease,
+    namespace,
+    node,
+    pod,
+    replicaset,
+    secret,
+    service,
+    serviceaccount,
+)
+from control.apiserver.strategies.strategy import Strategy
+
+
+def strategies() -> Sequence[Strategy[Any]]:
+    """Return one strategy per kind."""
+    return (
+        namespace.NamespaceStrategy(),
+        node.NodeStrategy(),
+        pod.PodStrategy(),
+        configmap.ConfigMapStrategy(),
+        secret.SecretStrategy(),
+        service.ServiceStrategy(),
+        serviceaccount.ServiceAccountStrategy(),
+        event.EventStrategy(),
+        deployment.DeploymentStrategy(),
+        replicaset.ReplicaSetStrategy(),
+        endpointslice.EndpointSliceStrategy(),
+        lease.LeaseStrategy(),
+    )

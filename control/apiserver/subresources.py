@@ -1,0 +1,204 @@
+"""Subresources: binding and eviction of pods, scale of workloads, finalize of namespaces, and status.
+
+The API server calls this for authorised users. Each writes its object through the kind's registry, so that
+admission, validation and conflicts are the same for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from google.protobuf.message import Message
+
+from control.apiserver import patching, registry
+from control.apiserver.admission import plugin
+from control.apiserver.strategies import namespace as namespaces
+from control.store.entry import Entry
+from fairlead.api import errors, objects, scheme, selectors
+from fairlead.api.pb import authentication_v1_pb2 as authenticationv1
+from fairlead.api.pb import autoscaling_v1_pb2 as autoscalingv1
+from fairlead.api.pb import core_v1_pb2 as corev1
+from fairlead.api.pb import meta_v1_pb2 as metav1
+from fairlead.api.pb import policy_v1_pb2 as policyv1
+from fairlead.client.interface import Patch
+
+OWNED = frozenset({"scale", "finalize"})
+FINISHED = frozenset({"Succeeded", "Failed"})
+
+
+class Subresources:
+    """Carries out what is asked of subresources other than `status`."""
+
+    def __init__(
+        self,
+        registries: Callable[[scheme.Kind], registry.Registry],
+        admission: plugin.Chain,
+        now: Callable[[], float],
+    ) -> None:
+        self._registries = registries
+        self._admission = admission
+        self._now = now
+
+    def owns(self, subresource: str) -> bool:
+        """Say whether updates and patches of a subresource go here rather than to the object."""
+        return subresource in OWNED
+
+    def view(self, entry: Entry, subresource: str) -> Entry:
+        """Return what a get of a subresource answers."""
+        match subresource:
+            case "" | "status":
+                return entry
+            case "scale":
+                return Entry(entry.key, entry.kind, scale_of(entry.object), entry.revision)
+        raise _no_verb("get", entry.kind, subresource)
+
+    async def post(
+        self, actor: registry.Actor, found: registry.Registry, namespace: str, name: str, subresource: str, body: Any
+    ) -> Entry:
+        """Create a subresource; returns what was posted, as an entry at the object's new revision."""
+        match subresource, body:
+            case "binding", corev1.Binding():
+                entry = await self._bind(actor, found, namespace, name, body)
+            case "eviction", policyv1.Eviction():
+                entry = await self._evict(actor, found, namespace, name, body)
+            case "token", authenticationv1.TokenRequest():
+                raise errors.NotImplementedByServer("service account tokens are not issued by this server")
+            case _:
+                raise errors.BadRequest(f"{type(body).DESCRIPTOR.name} cannot be posted to {subresource}")
+        return Entry(entry.key, entry.kind, objects.copy(body), entry.revision)
+
+    async def update(
+        self, actor: registry.Actor, found: registry.Registry, namespace: str, name: str, subresource: str, body: Any
+    ) -> Entry:
+        """Replace a subresource."""
+        if subresource == "finalize":
+            return await self._finalize(actor, found, name, body)
+        if not isinstance(body, autoscalingv1.Scale):
+            raise errors.BadRequest(f"the object is a {type(body).DESCRIPTOR.name}, not a Scale")
+        entry = await found.update(actor, namespace, name, lambda old: _scaled(old, body))
+        return self.view(entry, "scale")
+
+    async def patch(
+        self,
+        actor: registry.Actor,
+        found: registry.Registry,
+        namespace: str,
+        name: str,
+        subresource: str,
+        patch: Patch,
+    ) -> Entry:
+        """Change a subresource by a patch."""
+        if subresource != "scale":
+            raise _no_verb("patch", found.kind, subresource)
+
+        def change(old: Any) -> Message:
+            body = patching.apply(patch, scale_of(old))
+            assert isinstance(body, autoscalingv1.Scale)
+            return _scaled(old, body)
+
+        return self.view(await found.update(actor, namespace, name, change), "scale")
+
+    async def _bind(
+        self, actor: registry.Actor, found: registry.Registry, namespace: str, name: str, binding: corev1.Binding
+    ) -> Entry:
+        """Give a pod its node, once."""
+        target = binding.target
+        if target.kind not in ("", "Node"):
+            cause = errors.Cause(
+                "FieldValueNotSupported",
+                f'Unsupported value: "{target.kind}": supported values: "Node"',
+                "target.kind",
+            )
+            raise errors.invalid("", "Binding", name, [cause])
+        if not target.name:
+            cause = errors.Cause("FieldValueRequired", "Required value", "target.name")
+            raise errors.invalid("", "Binding", name, [cause])
+        now = int(self._now())
+
+        def change(old: corev1.Pod) -> corev1.Pod:
+            return bound(old, binding, now)
+
+        return await found.update(actor, namespace, name, change, "binding")
+
+    async def _evict(
+        self, actor: registry.Actor, found: registry.Registry, namespace: str, name: str, eviction: policyv1.Eviction
+    ) -> Entry:
+        """Delete a pod as its eviction asks."""
+        options = metav1.DeleteOptions()
+        options.CopyFrom(eviction.deleteOptions)
+        entry, _ = await found.delete(actor, namespace, name, options)
+        return entry
+
+    async def _finalize(self, actor: registry.Actor, found: registry.Registry, name: str, body: Any) -> Entry:
+        strategy = found.strategy
+        if not isinstance(strategy, namespaces.NamespaceStrategy) or not isinstance(body, corev1.Namespace):
+            raise _no_verb("update", found.kind, "finalize")
+
+        def change(old: corev1.Namespace) -> corev1.Namespace:
+            fresh = objects.copy(body)
+            strategy.prepare_for_finalize(fresh, old)
+            fresh.metadata.resourceVersion = body.metadata.resourceVersion
+            return fresh
+
+        return await found.update(actor, "", name, change, "finalize")
+
+
+def bound(old: corev1.Pod, binding: corev1.Binding, now: int) -> corev1.Pod:
+    """Return a pod with the node that a binding gives it; Conflict where it has one or is being deleted."""
+    meta = old.metadata
+    if binding.metadata.uid and binding.metadata.uid != meta.uid:
+        why = f"Precondition failed: UID in precondition: {binding.metadata.uid}, UID in object meta: {meta.uid}"
+        raise errors.conflict("", "pods", meta.name, why)
+    if meta.HasField("deletionTimestamp"):
+        raise errors.conflict(
+            "", "pods/binding", meta.name, f"pod {meta.name} is being deleted, cannot be assigned to a host"
+        )
+    if old.spec.nodeName:
+        why = f'pod {meta.name} is already assigned to node "{old.spec.nodeName}"'
+        raise errors.conflict("", "pods/binding", meta.name, why)
+    if old.spec.schedulingGates:
+        raise errors.conflict("", "pods/binding", meta.name, f"pod {meta.name} has non-empty .spec.schedulingGates")
+    pod = objects.copy(old)
+    if binding.metadata.resourceVersion:
+        pod.metadata.resourceVersion = binding.metadata.resourceVersion
+    pod.spec.nodeName = binding.target.name
+    pod.metadata.annotations.update(binding.metadata.annotations)
+    condition = next((one for one in pod.status.conditions if one.type == "PodScheduled"), None)
+    if condition is None:
+        condition = pod.status.conditions.add(type="PodScheduled")
+    if condition.status != "True":
+        condition.lastTransitionTime.seconds = now
+    condition.status = "True"
+    condition.reason = condition.message = ""
+    return pod
+
+
+def scale_of(obj: Any) -> autoscalingv1.Scale:
+    """Return the Scale of a workload."""
+    scale = autoscalingv1.Scale()
+    meta = scale.metadata
+    meta.name, meta.namespace, meta.uid = obj.metadata.name, obj.metadata.namespace, obj.metadata.uid
+    meta.resourceVersion = obj.metadata.resourceVersion
+    meta.creationTimestamp.CopyFrom(obj.metadata.creationTimestamp)
+    scale.spec.replicas = obj.spec.replicas
+    scale.status.replicas = obj.status.replicas
+    scale.status.selector = str(selectors.of_message(obj.spec.selector))
+    return scale
+
+
+def _scaled(old: Any, scale: autoscalingv1.Scale) -> Any:
+    if scale.spec.replicas < 0:
+        text = f"Invalid value: {scale.spec.replicas}: must be greater than or equal to 0"
+        cause = errors.Cause("FieldValueInvalid", text, "spec.replicas")
+        raise errors.invalid("autoscaling", "Scale", old.metadata.name, [cause])
+    fresh = objects.copy(old)
+    fresh.metadata.resourceVersion = scale.metadata.resourceVersion
+    if scale.metadata.uid and scale.metadata.uid != old.metadata.uid:
+        fresh.metadata.uid = scale.metadata.uid
+    fresh.spec.replicas = scale.spec.replicas
+    return fresh
+
+
+def _no_verb(verb: str, kind: scheme.Kind, subresource: str) -> errors.MethodNotAllowed:
+    return errors.MethodNotAllowed(f'{verb} is not supported on resources of kind "{kind.resource}/{subresource}"')

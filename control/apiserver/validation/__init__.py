@@ -1,0 +1,1 @@
+"""Rules on fields, in Kubernetes' words: names, metadata, pod specs, selectors. Pure."""

@@ -1,0 +1,46 @@
+"""The rules of fairlead.api.names, remembered: what is wrong with a name, key, value, port or address.
+
+The same few labels and names are judged over and over, thousands of times a second; an answer is a tuple that is
+shared. Pure.
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+from collections.abc import Callable
+
+from fairlead.api import names
+
+ANNOTATIONS_BYTES = names.ANNOTATIONS_MAX_BYTES
+
+Found = tuple[str, ...]
+
+
+def _remembered(rule: Callable[[str], list[str]]) -> Callable[[str], Found]:
+    return functools.lru_cache(maxsize=8192)(lambda value: tuple(rule(value)))
+
+
+label = _remembered(names.dns_label)
+subdomain = _remembered(names.dns_subdomain)
+label_1035 = _remembered(names.dns_1035_label)
+qualified = _remembered(names.qualified_name)
+label_value = _remembered(names.label_value)
+config_key = _remembered(names.config_key)
+env_name = _remembered(names.env_var)
+port_name = _remembered(names.port_name)
+as_prefix = names.generated_base
+
+
+def port(value: int) -> Found:
+    """Judge a port's number."""
+    return () if 0 < value < 65536 else tuple(names.port_number(value))
+
+
+def ip(value: str) -> Found:
+    """Judge an IPv4 or IPv6 address."""
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return ("must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",)
+    return ()

@@ -1,0 +1,50 @@
+"""A control plane's API in a test: registry, admission and authorisation over a store in memory.
+
+    async with control.memory_api() as api:
+        client = api.as_user("alice", ["system:masters"])
+
+The program is imported inside the functions: `import fairlead` alone does not need it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from control.apiserver.server import ApiServer, Settings
+    from control.store.interface import Store
+
+ADMIN = ("admin", ("system:masters",))
+
+
+@contextlib.asynccontextmanager
+async def memory_api(
+    store: Store | None = None,
+    *,
+    now: Callable[[], float] | None = None,
+    settings: Settings | None = None,
+) -> AsyncIterator[ApiServer]:
+    """Run an API server with its watch cache on a store, in memory unless given, with the built-in objects made.
+
+    The mutation detector is on: a reader that changes a shared object fails the test.
+    """
+    import time
+
+    from control.apiserver import bootstrap, server
+    from control.store import cache, memory
+
+    backing = store or memory.MemoryStore()
+    watched = cache.Cache(backing, detect_mutations=True)
+    running = asyncio.create_task(watched.run(), name="watch-cache")
+    try:
+        await watched.ready()
+        api = server.ApiServer(backing, watched, settings=settings or server.Settings(), now=now or time.time)
+        await bootstrap.ensure(api)
+        yield api
+        watched.check_mutations()
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
