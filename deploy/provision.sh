@@ -10,6 +10,8 @@
 #       on a control host: print the arguments for `provision.sh node`, with a new bootstrap token
 #   provision.sh node --address A --name N [--server A1:7444,… --token ID.SECRET --ca-hash sha256:HEX]
 #       a node: Podman and one agent. Without a token it is prepared and joins when this runs again with one.
+#   provision.sh example-images
+#       on a node: build the images of deploy/examples and keep them, for a cluster without the lab's registry
 #
 # Running it again changes nothing that is right already.
 set -euo pipefail
@@ -208,12 +210,24 @@ SYSCTL
     renew fairlead-node.service
 }
 
+example_images() {
+    local layout version
+    install_packages buildah busybox-static podman
+    layout=$(mktemp -d)
+    "$checkout/deploy/examples/images/web/build" "$layout" 1 2
+    for version in 1 2; do
+        podman tag "$(podman pull --quiet "oci:$layout:web-$version")" "registry.fairlead.lab:5000/web:$version"
+    done
+    rm -rf "$layout"
+}
+
 changed=0
 [ "$(id -u)" = 0 ] || fail "run as root"
 case ${1:-} in
     control | node) "$@" ;;
     shared-keys) shared_keys ;;
     join-command) join_command ;;
+    example-images) example_images ;;
     *)
         sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
         exit 2

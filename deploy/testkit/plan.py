@@ -22,7 +22,10 @@ TOOLS = {
     "systemd-analyze": "systemd",
     "ip": "iproute2",
     "curl": "curl",
+    "vagrant": "vagrant",
 }
+# what no program on the path shows: file -> Debian package that has it
+FILES = {"/usr/share/rubygems-integration/all/specifications/vagrant-libvirt-*.gemspec": "vagrant-libvirt"}
 SUITES = ("tests/unit", "tests/contract", "tests/golden", "tests/integration")
 FULL_SUITES = ("tests/faults", "tests/bench")
 LAB_SUITE = "tests/lab"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import dataclasses
+import glob
 import os
 import subprocess
 import sys
@@ -70,6 +71,7 @@ def _options(arguments: list[str]) -> plan.Options:
 def _install(log: Path, options: plan.Options) -> None:
     """Install what is missing: Debian packages, then .venv with what development needs."""
     missing = {package for program, package in plan.TOOLS.items() if not _has(program)}
+    missing |= {package for file, package in plan.FILES.items() if not glob.glob(file)}
     missing |= set(preflight.missing_packages())
     if missing:
         _say(f"installing {', '.join(sorted(missing))}")
