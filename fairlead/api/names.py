@@ -100,9 +100,9 @@ def wildcard_subdomain(value: str) -> list[str]:
 def env_var(value: str, *, relaxed: bool = True) -> list[str]:
     """Judge the name of an environment variable; relaxed, any printable ASCII but `=` may stand in it."""
     if relaxed:
-        if not re.fullmatch(_ENV_RELAXED, value):
-            return [pattern(_ENV_RELAXED_TEXT, "^[ -<>-~]+$", "my.env-name", "MY_ENV.NAME", "MyEnvName1")]
-        return []
+        if not value:
+            return [f"environment variable name {EMPTY}"]
+        return [] if re.fullmatch(_ENV_RELAXED, value) else [_ENV_RELAXED_TEXT]
     faults = []
     if not re.fullmatch(_ENV, value, re.ASCII):
         faults.append(pattern(_ENV_TEXT, _ENV, "my.env-name", "MY_ENV.NAME", "MyEnvName1"))
