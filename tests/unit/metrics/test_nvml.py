@@ -175,3 +175,17 @@ def test_machine_without_the_library_says_so_and_works() -> None:
         pytest.skip("this machine has a GPU: tests/gpu looks at it")
     assert report.message
     assert source.capacity() == {}
+
+
+def test_metrics_need_only_protobuf_psutil_and_nvidia_ml_py() -> None:
+    """A GPU host without the rest of the project's libraries can print its report."""
+    program = (
+        "import sys; import node.metrics.__main__; "
+        "print(sorted({'grpc', 'etcd3', 'aiohttp', 'podman', 'pyroute2', 'cryptography'} & set(sys.modules)))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert done.stdout.strip() == "[]"
