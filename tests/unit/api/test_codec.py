@@ -366,3 +366,16 @@ def test_what_the_table_lacks_has_no_json() -> None:
     with pytest.raises(LookupError):
         table.schema("fairlead.v1.Hello")
     assert runtime_pb2.Unknown.DESCRIPTOR.full_name in table.names()
+
+
+def test_input_that_protobuf_cannot_hold_is_a_decode_error() -> None:
+    """Half a surrogate pair, a number beyond 64 bits, schemas nested beyond the stack."""
+    with pytest.raises(codec.DecodeError, match="not valid Unicode"):
+        codec.from_json({"metadata": {"name": "\ud800"}}, corev1.Pod)
+    (data,) = codec.load_yaml_documents("type: ADDED\nobject: {a: 123456789012345678901234567890}")
+    assert codec.to_json(codec.from_json(data, metav1.WatchEvent))["object"] == {"a": 1.2345678901234568e29}
+    deep: Json = {}
+    for _ in range(2000):
+        deep = {"not": deep}
+    with pytest.raises(codec.DecodeError, match="nested too deeply"):
+        codec.from_json(deep, extensionsv1.JSONSchemaProps)
