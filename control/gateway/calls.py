@@ -7,7 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
 from fairlead.api import codec, errors
-from fairlead.client import status
+from fairlead.client import rpcerrors
+
+# A client takes 8 KiB of headers, and both stand there twice.
+MESSAGE_CHARACTERS = 1500
+CAUSES = 8
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -52,6 +56,23 @@ def streaming(method: Streaming[Self, Request, Response]) -> Streaming[Self, Req
 
 
 async def abort(context: Any, error: errors.ApiError) -> Any:
-    """End a call with an error."""
-    details = error.message[: status.MESSAGE_BYTES]
-    await context.abort(status.code_of(error), details, status.trailers(error))
+    """End a call with an error, cut to what fits into headers."""
+    await rpcerrors.abort(context, _fitting(error))
+
+
+def _fitting(error: errors.ApiError) -> errors.ApiError:
+    if len(error.message) <= MESSAGE_CHARACTERS and len(error.causes) <= CAUSES:
+        return error
+    causes = [
+        errors.Cause(cause.reason, cause.message[: MESSAGE_CHARACTERS // CAUSES], cause.field)
+        for cause in error.causes[:CAUSES]
+    ]
+    message = error.message[:MESSAGE_CHARACTERS]
+    return type(error)(
+        message,
+        group=error.group,
+        kind=error.kind,
+        name=error.name,
+        causes=causes,
+        retry_after_seconds=error.retry_after_seconds,
+    )

@@ -218,9 +218,7 @@ def _options(request: Any) -> metav1.DeleteOptions | None:
 
 def _page(kind: scheme.Kind, namespace: str, listing: reading.Listing) -> cluster.ListResponse:
     """Return a page that fits into a message, with the token for what does not."""
-    response = cluster.ListResponse(
-        resource_version=str(listing.revision), remaining_item_count=listing.remaining
-    )
+    response = cluster.ListResponse(resource_version=str(listing.revision), remaining_item_count=listing.remaining)
     more = listing.continue_
     size = 0
     for index, entry in enumerate(listing.entries):

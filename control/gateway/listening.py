@@ -75,9 +75,7 @@ class Listening:
         await self.server.stop(grace_seconds)
 
 
-async def serve(
-    address: str, services: Sequence[Service], tls: grpc.ServerCredentials | None = None
-) -> Listening:
+async def serve(address: str, services: Sequence[Service], tls: grpc.ServerCredentials | None = None) -> Listening:
     """Listen on `host:port` (port 0: any) and return once calls are taken; without TLS only in tests.
 
     OSError where the address cannot be had.
