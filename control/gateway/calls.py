@@ -22,7 +22,7 @@ Streaming = Callable[[Self, Request, Any], AsyncIterator[Response]]
 
 
 def unary(method: Unary[Self, Request, Response]) -> Unary[Self, Request, Response]:
-    """Make a method answer API errors as Kubernetes' Status; faults of ours stay gRPC's to log and to answer as UNKNOWN."""
+    """Make a method answer API errors as Kubernetes' Status; faults of ours stay gRPC's to log (UNKNOWN)."""
 
     @functools.wraps(method)
     async def called(self: Self, request: Request, context: Any) -> Response:
