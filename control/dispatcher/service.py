@@ -202,6 +202,7 @@ class Dispatcher:
             await edge.abort(context, error)
         finally:
             self._finish(held)
+            await self.exchanges.lose(node)
 
     async def Stream(self, frames: AsyncIterator[agent.AgentFrame], context: Context) -> None:
         """Serve one stream that an agent opens because it was asked to."""

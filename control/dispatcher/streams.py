@@ -100,6 +100,12 @@ class Exchanges:
         self._open.pop(exchange.id, None)
         exchange.over.set()
 
+    async def lose(self, node: str) -> None:
+        """Break every stream to a node: its session is over."""
+        for exchange in [exchange for exchange in self._open.values() if exchange.node == node]:
+            exchange.arrived.set()
+            await exchange.to_caller.close()
+
     def claim(self, id_: str, node: str) -> Exchange:
         """Return the stream that an agent comes for; errors.NotFound where nobody asked this node for it."""
         exchange = self._open.get(id_)

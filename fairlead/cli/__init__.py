@@ -1,1 +1,0 @@
-"""The `fairlead` command (alias `fl`): kubectl's daily verbs over the gRPC client."""

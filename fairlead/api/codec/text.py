@@ -120,17 +120,14 @@ class _Dumper(yaml.CSafeDumper):
         return True
 
 
-def _construct_int(loader: Any, node: Any) -> float:
+def _construct_int(loader: Any, node: Any) -> int:
     text = node.value.replace("_", "")
     sign, digits = (-1, text[1:]) if text[0] == "-" else (1, text.lstrip("+"))
     if digits.startswith(("0b", "0o", "0x")):
-        number = sign * int(digits, 0)
-    elif len(digits) > 1 and digits[0] == "0" and not set("89") & set(digits):
-        number = sign * int(digits, 8)
-    else:
-        number = sign * int(digits)
-    # beyond 64 bits JSON has floating point only
-    return number if -(2**63) <= number < 2**64 else float(number)
+        return sign * int(digits, 0)
+    if len(digits) > 1 and digits[0] == "0" and digits.isdigit() and not set("89") & set(digits):
+        return sign * int(digits, 8)
+    return sign * int(digits)
 
 
 def _construct_float(loader: Any, node: Any) -> float | int:
@@ -228,10 +225,16 @@ def _json_documents(text: str) -> list[Document] | None:
         if start == len(text):
             return found
         try:
-            _, end = decoder.raw_decode(text, start)
+            data, end = decoder.raw_decode(text, start)
         except (json.JSONDecodeError, RecursionError):
             return None
-        found.append(Document(text.count("\n", 0, start) + 1, loads(text[start:end], strict=True)))
+        line = text.count("\n", 0, start) + 1
+        if not isinstance(data, dict):
+            raise errors.DecodeError(f"json: line {line}: expected an object, got {errors.shown(data)}")
+        faults = duplicate_fields(text[start:end])
+        if faults:
+            raise errors.StrictDecodeError(faults)
+        found.append(Document(line, data))
 
 
 def to_yaml(data: Json) -> str:

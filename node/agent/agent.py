@@ -1,0 +1,172 @@
+"""The agent: one tree of tasks that keeps a node's pods, rules and session.
+
+`fairlead-node run` builds it from the real parts, tests and benchmarks from those that pretend. One root task ends,
+all end, and the program with them; pods and rules stay as they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from fairlead.api.pb import agent_pb2 as agent
+from fairlead.api.pb import core_v1_pb2 as corev1
+from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
+from fairlead.api.pb import metrics_pb2 as metrics
+from node import clock as clocks
+from node.agent import conditions, health, interface, link, outbox, session
+
+log = logging.getLogger(__name__)
+
+METRICS_SECONDS = 10.0
+
+
+class Proxy(Protocol):
+    """What turns Services into rules; `node.proxy.sync.Proxy` carries it out."""
+
+    async def run(self) -> None:
+        """Keep the rules until cancelled."""
+        ...
+
+    def put_service(self, service: corev1.Service) -> None:
+        """Take a Service that is new or changed."""
+        ...
+
+    def remove_service(self, namespace: str, name: str) -> None:
+        """Forget a Service."""
+        ...
+
+    def put_slice(self, message: discoveryv1.EndpointSlice) -> None:
+        """Take an EndpointSlice that is new or changed."""
+        ...
+
+    def remove_slice(self, namespace: str, name: str) -> None:
+        """Forget an EndpointSlice."""
+        ...
+
+    def replace_all(self, services: Sequence[corev1.Service], slices: Sequence[discoveryv1.EndpointSlice]) -> None:
+        """Take these and forget every other."""
+        ...
+
+
+class Meter(Protocol):
+    """What measures the node."""
+
+    async def measure(self, pods: Sequence[metrics.PodMetrics]) -> metrics.NodeMetrics:
+        """Return a report over the time since the one before."""
+        ...
+
+
+class Agent:
+    """A node's agent, made of its parts; `node` is the Node as registered, without conditions."""
+
+    def __init__(
+        self,
+        node: corev1.Node,
+        dial: link.Link,
+        endpoints: Sequence[str],
+        *,
+        clock: clocks.Clock | None = None,
+        left: Callable[[], conditions.Pressures] = lambda: conditions.AMPLE,
+    ) -> None:
+        self._node = node
+        self._clock = clock or clocks.SystemClock()
+        self.reports = outbox.Outbox(self._fault)
+        self.health = health.Health(node.metadata.name, self.reports, self._clock, left)
+        self.session = session.Session(self, self.reports, dial, link.Endpoints(endpoints))
+        self._pods: interface.Pods | None = None
+        self._proxy: Proxy | None = None
+        self._meter: Meter | None = None
+        self._on_welcome: Callable[[agent.Welcome], None] = lambda welcome: None
+
+    def attach(
+        self,
+        pods: interface.Pods,
+        proxy: Proxy | None = None,
+        meter: Meter | None = None,
+        on_welcome: Callable[[agent.Welcome], None] = lambda welcome: None,
+    ) -> None:
+        """Take the parts, which themselves need the agent's `reports`."""
+        self._pods, self._proxy, self._meter, self._on_welcome = pods, proxy, meter, on_welcome
+
+    async def run(self) -> None:
+        """Run until cancelled, or until a part fails for good."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.session.run(), name="session")
+            tasks.create_task(self.health.run(), name="health")
+            tasks.create_task(self.pods.run(), name="pods")
+            if self._proxy is not None:
+                tasks.create_task(self._proxy.run(), name="proxy")
+            if self._meter is not None:
+                tasks.create_task(self._report_metrics(self._meter), name="metrics")
+
+    # What the session asks of its owner.
+
+    @property
+    def pods(self) -> interface.Pods:
+        """Return the pod machinery."""
+        assert self._pods is not None, "attach comes before run"
+        return self._pods
+
+    def node(self) -> corev1.Node:
+        """Return the Node with its conditions."""
+        fresh = corev1.Node()
+        fresh.CopyFrom(self._node)
+        fresh.status.conditions.extend(self.health.conditions())
+        return fresh
+
+    def welcomed(self, welcome: agent.Welcome) -> None:
+        """Tell the pods what the cluster is like."""
+        self.pods.configure(
+            interface.ClusterInfo(
+                pod_cidrs=tuple(welcome.pod_cidrs),
+                cluster_cidrs=tuple(welcome.cluster_cidrs),
+                service_cidrs=tuple(welcome.service_cidrs),
+                cluster_dns=tuple(welcome.cluster_dns),
+                cluster_domain=welcome.cluster_domain or "cluster.local",
+            )
+        )
+        self._on_welcome(welcome)
+
+    def apply(self, changes: Sequence[agent.Change], *, complete: bool) -> None:
+        """Hand assignments to pods and proxy."""
+        self.pods.apply(changes, complete=complete)
+        if self._proxy is None:
+            return
+        if complete:
+            self._proxy.replace_all(
+                [change.service for change in changes if change.HasField("service")],
+                [change.endpoint_slice for change in changes if change.HasField("endpoint_slice")],
+            )
+            return
+        for change in changes:
+            _program(self._proxy, change)
+
+    def runtime_is(self, version: str) -> None:
+        """Take the runtime's version, once it answers."""
+        if self._node.status.nodeInfo.containerRuntimeVersion == version:
+            return
+        self._node.status.nodeInfo.containerRuntimeVersion = version
+        self.reports.node_status(corev1.NodeStatus(nodeInfo=self._node.status.nodeInfo))
+
+    def _fault(self, fault: interface.Fault) -> None:
+        self.health.fault(fault)
+
+    async def _report_metrics(self, meter: Meter) -> None:
+        while True:
+            self.reports.report(await meter.measure(await self.pods.stats()))
+            await self._clock.sleep(METRICS_SECONDS)
+
+
+def _program(proxy: Proxy, change: agent.Change) -> None:
+    match change.WhichOneof("change"):
+        case "service":
+            proxy.put_service(change.service)
+        case "endpoint_slice":
+            proxy.put_slice(change.endpoint_slice)
+        case "removed" if change.removed.resource == "services":
+            proxy.remove_service(change.removed.namespace, change.removed.name)
+        case "removed" if change.removed.resource == "endpointslices":
+            proxy.remove_slice(change.removed.namespace, change.removed.name)

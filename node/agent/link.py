@@ -1,0 +1,112 @@
+"""Connections to the control plane: which process to dial next, how, and after what pause."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import grpc
+
+from fairlead.api.pb import agent_pb2 as agent
+from fairlead.api.pb import cluster_pb2 as cluster
+from node.agent import config as configs
+
+# A control process that dies without a word is noticed within the sum of these, which lies below a node's grace.
+OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.keepalive_time_ms", 1000),
+    ("grpc.keepalive_timeout_ms", 1000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.max_receive_message_length", 16 << 20),
+    ("grpc.max_send_message_length", 16 << 20),
+    # A new session gets a new connection.
+    ("grpc.use_local_subchannel_pool", 1),
+    # The agent chooses and paces its dials itself.
+    ("grpc.enable_retries", 0),
+)
+
+# The first tries fall within the grace that a closed session has; the later ones spare a control plane that starts.
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 3.0
+
+
+# What `read` returns when the other side has ended a call.
+EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined]
+
+
+class Link(Protocol):
+    """How a control process is reached."""
+
+    def channel(self, endpoint: str) -> grpc.aio.Channel:
+        """Return a new channel to host:port."""
+        ...
+
+
+class TlsLink:
+    """Mutual TLS with the node's certificate, read at each dial: a renewed one is used without a restart."""
+
+    def __init__(self, config: configs.Config) -> None:
+        self._pki = config.pki
+
+    def channel(self, endpoint: str) -> grpc.aio.Channel:
+        """Return a new channel to host:port."""
+        credentials = grpc.ssl_channel_credentials(
+            (self._pki / "ca.crt").read_bytes(),
+            (self._pki / "node.key").read_bytes(),
+            (self._pki / "node.crt").read_bytes(),
+        )
+        return grpc.aio.secure_channel(endpoint, credentials, options=OPTIONS)
+
+
+class Endpoints:
+    """The control processes in a random order; each failure moves on to the next."""
+
+    def __init__(self, endpoints: Sequence[str], choose: random.Random | None = None) -> None:
+        self._random = choose or random.Random()
+        self._order: list[str] = []
+        self._failures = 0
+        self.learn(endpoints)
+
+    def learn(self, endpoints: Sequence[str]) -> None:
+        """Take the list that a control process gives; the one in use stays first."""
+        if not endpoints or set(endpoints) == set(self._order):
+            return
+        current = self._order[:1]
+        others = [endpoint for endpoint in dict.fromkeys(endpoints) if endpoint not in current]
+        self._random.shuffle(others)
+        self._order = [endpoint for endpoint in current if endpoint in endpoints] + others
+
+    @property
+    def current(self) -> str:
+        """Return the endpoint to dial."""
+        return self._order[0]
+
+    def succeeded(self) -> None:
+        """Take that a session has begun."""
+        self._failures = 0
+
+    def failed(self) -> float:
+        """Move on to the next; returns how many seconds to wait before dialling it."""
+        self._order.append(self._order.pop(0))
+        rounds = self._failures // len(self._order)
+        self._failures += 1
+        pause = min(FIRST_PAUSE_SECONDS * 2**rounds, LONGEST_PAUSE_SECONDS)
+        return float(pause * self._random.uniform(0.5, 1.0))
+
+
+class Stub:
+    """`NodeAgent`'s two calls on a channel."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        name = agent.DESCRIPTOR.services_by_name["NodeAgent"].full_name
+        self.session: Any = channel.stream_stream(
+            f"/{name}/Session",
+            request_serializer=agent.AgentMessage.SerializeToString,
+            response_deserializer=agent.ControlMessage.FromString,
+        )
+        self.stream: Any = channel.stream_stream(
+            f"/{name}/Stream",
+            request_serializer=agent.AgentFrame.SerializeToString,
+            response_deserializer=cluster.ClientFrame.FromString,
+        )

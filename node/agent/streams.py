@@ -1,0 +1,205 @@
+"""Exec, attach, logs and port-forward, served to the control process that asks for them by OpenStream.
+
+Each is a task of its own and a call of its own on the session's connection; they end with the session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
+
+import grpc
+
+from fairlead.api import errors
+from fairlead.api.pb import agent_pb2 as agent
+from fairlead.api.pb import cluster_pb2 as cluster
+from fairlead.api.pb import meta_v1_pb2 as metav1
+from node.agent import interface, link
+from node.runtime import interface as runtime
+
+log = logging.getLogger(__name__)
+
+CHUNK_BYTES = 64 << 10
+QUEUED_FRAMES = 16
+EXIT_CODE = "NonZeroExitCode"
+
+
+class Streams:
+    """The streams of one session; `async with` it, and leaving ends them."""
+
+    def __init__(self, stub: link.Stub, pods: interface.Pods) -> None:
+        self._stub = stub
+        self._pods = pods
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Streams:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def open(self, request: agent.OpenStream) -> None:
+        """Serve a stream beside everything else."""
+        task = asyncio.create_task(self._serve(request), name=f"stream {request.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, request: agent.OpenStream) -> None:
+        call: Any = self._stub.stream()
+        frames = Frames(call)
+        # grpc.aio ends a call whose read is cancelled: whoever reads does so to the end.
+        reading = asyncio.create_task(frames.run(), name=f"stream {request.id} input")
+        try:
+            await call.write(agent.AgentFrame(id=request.id))
+            try:
+                status = await self._carry(request, call, frames)
+            except errors.ApiError as error:
+                status = error.status()
+            except runtime.RuntimeFault as error:
+                status = errors.InternalError(str(error)).status()
+            await call.write(agent.AgentFrame(status=status))
+            await call.done_writing()
+            await call.code()
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
+            log.info("stream broke", extra={"id": request.id, "error": str(error)})
+        finally:
+            call.cancel()
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    async def _carry(self, request: agent.OpenStream, call: Any, frames: Frames) -> metav1.Status:
+        start, uid = request.start, request.pod_uid
+        match request.type:
+            case agent.OpenStream.LOGS:
+                logs = self._pods.logs(uid, request.log_options)
+                return await until_either(_send_all(logs, call), frames.ended())
+            case agent.OpenStream.PORT_FORWARD:
+                return await _forward(await self._pods.port_forward(uid, start.port), call, frames)
+            case agent.OpenStream.EXEC:
+                options = runtime.ExecOptions(
+                    command=tuple(start.command),
+                    stdin=start.stdin,
+                    stdout=start.stdout,
+                    stderr=start.stderr,
+                    tty=start.tty,
+                )
+                process = await self._pods.exec(uid, start.container, options)
+            case _:
+                process = await self._pods.attach(uid, start.container, stdin=start.stdin, tty=start.tty)
+        try:
+            return await _process(process, call, frames)
+        finally:
+            await process.close()
+
+
+SUCCESS = metav1.Status(status="Success")
+
+
+class Frames:
+    """What the caller sends, read by one task and taken by another through a short queue."""
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+        self._queue: asyncio.Queue[cluster.ClientFrame] = asyncio.Queue(QUEUED_FRAMES)
+        self._over = asyncio.Event()
+
+    async def run(self) -> None:
+        """Read until the caller has gone."""
+        try:
+            while (frame := await self._call.read()) is not link.EOF:
+                await self._queue.put(frame)
+        finally:
+            self._over.set()
+
+    async def get(self) -> cluster.ClientFrame:
+        """Return the next frame; never, once the caller has gone."""
+        return await self._queue.get()
+
+    async def ended(self) -> metav1.Status:
+        """Wait until the caller has gone."""
+        await self._over.wait()
+        return SUCCESS
+
+
+async def until_either(*parts: Coroutine[Any, Any, metav1.Status]) -> metav1.Status:
+    """Run all until the first ends, cancel the others; returns what it returned or raises what it raised."""
+    tasks = [asyncio.create_task(part, name="stream part") for part in parts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return next(task.result() for task in tasks if task in done)
+
+
+async def _send_all(chunks: AsyncIterator[bytes], call: Any) -> metav1.Status:
+    async for chunk in chunks:
+        await call.write(agent.AgentFrame(data=chunk))
+    return SUCCESS
+
+
+async def _process(process: runtime.Stream, call: Any, frames: Frames) -> metav1.Status:
+    """Connect a process' streams with the caller's until the process ends or the caller has gone."""
+
+    async def output() -> metav1.Status:
+        while (chunk := await process.read()) is not None:
+            frame = agent.AgentFrame(stderr=chunk.data) if chunk.stderr else agent.AgentFrame(data=chunk.data)
+            await call.write(frame)
+        return exit_status(await process.exit_code())
+
+    async def feed() -> metav1.Status:
+        while True:
+            frame = await frames.get()
+            match frame.WhichOneof("frame"):
+                case "data":
+                    await process.write(frame.data)
+                case "resize":
+                    await process.resize(frame.resize.width, frame.resize.height)
+                case "end":
+                    await process.close_input()
+
+    return await until_either(output(), feed(), frames.ended())
+
+
+async def _forward(
+    connection: tuple[asyncio.StreamReader, asyncio.StreamWriter], call: Any, frames: Frames
+) -> metav1.Status:
+    """Carry a TCP connection in both directions until the pod's side ends or the caller has gone."""
+    reader, writer = connection
+
+    async def output() -> metav1.Status:
+        while data := await reader.read(CHUNK_BYTES):
+            await call.write(agent.AgentFrame(data=data))
+        await call.write(agent.AgentFrame(end=True))
+        return SUCCESS
+
+    async def feed() -> metav1.Status:
+        while True:
+            frame = await frames.get()
+            if frame.WhichOneof("frame") == "data":
+                writer.write(frame.data)
+                await writer.drain()
+            elif frame.WhichOneof("frame") == "end":
+                writer.write_eof()
+
+    try:
+        return await until_either(output(), feed(), frames.ended())
+    except OSError as error:
+        raise errors.InternalError(f"the connection to the pod broke: {error}") from error
+    finally:
+        writer.close()
+
+
+def exit_status(code: int) -> metav1.Status:
+    """Return the last frame of an exec, as kubelet words it."""
+    if code == 0:
+        return SUCCESS
+    message = f"command terminated with non-zero exit code: {code}"
+    status = metav1.Status(status="Failure", reason=EXIT_CODE, message=message)
+    status.details.causes.add(reason="ExitCode", message=str(code))
+    return status
