@@ -50,6 +50,11 @@ class FakeClock:
         self._elapsed = 0.0
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
 
+    @property
+    def sleepers(self) -> int:
+        """How many wait for `advance`."""
+        return len(self._sleepers)
+
     def now(self) -> float:
         """Return Unix time in seconds."""
         return self._now + self._elapsed

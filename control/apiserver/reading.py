@@ -21,9 +21,10 @@ from control.store import cache as caches
 from control.store import interface
 from control.store.entry import Entry
 from control.store.watcher import Limits
-from fairlead.api import codec, errors
+from fairlead.api import codec, errors, scheme
 
 PAGE_ITEMS = 500
+PODS_BY_NODE = "node"  # the index that field selectors on spec.nodeName use
 CONTINUE_VERSION = "meta.k8s.io/v1"
 
 
@@ -151,7 +152,7 @@ class Reader:
             return Listing(entries, revision)
         page = entries[: query.limit]
         remaining = len(entries) - query.limit if selector.empty else 0
-        return Listing(page, revision, self._continue(query.namespace, page[-1].key, revision), remaining)
+        return Listing(page, revision, continue_token(self.kind, query.namespace, page[-1].key, revision), remaining)
 
     async def _page(self, query: ListQuery, selector: selection.Selector, revision: int, start: str) -> Listing:
         if revision == self._cache.revision:
@@ -171,16 +172,11 @@ class Reader:
             if query.limit and len(found) >= query.limit:
                 remaining = page.remaining if selector.empty else 0
                 last = page.items[-1].key
-                return Listing(found, revision, self._continue(query.namespace, last, revision), remaining)
+                return Listing(found, revision, continue_token(self.kind, query.namespace, last, revision), remaining)
 
     def decode(self, item: interface.KeyValue) -> Entry:
         """Return the entry of a stored value."""
         return Entry(item.key, self.kind, codec.decode_stored(item.value), item.revision)
-
-    def _continue(self, namespace: str, last: str, revision: int) -> str:
-        start = last.removeprefix(self.kind.key_prefix(namespace)) + "\0"
-        token = orjson.dumps({"v": CONTINUE_VERSION, "rv": revision, "start": start})
-        return base64.urlsafe_b64encode(token).decode().rstrip("=")
 
     def _parse_continue(self, token: str, namespace: str) -> tuple[int, str]:
         try:
@@ -193,7 +189,11 @@ class Reader:
         return revision, self.kind.key_prefix(namespace) + start
 
 
-PODS_BY_NODE = "node"
+def continue_token(kind: scheme.Kind, namespace: str, last: str, revision: int) -> str:
+    """Return the token for what follows a key in a collection at a revision."""
+    start = last.removeprefix(kind.key_prefix(namespace)) + "\0"
+    token = orjson.dumps({"v": CONTINUE_VERSION, "rv": revision, "start": start})
+    return base64.urlsafe_b64encode(token).decode().rstrip("=")
 
 
 def parse_version(text: str) -> int:

@@ -6,7 +6,7 @@ functions, so what they return between two awaits belongs to one `revision`.
 
 The watch spans all keys, not /registry/ alone, so that every revision of etcd arrives as an event and a quorum
 read's revision is always reached. Keys that no kind of the scheme claims pass by. Past changes are kept for
-each kind (`table.RING_CHANGES`), so that a reader that reconnects goes on where it was.
+each kind (`remembered_changes`), so that a reader that reconnects goes on where it was.
 """
 
 from __future__ import annotations
@@ -44,13 +44,14 @@ class Cache:
         store: interface.Store,
         scheme: schemes.Scheme = schemes.DEFAULT,
         *,
+        remembered_changes: int = table.REMEMBERED_CHANGES,
         detect_mutations: bool | None = None,
     ) -> None:
         self._store = store
         self._scheme = scheme
         self._tables: dict[str, table.Table] = {}
         for kind in scheme:
-            self._tables.setdefault(kind.prefix, table.Table(kind))
+            self._tables.setdefault(kind.prefix, table.Table(kind, remembered_changes))
         self._depths = sorted({prefix.count("/") + 1 for prefix in self._tables}, reverse=True)
         self._detector = mutation.MutationDetector(detect_mutations)
         self._revision = 0

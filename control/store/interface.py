@@ -131,6 +131,10 @@ class Store(Protocol):
         """Forget history before a revision; a second compaction of the same is no error."""
         ...
 
+    async def cluster_id(self) -> str:
+        """Return what tells this etcd cluster from every other, in hexadecimal."""
+        ...
+
     async def close(self) -> None:
         """Close connections; what waits on them raises."""
         ...

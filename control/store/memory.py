@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import bisect
 import itertools
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ class MemoryStore:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._available = True
+        self._cluster_id = f"{secrets.randbits(64):x}"
         self._clock = clock
         self._revision = FIRST_REVISION
         self._compacted = 0
@@ -148,6 +150,11 @@ class MemoryStore:
         index = bisect.bisect_left(self._log_revisions, revision)
         del self._log[:index], self._log_revisions[:index]
         self._wake()
+
+    async def cluster_id(self) -> str:
+        """Return a number that no other store of this process' time has."""
+        await self._arrive()
+        return self._cluster_id
 
     async def close(self) -> None:
         """End every watch; later calls raise."""

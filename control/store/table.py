@@ -11,7 +11,7 @@ from control.store.watcher import Watcher
 from fairlead.api import objects, scheme
 
 IndexFunction = Callable[[objects.Object], Iterable[str]]
-RING_CHANGES = 4_096  # what a watcher that reconnects may have missed of one kind; each holds an old object
+REMEMBERED_CHANGES = 4_096  # what a watcher that reconnects may have missed of one kind; each holds an old object
 
 
 class Index:
@@ -44,7 +44,8 @@ class Index:
 class Table:
     """One kind's part of the cache; only the cache's own task changes it."""
 
-    def __init__(self, kind: scheme.Kind) -> None:
+    def __init__(self, kind: scheme.Kind, remembered_changes: int = REMEMBERED_CHANGES) -> None:
+        self._remembered_changes = remembered_changes
         self.kind = kind
         self.watchers: set[Watcher] = set()
         self.floor = 0  # a watch may start at this revision, or after it
@@ -116,7 +117,7 @@ class Table:
     def publish(self, changes: Sequence[Change]) -> None:
         """Remember changes for watchers to come and offer them to those that are there."""
         self._ring.extend(changes)
-        while len(self._ring) > RING_CHANGES:
+        while len(self._ring) > self._remembered_changes:
             self.floor = self._ring.popleft().revision
         for watcher in list(self.watchers):
             watcher.offer(changes)

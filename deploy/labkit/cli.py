@@ -30,6 +30,8 @@ def main(arguments: list[str]) -> int:
     except shell.LabError as error:
         print(f"deploy/lab: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except BrokenPipeError:
         return 1
 

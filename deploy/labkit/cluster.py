@@ -43,7 +43,7 @@ def in_parallel(work: Callable[[layout.Host], object], hosts: Iterable[layout.Ho
     every = list(hosts)
     if not every:
         return
-    with concurrent.futures.ThreadPoolExecutor(len(every)) as pool:
+    with shell.workers(len(every)) as pool:
         for future in [pool.submit(work, host) for host in every]:
             future.result()
 
@@ -82,7 +82,7 @@ class Cluster:
         """Make the hosts a cluster: control hosts, then nodes with a token of theirs."""
         lab = self.lab
         nodes = [host for host in lab.nodes if not self._is_done(host)]
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        with shell.workers(2) as pool:
             aside = [
                 pool.submit(self._registry.push, wait_until),
                 pool.submit(in_parallel, self._prepare_node, nodes),
@@ -194,10 +194,15 @@ def prepare(checkout: Path, log: Path, progress: shell.Progress) -> tuple[Path, 
         progress.say("making the hosts' root filesystem")
     if venvs_missing:
         progress.say("installing Fairlead's Python packages into .venv")
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+    with shell.workers(1) as pool:
         making = pool.submit(bases.ensure, log)
-        venvs.ensure_outer(checkout, log)
-        base = making.result()
+        try:
+            venvs.ensure_outer(checkout, log)
+            base = making.result()
+        except KeyboardInterrupt:
+            shell.stop_children(but_not=machines.KEEPER.name)
+            concurrent.futures.wait([making])
+            raise
     if not venvs.hosts_path(checkout).is_dir():
         progress.say("installing Fairlead's Python packages for the hosts")
     venv = venvs.ensure_hosts(checkout, base, log)
@@ -212,10 +217,10 @@ def install_packages(packages: Iterable[str], log: Path) -> None:
     environment = {"DEBIAN_FRONTEND": "noninteractive"}
     install = (*apt, "install", "--no-install-recommends", *packages)
     try:
-        shell.run_logged(install, log, environment=environment)
+        shell.run_logged(install, log, finish=True, environment=environment)
     except shell.LabError:  # a package list that is missing or out of date
         shell.run_logged((*apt, "update"), log, environment=environment)
-        shell.run_logged(install, log, environment=environment)
+        shell.run_logged(install, log, finish=True, environment=environment)
 
 
 def start_host(lab: layout.Lab, host: layout.Host) -> None:

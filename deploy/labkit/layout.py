@@ -10,13 +10,14 @@ import dataclasses
 import hashlib
 import ipaddress
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 Role = Literal["control", "node"]
 
-CACHE = Path("/var/cache/fairlead-lab")
+CACHE = Path(os.environ.get("FAIRLEAD_LAB_CACHE", "/var/cache/fairlead-lab"))
 IDENT_LENGTH = 5  # the longest interface name, vb-fl12345-n999, then has the 15 characters that Linux allows
 FIRST_CONTROL = 11
 FIRST_NODE = 21

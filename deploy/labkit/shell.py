@@ -6,11 +6,13 @@ the last lines of its output, and that nothing here inherits settings meant for 
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import fcntl
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -65,13 +67,14 @@ def run_logged(
     command: Sequence[str | Path],
     log: Path,
     *,
+    finish: bool = False,
     environment: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> None:
     """Run a long command with its output in a file, in a session of its own.
 
-    Ctrl-C therefore does not reach it in the middle of a step that cannot be repeated (dpkg): it is asked to
-    end with SIGTERM and waited for.
+    Ctrl-C therefore does not reach it, but asks it to end and waits for that. With `finish` it is let come to
+    its own end, as dpkg must be.
     """
     words = [str(word) for word in command]
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -88,8 +91,8 @@ def run_logged(
         try:
             status = process.wait()
         except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
+            if not finish:
+                _stop(process.pid)
             process.wait()
             raise
     if status != 0:
@@ -106,9 +109,47 @@ def succeeds(command: Sequence[str | Path], timeout: float = 30.0) -> bool:
     return True
 
 
+def stop_children(but_not: str) -> None:
+    """Ask this process's children to end, for threads that wait for them; but for one kind."""
+    for thread in Path("/proc/self/task").iterdir():
+        for pid in map(int, (thread / "children").read_text().split()):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                if but_not not in Path(f"/proc/{pid}/cmdline").read_text():
+                    _stop(pid)
+
+
+def _stop(pid: int) -> None:
+    """Ask a process to end, with its whole session if it leads one."""
+    with contextlib.suppress(ProcessLookupError):
+        if os.getpgid(pid) == pid:
+            os.killpg(pid, signal.SIGTERM)
+        else:
+            os.kill(pid, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def workers(count: int) -> Iterator[concurrent.futures.ThreadPoolExecutor]:
+    """Threads for a stretch that ends when they have ended, but for an interruption, which waits for none.
+
+    Whoever handles the interruption ends what they wait for (a host, a child).
+    """
+    pool = concurrent.futures.ThreadPoolExecutor(count)
+    wait = True
+    try:
+        yield pool
+    except KeyboardInterrupt:
+        wait = False
+        raise
+    finally:
+        pool.shutdown(wait=wait, cancel_futures=not wait)
+
+
 @contextlib.contextmanager
 def interruptions_ignored() -> Iterator[None]:
-    """A stretch that Ctrl-C cannot cut short: cleaning up."""
+    """A stretch that Ctrl-C cannot cut short: cleaning up. It reaches only the main thread anyway."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

@@ -199,7 +199,7 @@ class _Writer:
         self._chains.setdefault((NAT, chain), []).append(f"-A {chain} {text}")
 
     def _add(self, chain: Chain, comment: str, text: str) -> None:
-        if not comment.isprintable() or " " in comment:
+        if " " in comment:
             comment = f'"{comment}"'
         line = f"-A {chain[1]} -m comment --comment {comment} {text}"
         self._shared.setdefault(chain, []).append(line)

@@ -38,7 +38,12 @@ def from_json(data: dict[str, Json], message_type: type[M], *, strict: bool = Tr
     that are unknown.
     """
     message = message_type()
-    unknown = decode.read(data, message)
+    try:
+        unknown = decode.read(data, message)
+    except UnicodeEncodeError as error:
+        raise errors.DecodeError(f"a text is not valid Unicode: {error.reason}") from None
+    except RecursionError:
+        raise errors.DecodeError("nested too deeply") from None
     if unknown and strict:
         raise errors.StrictDecodeError([f'unknown field "{path}"' for path in unknown])
     return message

@@ -132,7 +132,7 @@ def _conversion(schema: table.Schema, field: table.Field, pending: Pending) -> W
     if (schema.full_name, field.name) in _SAYS_KIND:
         one = top(table.message_type(field.type))
     if field.map:
-        return _map_of_messages(one) if field.is_message else _map_of(one)
+        return _map_of(one)
     if field.repeated:
         return list if one is None else _list_of(one)
     return one
@@ -151,12 +151,7 @@ def _list_of(one: Writer) -> Writer:
 
 def _map_of(one: Writer | None) -> Writer:
     if one is None:
-        return lambda values: dict(sorted(values.items()))
-    return lambda values: {key: one(value) for key, value in sorted(values.items())}
-
-
-def _map_of_messages(one: Writer | None) -> Writer:
-    assert one is not None
+        return lambda values: {key: values[key] for key in sorted(values)}
     return lambda values: {key: one(values[key]) for key in sorted(values)}
 
 

@@ -26,7 +26,10 @@ INT32 = range(-(2**31), 2**31)
 
 def write_time(message: Any) -> Json:
     """Return RFC 3339 in whole seconds, or None for a time that was never set."""
-    return None if times.is_zero(message) else times.format_seconds(message.seconds)
+    seconds = message.seconds
+    if not seconds and times.is_zero(message):
+        return None
+    return times.format_seconds(seconds)
 
 
 def read_time(value: Json, message: Any) -> None:

@@ -120,14 +120,17 @@ class _Dumper(yaml.CSafeDumper):
         return True
 
 
-def _construct_int(loader: Any, node: Any) -> int:
+def _construct_int(loader: Any, node: Any) -> float:
     text = node.value.replace("_", "")
     sign, digits = (-1, text[1:]) if text[0] == "-" else (1, text.lstrip("+"))
     if digits.startswith(("0b", "0o", "0x")):
-        return sign * int(digits, 0)
-    if len(digits) > 1 and digits[0] == "0" and digits.isdigit() and not set("89") & set(digits):
-        return sign * int(digits, 8)
-    return sign * int(digits)
+        number = sign * int(digits, 0)
+    elif len(digits) > 1 and digits[0] == "0" and not set("89") & set(digits):
+        number = sign * int(digits, 8)
+    else:
+        number = sign * int(digits)
+    # beyond 64 bits JSON has floating point only
+    return number if -(2**63) <= number < 2**64 else float(number)
 
 
 def _construct_float(loader: Any, node: Any) -> float | int:
@@ -225,16 +228,10 @@ def _json_documents(text: str) -> list[Document] | None:
         if start == len(text):
             return found
         try:
-            data, end = decoder.raw_decode(text, start)
+            _, end = decoder.raw_decode(text, start)
         except (json.JSONDecodeError, RecursionError):
             return None
-        line = text.count("\n", 0, start) + 1
-        if not isinstance(data, dict):
-            raise errors.DecodeError(f"json: line {line}: expected an object, got {errors.shown(data)}")
-        faults = duplicate_fields(text[start:end])
-        if faults:
-            raise errors.StrictDecodeError(faults)
-        found.append(Document(line, data))
+        found.append(Document(text.count("\n", 0, start) + 1, loads(text[start:end], strict=True)))
 
 
 def to_yaml(data: Json) -> str:

@@ -20,6 +20,8 @@ def apply_json_patch(document: Json, operations: Json) -> Json:
             _apply(root, operation)
         except PatchError as error:
             raise PatchError(f"operation {index}: {error}") from None
+        except RecursionError:
+            raise PatchError(f"operation {index}: nested too deeply") from None
     return root[""]
 
 

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from fairlead.api.patches.errors import PatchError
+
 Json = Any
 
 
 def apply_merge_patch(target: Json, patch: Json) -> Json:
     """Return the target with the patch applied: null deletes, objects merge, all else replaces."""
+    try:
+        return _merged(target, patch)
+    except RecursionError:
+        raise PatchError("the patch is nested too deeply") from None
+
+
+def _merged(target: Json, patch: Json) -> Json:
     if not isinstance(patch, dict):
         return patch
     out = dict(target) if isinstance(target, dict) else {}
@@ -16,7 +25,7 @@ def apply_merge_patch(target: Json, patch: Json) -> Json:
         if value is None:
             out.pop(key, None)
         else:
-            out[key] = apply_merge_patch(out.get(key), value)
+            out[key] = _merged(out.get(key), value)
     return out
 
 

@@ -21,7 +21,10 @@ Object = dict[str, Json]
 
 def apply_strategic_merge_patch(original: Object, patch: Object, message_type: type[Message]) -> Object:
     """Return the object with the patch applied; PatchError where its directives do not fit."""
-    return merge(original, patch, shapes.of_type(message_type))
+    try:
+        return merge(original, patch, shapes.of_type(message_type))
+    except RecursionError:
+        raise PatchError("the patch is nested too deeply") from None
 
 
 def merge(original: Object, patch: Object, shape: Shape, *, applying: bool = True) -> Object:

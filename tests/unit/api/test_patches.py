@@ -415,3 +415,16 @@ def test_unknown_types_are_merged_like_json() -> None:
         {"object": {"a": [1], "b": 2}}, {"object": {"a": [2]}}, metav1.WatchEvent
     )
     assert got == {"object": {"a": [2], "b": 2}}
+
+
+def test_a_patch_as_deep_as_a_stack_is_refused() -> None:
+    """A request must not end in an error that looks like the server's own."""
+    deep: Json = {}
+    for _ in range(5000):
+        deep = {"a": deep}
+    with pytest.raises(patches.PatchError, match="too deeply"):
+        patches.apply_merge_patch(deep, deep)
+    with pytest.raises(patches.PatchError, match="too deeply"):
+        patches.apply_strategic_merge_patch(deep, deep, corev1.Pod)
+    with pytest.raises(patches.PatchError, match="too deeply"):
+        patches.apply_json_patch({}, [{"op": "add", "path": "/a", "value": deep}])

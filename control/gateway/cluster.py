@@ -1,0 +1,259 @@
+"""`fairlead.v1.Cluster`: the API over gRPC, on the API server's request interface.
+
+It has no rules of its own: it finds the caller, reads the request, and sends the cache's stored bytes. Streams to
+containers and metrics go to the `Relay` once the caller is authorised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import orjson
+from google.protobuf import any_pb2
+
+from control.apiserver import authn, authz, reading, relay, selection, server
+from control.apiserver.target import Target
+from control.gateway import calls, identity
+from fairlead.api import codec, errors, scheme
+from fairlead.api.pb import cluster_pb2 as cluster
+from fairlead.api.pb import cluster_pb2_grpc
+from fairlead.api.pb import meta_v1_pb2 as metav1
+from fairlead.client.interface import Patch, PatchType
+
+PAGE_BYTES = 8 * 1024 * 1024
+BATCH_BYTES = 1024 * 1024
+BOOKMARK_SECONDS = 10.0
+INITIAL_END = "k8s.io/initial-events-end"
+METRICS_GROUP = "metrics.k8s.io"
+
+_PATCHES = {
+    cluster.PatchRequest.JSON: PatchType.JSON,
+    cluster.PatchRequest.MERGE: PatchType.MERGE,
+    cluster.PatchRequest.STRATEGIC: PatchType.STRATEGIC,
+    cluster.PatchRequest.APPLY: PatchType.APPLY,
+}
+
+
+def _kind(resource: cluster.Resource) -> scheme.Kind:
+    try:
+        return scheme.DEFAULT.by_resource(resource.group, resource.version or "v1", resource.resource)
+    except scheme.UnknownKind as error:
+        raise errors.NotFound(str(error)) from None
+
+
+def _target(request: Any) -> Target:
+    return Target(_kind(request.resource), request.namespace, request.name, request.subresource)
+
+
+class ClusterService(cluster_pb2_grpc.ClusterServicer):  # type: ignore[misc]
+    """The service; `identify` finds a call's user."""
+
+    def __init__(self, api: server.ApiServer, streams: relay.Relay, identify: identity.Identify) -> None:
+        self._api = api
+        self._relay = streams
+        self._identify = identify
+
+    @calls.unary
+    async def Get(self, request: cluster.GetRequest, context: Any) -> any_pb2.Any:
+        """Read an object."""
+        user = await self._identify(context)
+        entry = await self._api.get(user, _target(request), request.resource_version)
+        return entry.any()
+
+    @calls.unary
+    async def List(self, request: cluster.ListRequest, context: Any) -> cluster.ListResponse:
+        """Read a collection, in pages that fit into a message."""
+        user = await self._identify(context)
+        query = reading.ListQuery(
+            request.namespace,
+            request.label_selector,
+            request.field_selector,
+            request.limit,
+            getattr(request, "continue"),
+            request.resource_version,
+            request.resource_version_match,
+        )
+        kind = _kind(request.resource)
+        listing = await self._api.list(user, kind, query)
+        return _page(kind, request.namespace, listing)
+
+    @calls.streaming
+    async def Watch(self, request: cluster.WatchRequest, context: Any) -> AsyncIterator[cluster.WatchResponse]:
+        """Stream the changes of a collection."""
+        user = await self._identify(context)
+        kind = _kind(request.resource)
+        query = reading.WatchQuery(
+            request.namespace,
+            request.label_selector,
+            request.field_selector,
+            request.resource_version,
+            BOOKMARK_SECONDS if request.allow_watch_bookmarks else 0.0,
+            request.send_initial_events,
+        )
+        events = self._api.watch(user, kind, query)
+        limit = request.timeout_seconds or None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit), contextlib.aclosing(events):  # type: ignore[type-var]
+                async for some in events:
+                    for response in _responses(kind, some):
+                        yield response
+
+    @calls.unary
+    async def Create(self, request: cluster.CreateRequest, context: Any) -> any_pb2.Any:
+        """Create an object, or post to a subresource."""
+        user = await self._identify(context)
+        obj = codec.message_from_any(request.object) if request.subresource else codec.from_any(request.object)
+        entry = await self._api.create(user, _target(request), obj, dry_run=request.dry_run)
+        return entry.any()
+
+    @calls.unary
+    async def Update(self, request: cluster.UpdateRequest, context: Any) -> any_pb2.Any:
+        """Replace an object or a subresource."""
+        user = await self._identify(context)
+        obj = codec.message_from_any(request.object)
+        entry = await self._api.update(user, _target(request), obj, dry_run=request.dry_run)
+        return entry.any()
+
+    @calls.unary
+    async def Patch(self, request: cluster.PatchRequest, context: Any) -> any_pb2.Any:
+        """Change an object by a patch."""
+        user = await self._identify(context)
+        if request.type not in _PATCHES:
+            raise errors.UnsupportedMediaType("the patch has no type")
+        patch = Patch(_PATCHES[request.type], request.body, request.force)
+        entry = await self._api.patch(user, _target(request), patch, dry_run=request.dry_run)
+        return entry.any()
+
+    @calls.unary
+    async def Delete(self, request: cluster.DeleteRequest, context: Any) -> any_pb2.Any:
+        """Delete an object."""
+        user = await self._identify(context)
+        target = Target(_kind(request.resource), request.namespace, request.name)
+        entry, _ = await self._api.delete(user, target, _options(request))
+        return entry.any()
+
+    @calls.unary
+    async def DeleteCollection(
+        self, request: cluster.DeleteCollectionRequest, context: Any
+    ) -> cluster.DeleteCollectionResponse:
+        """Delete everything that is selected."""
+        user = await self._identify(context)
+        query = reading.ListQuery(request.namespace, request.label_selector, request.field_selector)
+        deleted = await self._api.delete_collection(user, _kind(request.resource), query, _options(request))
+        return cluster.DeleteCollectionResponse(deleted=len(deleted))
+
+    @calls.streaming
+    async def Logs(self, request: cluster.LogsRequest, context: Any) -> AsyncIterator[cluster.LogsResponse]:
+        """Read a container's log."""
+        await self._may(context, "get", request.namespace, request.pod, "log")
+        chunks = self._relay.logs(request.namespace, request.pod, request.options)
+        async with contextlib.aclosing(chunks):  # type: ignore[type-var]
+            async for chunk in chunks:
+                yield cluster.LogsResponse(data=chunk)
+
+    @calls.streaming
+    async def Exec(
+        self, request: AsyncIterator[cluster.ClientFrame], context: Any
+    ) -> AsyncIterator[cluster.ServerFrame]:
+        """Run a command in a container."""
+        start = await self._start(request, context, "exec")
+        async with contextlib.aclosing(self._relay.exec(start, request)) as frames:  # type: ignore[type-var]
+            async for frame in frames:
+                yield frame
+
+    @calls.streaming
+    async def Attach(
+        self, request: AsyncIterator[cluster.ClientFrame], context: Any
+    ) -> AsyncIterator[cluster.ServerFrame]:
+        """Join the streams of a container's main process."""
+        start = await self._start(request, context, "attach")
+        async with contextlib.aclosing(self._relay.attach(start, request)) as frames:  # type: ignore[type-var]
+            async for frame in frames:
+                yield frame
+
+    @calls.streaming
+    async def PortForward(
+        self, request: AsyncIterator[cluster.ClientFrame], context: Any
+    ) -> AsyncIterator[cluster.ServerFrame]:
+        """Carry a connection to a pod's port."""
+        start = await self._start(request, context, "portforward")
+        async with contextlib.aclosing(self._relay.port_forward(start, request)) as frames:  # type: ignore[type-var]
+            async for frame in frames:
+                yield frame
+
+    @calls.unary
+    async def Top(self, request: cluster.TopRequest, context: Any) -> cluster.TopResponse:
+        """Read the newest metrics."""
+        user = await self._identify(context)
+        self._api.authorize(authz.Attributes(user, "list", METRICS_GROUP, "nodes"))
+        if request.pods:
+            self._api.authorize(authz.Attributes(user, "list", METRICS_GROUP, "pods", "", request.namespace))
+        return await self._relay.top(request)
+
+    async def _start(
+        self, frames: AsyncIterator[cluster.ClientFrame], context: Any, subresource: str
+    ) -> cluster.StreamStart:
+        """Return the first frame, once its sender is authorised for what it asks."""
+        try:
+            first = await anext(frames)
+        except StopAsyncIteration:
+            raise errors.BadRequest("the stream ended before its first frame") from None
+        if first.WhichOneof("frame") != "start":
+            raise errors.BadRequest("the first frame must carry `start`")
+        await self._may(context, "create", first.start.namespace, first.start.pod, subresource)
+        return first.start
+
+    async def _may(self, context: Any, verb: str, namespace: str, pod: str, subresource: str) -> authn.User:
+        user = await self._identify(context)
+        self._api.authorize(authz.Attributes(user, verb, "", "pods", subresource, namespace, pod))
+        return user
+
+
+def _options(request: Any) -> metav1.DeleteOptions | None:
+    return request.options if request.HasField("options") else None
+
+
+def _page(kind: scheme.Kind, namespace: str, listing: reading.Listing) -> cluster.ListResponse:
+    """Return a page that fits into a message, with the token for what does not."""
+    response = cluster.ListResponse(resource_version=str(listing.revision), remaining_item_count=listing.remaining)
+    more = listing.continue_
+    size = 0
+    for index, entry in enumerate(listing.entries):
+        item = entry.any()
+        size += len(item.value)
+        if size > PAGE_BYTES and index:
+            more = reading.continue_token(kind, namespace, listing.entries[index - 1].key, listing.revision)
+            response.remaining_item_count += len(listing.entries) - index
+            break
+        response.items.append(item)
+    setattr(response, "continue", more)
+    return response
+
+
+def _responses(kind: scheme.Kind, events: Sequence[selection.Event]) -> list[cluster.WatchResponse]:
+    """Return events as messages of a bounded size."""
+    responses = [cluster.WatchResponse()]
+    size = 0
+    for event in events:
+        carried = event.entry.any() if event.entry is not None else _bookmark(kind, event)
+        size += len(carried.value)
+        if size > BATCH_BYTES and responses[-1].events:
+            responses.append(cluster.WatchResponse())
+            size = len(carried.value)
+        responses[-1].events.add(type=event.type, object=carried)
+    return responses
+
+
+def _bookmark(kind: scheme.Kind, event: selection.Event) -> any_pb2.Any:
+    metadata = {"resourceVersion": str(event.revision)}
+    if kind.message is None:
+        text = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
+        return codec.to_any(codec.decode_object(orjson.loads(orjson.dumps(text)), strict=False))
+    mark: Any = kind.message()
+    mark.metadata.resourceVersion = metadata["resourceVersion"]
+    if event.initial_end:
+        mark.metadata.annotations[INITIAL_END] = "true"
+    return codec.to_any(mark)

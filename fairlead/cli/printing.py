@@ -1,0 +1,71 @@
+"""Output: tables as kubectl aligns them, YAML, JSON and names."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Sequence
+
+import click
+import yaml
+from google.protobuf.message import Message
+
+from fairlead.api import codec, columns, scheme
+from fairlead.cli import manifests
+
+GAP = "   "
+FORMATS = ("table", "wide", "yaml", "json", "name")
+
+
+class Table:
+    """Rows printed as they come: columns keep the width of the widest cell so far, and at least MINIMUM."""
+
+    def __init__(self, kind: scheme.Kind, *, wide: bool, namespaces: bool, headers: bool = True) -> None:
+        known = columns.of_kind(kind)
+        self._shown = [index for index, column in enumerate(known) if wide or column.priority == 0]
+        self._namespaces = namespaces
+        heads = [known[index].name.upper() for index in self._shown]
+        self._heads = ["NAMESPACE", *heads] if namespaces else heads
+        self._widths = [len(head) for head in self._heads]
+        self._headers = headers
+
+    def write(self, objects: Sequence[Message], prefix: str = "") -> None:
+        """Print one row for each object, the header first if nothing has been printed yet."""
+        now = datetime.datetime.now(datetime.UTC)
+        rows = [self._cells(obj, now, prefix) for obj in objects]
+        if self._headers:
+            rows.insert(0, self._heads)
+            self._headers = False
+        for row in rows:
+            self._widths = [max(width, len(cell)) for width, cell in zip(self._widths, row, strict=True)]
+        for row in rows:
+            padded = [cell.ljust(width) for cell, width in zip(row, self._widths, strict=True)]
+            click.echo(GAP.join(padded).rstrip())
+
+    def _cells(self, obj: Message, now: datetime.datetime, prefix: str) -> list[str]:
+        cells = columns.row(obj, now)
+        shown = [cells[index] for index in self._shown]
+        name_column = next((i for i, head in enumerate(self._heads) if head == "NAME"), None)
+        if self._namespaces:
+            shown = [obj.metadata.namespace, *shown]  # type: ignore[attr-defined]
+        if prefix and name_column is not None:
+            shown[name_column] = prefix + shown[name_column]
+        return shown
+
+
+def documents(objects: Sequence[Message], form: str, *, single: bool) -> str:
+    """Return objects as YAML or JSON: one as itself, several as a v1 List."""
+    plain = [codec.to_json(obj) for obj in objects]
+    listed = {"apiVersion": "v1", "items": plain, "kind": "List", "metadata": {"resourceVersion": ""}}
+    whole = plain[0] if single else listed
+    if form == "json":
+        return json.dumps(whole, indent=4, ensure_ascii=False)
+    return yaml.safe_dump(whole, sort_keys=True, allow_unicode=True, default_flow_style=False, width=10_000).rstrip()
+
+
+def names(objects: Sequence[Message]) -> str:
+    """Return one `kind/name` a line."""
+    return "\n".join(
+        manifests.object_name(scheme.DEFAULT.of(obj), obj.metadata.name)  # type: ignore[attr-defined]
+        for obj in objects
+    )

@@ -1,0 +1,88 @@
+"""The API's errors on gRPC's wire: a code, a message, and a `google.rpc.Status` in a trailer, both ways.
+
+The trailer's detail is Kubernetes' `Status`, so that nothing of an error is lost between the registry and a client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc import status_pb2
+
+from fairlead.api import errors
+from fairlead.api.pb import meta_v1_pb2 as metav1
+
+TRAILER = "grpc-status-details-bin"
+
+_CODES: dict[type[errors.ApiError], grpc.StatusCode] = {
+    errors.BadRequest: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.Unauthorized: grpc.StatusCode.UNAUTHENTICATED,
+    errors.Forbidden: grpc.StatusCode.PERMISSION_DENIED,
+    errors.NotFound: grpc.StatusCode.NOT_FOUND,
+    errors.MethodNotAllowed: grpc.StatusCode.UNIMPLEMENTED,
+    errors.NotAcceptable: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
+    errors.Conflict: grpc.StatusCode.ABORTED,
+    errors.Expired: grpc.StatusCode.OUT_OF_RANGE,
+    errors.RequestEntityTooLarge: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.UnsupportedMediaType: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.Invalid: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.TooManyRequests: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.NotImplementedByServer: grpc.StatusCode.UNIMPLEMENTED,
+    errors.ServiceUnavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.Timeout: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+
+_CLASSES: dict[grpc.StatusCode, type[errors.ApiError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: errors.BadRequest,
+    grpc.StatusCode.UNAUTHENTICATED: errors.Unauthorized,
+    grpc.StatusCode.PERMISSION_DENIED: errors.Forbidden,
+    grpc.StatusCode.NOT_FOUND: errors.NotFound,
+    grpc.StatusCode.UNAVAILABLE: errors.ServiceUnavailable,
+    grpc.StatusCode.DEADLINE_EXCEEDED: errors.Timeout,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: errors.RequestEntityTooLarge,
+    grpc.StatusCode.UNIMPLEMENTED: errors.NotImplementedByServer,
+}
+
+
+def code_of(error: errors.ApiError) -> grpc.StatusCode:
+    """Return the gRPC code that stands for an error."""
+    return _CODES.get(type(error), grpc.StatusCode.INTERNAL)
+
+
+def trailers_of(error: errors.ApiError) -> tuple[tuple[str, bytes], ...]:
+    """Return the trailing metadata that carries the whole of an error."""
+    code: int = code_of(error).value[0]
+    wrapped = status_pb2.Status(code=code, message=error.message)
+    wrapped.details.add().Pack(error.status())
+    return ((TRAILER, wrapped.SerializeToString()),)
+
+
+async def abort(context: grpc.aio.ServicerContext[Any, Any], error: errors.ApiError) -> None:
+    """End a call on the server with an error; never returns."""
+    await context.abort(code_of(error), error.message, trailers_of(error))
+
+
+def from_call(
+    code: grpc.StatusCode, details: str | None, trailers: Iterable[Any] | None
+) -> errors.ApiError:
+    """Return the error that a call ended with."""
+    for key, value in trailers or ():
+        if key == TRAILER and isinstance(value, bytes):
+            try:
+                wrapped = status_pb2.Status.FromString(value)
+            except DecodeError:
+                break
+            status = metav1.Status()
+            for detail in wrapped.details:
+                if detail.Unpack(status):
+                    return errors.from_status(status)
+    return _CLASSES.get(code, errors.InternalError)(details or code.name)
+
+
+def from_error(error: grpc.aio.AioRpcError) -> errors.ApiError:
+    """Return the error that an asynchronous call raised."""
+    return from_call(error.code(), error.details(), error.trailing_metadata())
