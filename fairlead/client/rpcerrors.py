@@ -66,9 +66,7 @@ async def abort(context: grpc.aio.ServicerContext[Any, Any], error: errors.ApiEr
     await context.abort(code_of(error), error.message, trailers_of(error))
 
 
-def from_call(
-    code: grpc.StatusCode, details: str | None, trailers: Iterable[Any] | None
-) -> errors.ApiError:
+def from_call(code: grpc.StatusCode, details: str | None, trailers: Iterable[Any] | None) -> errors.ApiError:
     """Return the error that a call ended with."""
     for key, value in trailers or ():
         if key == TRAILER and isinstance(value, bytes):

@@ -1,0 +1,68 @@
+"""All controllers of one control process, under one election.
+
+control/__main__ makes a `Manager` and awaits `run`. Informers are shared and followed from the start, so that a
+candidate that wins begins at once; the loops run only here, where the lease is held. Each controller acts as its
+own service account, as Kubernetes' do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from control.controllers import deployment, endpointslice, framework, podcidr, replicaset
+from fairlead import clock as clocks
+from fairlead.client import events, informer, interface, leader
+
+LEASE_NAME = "kube-controller-manager"
+USER = "system:kube-controller-manager"
+ACCOUNT = "system:serviceaccount:kube-system:"
+
+Make = Callable[[framework.Context], framework.Controller]
+
+
+def controllers(pool: podcidr.Pool) -> Mapping[str, Make]:
+    """Return how each controller is made, by the service account that it acts as; accounts may repeat."""
+    return {
+        "replicaset-controller": replicaset.ReplicaSetController,
+        "deployment-controller": deployment.DeploymentController,
+        "endpointslice-controller": endpointslice.EndpointSliceController,
+        "node-controller": lambda context: podcidr.PodCidrController(context, pool),
+    }
+
+
+class Manager:
+    """The controllers, their informers and recorders, and the election that they run under."""
+
+    def __init__(
+        self,
+        clients: interface.ClientFactory,
+        identity: str,
+        *,
+        pool: podcidr.Pool | None = None,
+        clock: clocks.Clock = clocks.SYSTEM,
+        timing: leader.Timing = leader.DEFAULT_TIMING,
+    ) -> None:
+        own = clients.as_user(USER)
+        self.informers = informer.Informers(own, clock=clock)
+        self.elector = leader.Elector(own, LEASE_NAME, identity, clock=clock, timing=timing)
+        self._recorders: list[events.Recorder] = []
+        self._controllers: list[framework.Controller] = []
+        for account, make in controllers(pool or podcidr.pool()).items():
+            client = clients.as_user(ACCOUNT + account)
+            recorder = events.Recorder(client, account, instance=identity, clock=clock)
+            self._recorders.append(recorder)
+            self._controllers.append(make(framework.Context(client, self.informers, recorder, clock)))
+
+    async def run(self) -> None:
+        """Follow the API and stand for election until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.informers.run(), name="controllers' informers")
+            tasks.create_task(self.elector.run(self._lead), name="controllers' election")
+
+    async def _lead(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for recorder in self._recorders:
+                tasks.create_task(recorder.run(), name="recorder")
+            for controller in self._controllers:
+                tasks.create_task(controller.run(), name=controller.name)
