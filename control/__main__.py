@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import os
 import pathlib
 import socket
 
 import click
+import uvloop
 
 from control import config as configs
 from control import init as initialisation
 from control import pki
-from fairlead import certificates
+from fairlead import certificates, logs
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -67,6 +70,21 @@ def _kept(told: configs.Config, path: pathlib.Path) -> configs.Config:
     return dataclasses.replace(
         configs.load(path), **{field: getattr(told, field) for field in (*said, "clusterCIDR")}
     )
+
+
+@main.command()
+@click.option("--config", "config_path", default=str(configs.DEFAULT_PATH), show_default=True)
+def run(config_path: str) -> None:
+    """Run the control process until it is told to stop."""
+    from control import process
+
+    try:
+        config = configs.load(pathlib.Path(config_path))
+    except configs.ConfigError as error:
+        raise click.ClickException(str(error)) from error
+    logs.configure(config.logLevel, journal="JOURNAL_STREAM" in os.environ)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(process.run(config))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Log lines of both programs: a constant event and its fields, one line each, for the journal.
 
-    log.info("session began", extra={"node": "node-1", "epoch": 3})
-    INFO control.dispatcher: session began node=node-1 epoch=3
+log.info("session began", extra={"node": "node-1", "epoch": 3})
+INFO control.dispatcher: session began node=node-1 epoch=3
 """
 
 from __future__ import annotations

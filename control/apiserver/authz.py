@@ -104,6 +104,14 @@ ROLES: Mapping[str, Sequence[Rule]] = {
         rule("create", "", "serviceaccounts/token"),
         rule("create get update", "", "endpoints"),
     ),
+    # The dispatcher reads what nodes must know and judges which of them are gone.
+    "system:fairlead-dispatcher": (
+        rule(READ, "", "pods", "nodes", "configmaps", "secrets", "services"),
+        rule(READ, DISCOVERY, "endpointslices"),
+        rule(READ, "networking.k8s.io", "networkpolicies"),
+        rule(f"{READ} create update patch", COORDINATION, "leases"),
+        rule("update patch", "", "nodes/status"),
+    ),
     f"{CONTROLLER}deployment-controller": (
         *EVENTS,
         rule(f"{READ} update", APPS, "deployments"),

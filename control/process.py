@@ -1,0 +1,181 @@
+"""A control process: every room of the control plane wired together, as root tasks that fall together.
+
+Called by `fairlead-control run`. State lives in etcd alone: the process may be killed at any moment, and any number
+of them run side by side. API and dispatcher serve in each; scheduler and controllers run where the lease is held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import logging
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+
+from control import pki
+from control.apiserver import authn, bootstrap, relay
+from control.apiserver import server as apiservers
+from control.config import Config
+from control.controllers import manager, podcidr
+from control.dispatcher import edge, leases, service, settings
+from control.dispatcher import relay as relays
+from control.gateway import bootstrap as joining
+from control.gateway import cluster, identity, listening
+from control.store import cache, compactor, endpoints, etcd
+from fairlead import supervise
+from fairlead.api import errors
+from fairlead.api.pb import cluster_pb2_grpc
+from fairlead.api.pb import core_v1_pb2 as corev1
+from fairlead.client import channel, rpcerrors
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
+DISPATCHER_USER = "system:fairlead-dispatcher"
+
+
+class Peers:
+    """Connections to the other control processes, one each, made when first needed."""
+
+    def __init__(self, config: Config) -> None:
+        self._pems = [(config.pki / name).read_bytes() for name in ("ca.crt", "server.crt", "server.key")]
+        self._channels: dict[str, grpc.aio.Channel] = {}
+
+    def stub(self, endpoint: str) -> Any:
+        """Return a stub of `Cluster` on the connection to host:port."""
+        if endpoint not in self._channels:
+            self._channels[endpoint] = channel.connect([endpoint], *self._pems)
+        return cluster_pb2_grpc.ClusterStub(self._channels[endpoint])
+
+    def error(self, error: grpc.aio.AioRpcError) -> errors.ApiError:
+        """Return the API's error that a call failed with."""
+        return rpcerrors.from_error(error)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for opened in self._channels.values():
+            await opened.close(None)
+
+
+async def run(config: Config) -> None:
+    """Run until SIGTERM or SIGINT; raises where a root task fails."""
+    stop = supervise.stop_on_signals(asyncio.get_running_loop())
+    folder = config.pki / "etcd"
+    tls = endpoints.Tls(folder / "ca.crt", folder / "client.crt", folder / "client.key")
+    store = etcd.EtcdStore(config.etcdEndpoints, tls)
+    try:
+        cluster_id = await _patiently(store.cluster_id, "wait for etcd", stop)
+        if cluster_id is not None:
+            await _serve(config, store, int(cluster_id, 16), stop)
+    finally:
+        await store.close()
+
+
+async def _serve(config: Config, store: etcd.EtcdStore, cluster_id: int, stop: asyncio.Event) -> None:
+    watched = cache.Cache(store)
+    api = apiservers.ApiServer(
+        store,
+        watched,
+        settings=apiservers.Settings(config.serviceCIDR, (config.nodePortMin, config.nodePortMax)),
+    )
+    name = f"{config.name}-{secrets.token_hex(4)}"
+    holder = leases.Holder(name, f"{config.advertiseAddress}:{config.grpcPort}")
+    own = api.as_user(DISPATCHER_USER)
+    dispatcher = service.Dispatcher(own, api, _dispatcher_settings(config, cluster_id, holder))
+    controllers = manager.Manager(api, name, pool=podcidr.pool(config.clusterCIDR, config.nodeCIDRMaskSize))
+    peers = Peers(config)
+
+    async def begin() -> None:
+        """Open the ports once the cache can answer; the root task that stays with them."""
+        await watched.ready()
+        made = await _patiently(lambda: bootstrap.ensure(api), "make the built-in objects", stop)
+        log.info("built-in objects", extra={"outcome": made})
+        streams = relays.Relay(dispatcher, own, peers)
+        async with _listening(config, api, dispatcher, streams):
+            log.info("serving", extra={"address": config.advertiseAddress, "port": config.grpcPort, "as": name})
+            supervise.notify_service_manager("READY=1")
+            await asyncio.Event().wait()
+
+    tasks = {
+        "watch cache": watched.run(),
+        "compaction": compactor.Compactor(store, lambda: watched.revision).run(),
+        "dispatcher": dispatcher.run(),
+        "controllers": controllers.run(),
+        "listeners": begin(),
+    }
+    try:
+        await supervise.supervise(tasks, stop)
+    finally:
+        supervise.notify_service_manager("STOPPING=1")
+        await peers.close()
+
+
+@contextlib.asynccontextmanager
+async def _listening(
+    config: Config, api: apiservers.ApiServer, dispatcher: service.Dispatcher, streams: relay.Relay
+) -> AsyncIterator[None]:
+    """Serve Cluster and NodeAgent to holders of certificates, Cluster and Bootstrap to everyone else."""
+    authority = pki.load_authority(config.pki / "ca.crt", config.pki / "ca.key")
+    # The authority goes along, so that a joiner can compare its hash.
+    chain = (config.pki / "server.crt").read_bytes() + authority.pem
+    key = (config.pki / "server.key").read_bytes()
+    tokens = authn.TokenAuthenticator(_secrets(api), lambda: datetime.datetime.now(datetime.UTC))
+    mutual = [
+        listening.cluster(cluster.ClusterService(api, streams, identity.Identifier())),
+        listening.Service("fairlead.v1.NodeAgent", lambda server: edge.add_to_server(dispatcher, server)),
+    ]
+    open_to_all = [
+        listening.cluster(cluster.ClusterService(api, streams, identity.Identifier(tokens))),
+        listening.bootstrap(joining.BootstrapService(tokens, authority, lambda: config.grpc_endpoints, pki.PkiError)),
+    ]
+    host = config.advertiseAddress
+    known = listening.credentials(chain, key, authority.pem, require_client=True)
+    anyone = listening.credentials(chain, key, authority.pem, require_client=False)
+    first = await listening.serve(f"{host}:{config.grpcPort}", mutual, known)
+    second = await listening.serve(f"{host}:{config.joinPort}", open_to_all, anyone)
+    try:
+        yield
+    finally:
+        await asyncio.gather(first.stop(), second.stop())
+
+
+def _secrets(api: apiservers.ApiServer) -> Callable[[str], Awaitable[corev1.Secret | None]]:
+    """Return a reader of kube-system's Secrets, for tokens: it asks as the API server itself."""
+    client = api.client(authn.User("system:apiserver", (authn.MASTERS,)))
+
+    async def read(name: str) -> corev1.Secret | None:
+        try:
+            return await client.get(corev1.Secret, name, "kube-system")
+        except errors.NotFound:
+            return None
+
+    return read
+
+
+def _dispatcher_settings(config: Config, cluster_id: int, holder: leases.Holder) -> settings.Settings:
+    return settings.Settings(
+        holder=holder,
+        cluster_id=cluster_id,
+        heartbeat_seconds=config.heartbeatSeconds,
+        grace_seconds=config.graceSeconds,
+        endpoints=config.grpc_endpoints,
+        cluster_cidrs=(config.clusterCIDR,),
+        service_cidrs=(config.serviceCIDR,),
+        cluster_domain=config.clusterDomain,
+    )
+
+
+async def _patiently(call: Callable[[], Awaitable[Any]], what: str, stop: asyncio.Event) -> Any:
+    """Repeat a call until etcd lets it succeed; None where the process is told to stop first."""
+    while not stop.is_set():
+        try:
+            return await call()
+        except (errors.ServiceUnavailable, errors.Timeout) as error:
+            log.warning("etcd does not answer", extra={"while": what, "error": error.message})
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), RETRY_SECONDS)
+    return None
