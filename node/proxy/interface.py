@@ -36,8 +36,8 @@ class Kernel(Protocol):
         """Apply a text as `iptables-restore --noflush` does: each part up to a COMMIT wholly or not at all."""
         ...
 
-    async def has_chain(self, table: str, chain: str) -> bool:
-        """Tell, cheaply, whether a chain exists."""
+    async def rules(self, table: str, chain: str) -> list[str]:
+        """Return one chain's rules as iptables-save writes them, cheaply; none where there is no such chain."""
         ...
 
     async def forget_flows(self, flows: Flows) -> int:

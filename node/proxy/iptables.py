@@ -87,12 +87,12 @@ class Iptables:
         command = [self._tool("restore"), "--noflush", "-w", str(LOCK_WAIT_SECONDS)]
         await self._run(command, text, timeout=RESTORE_TIMEOUT_SECONDS)
 
-    async def has_chain(self, table: str, chain: str) -> bool:
-        """Tell whether a chain exists."""
+    async def rules(self, table: str, chain: str) -> list[str]:
+        """Return one chain's rules; none where there is no such chain."""
         await self._settle()
         command = [self._tool(""), "-w", str(LOCK_WAIT_SECONDS), "-t", table, "-S", chain]
-        code, _, _ = await self._spawn(command, "", QUERY_TIMEOUT_SECONDS)
-        return code == 0
+        code, out, _ = await self._spawn(command, "", QUERY_TIMEOUT_SECONDS)
+        return [line for line in out.splitlines() if line.startswith("-A")] if code == 0 else []
 
     async def forget_flows(self, flows: interface.Flows) -> int:
         """Delete UDP entries whose answers come from no endpoint of their destination."""

@@ -23,6 +23,9 @@ NAT = "nat"
 TABLES = (FILTER, NAT)
 
 CANARY = "KUBE-PROXY-CANARY"
+WATCHED_JUMPS = ((FILTER, "FORWARD", "KUBE-SERVICES"), (NAT, "PREROUTING", "KUBE-SERVICES"))
+"""Jumps that go where a firewall's program writes the built-in chains anew."""
+
 OWN_PREFIXES = ("KUBE-SVC-", "KUBE-SVL-", "KUBE-EXT-", "KUBE-FW-", "KUBE-SEP-")
 """Chains of one port or endpoint; no other program makes chains of these names."""
 
@@ -119,6 +122,8 @@ def base_chains(config: model.Config) -> dict[Chain, Lines]:
             "-d 127.0.0.0/8 ! -s 127.0.0.0/8 "
             "-m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP",
         )
+    # kube-proxy's canary is empty, and outlives a flush that empties every chain; a rule does not.
+    canary = f'-A {CANARY} -m comment --comment "gone where somebody flushed this table"'
     return {
         (FILTER, "KUBE-FIREWALL"): firewall,
         (FILTER, "KUBE-FORWARD"): tuple(forward),
@@ -130,8 +135,8 @@ def base_chains(config: model.Config) -> dict[Chain, Lines]:
             '-A KUBE-POSTROUTING -m comment --comment "kubernetes service traffic requiring SNAT" '
             "-j MASQUERADE --random-fully",
         ),
-        (FILTER, CANARY): (),
-        (NAT, CANARY): (),
+        (FILTER, CANARY): (canary,),
+        (NAT, CANARY): (canary,),
     }
 
 

@@ -196,7 +196,7 @@ class Proxy:
         """Look whether the rules are still there; if not, or if it is time, ask for a full sync."""
         self._last_audit = self._clock.monotonic()
         try:
-            lost = [table for table in rules.TABLES if not await self._kernel.has_chain(table, rules.CANARY)]
+            lost = await self._lost()
         except interface.KernelError as error:
             self._full = True
             return f"cannot look: {error}"
@@ -266,6 +266,16 @@ class Proxy:
             return "nothing to write"
         await self._kernel.restore(body)
         return f"wrote {len(changes.chains)} chains, removed {len(changes.removed)}"
+
+    async def _lost(self) -> list[str]:
+        """Return the tables that somebody flushed, wholly or in their built-in chains."""
+        lost = []
+        for table, source, target in rules.WATCHED_JUMPS:
+            canary = await self._kernel.rules(table, rules.CANARY)
+            jumps = await self._kernel.rules(table, source)
+            if not canary or not any(line.endswith(f"-j {target}") for line in jumps):
+                lost.append(table)
+        return lost
 
     async def _refresh(self) -> None:
         """Recompute what changed, letting others run in between."""

@@ -136,16 +136,16 @@ def test_cleanup_leaves_what_others_wrote(node: Node) -> None:
     assert sorted(node.saved()) == sorted(before)
 
 
-def test_flush_is_noticed_and_mended(node: Node) -> None:
-    """The audit finds somebody's flush of the nat table, and the next sync mends it."""
+@pytest.mark.parametrize("flush", ["-F", "-F PREROUTING", "-F KUBE-PROXY-CANARY"])
+def test_flush_is_noticed_and_mended(node: Node, flush: str) -> None:
+    """The audit finds somebody's flush of nat, whole or in part, and the next sync mends it."""
     node.proxy.replace_all([WEB], [WEB_SLICE])
     node.sync()
     before = node.saved()
 
     assert node.do(node.proxy.audit) == "rules are there"
     tool = f"iptables-{node.flavour}"
-    node.network.run("node", tool, "-t", "nat", "-F")
-    node.network.run("node", tool, "-t", "nat", "-X")
+    node.network.run("node", tool, "-t", "nat", *flush.split())
 
     assert node.do(node.proxy.audit) == "rules are gone from nat: writing all"
     node.sync()

@@ -111,10 +111,10 @@ class MemoryKernel:
         self.texts.append(text)
         self.tables = apply(self.tables, text)
 
-    async def has_chain(self, table: str, chain: str) -> bool:
+    async def rules(self, table: str, chain: str) -> list[str]:
         """Look a chain up."""
         self._check()
-        return chain in self.tables[table]
+        return [f"-A {chain} {rule}" for rule in self.tables[table].get(chain, ())]
 
     async def forget_flows(self, flows: interface.Flows) -> int:
         """Note the flows."""

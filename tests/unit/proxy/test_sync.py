@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import dataclasses
 from collections.abc import AsyncIterator, Callable
 
@@ -115,18 +116,23 @@ async def test_fault_is_told_once_and_retried_until_it_ends(rig: Rig) -> None:
     assert rig.told == ["iptables-restore exited with 4: resource problem", "recovered"]
 
 
-async def test_flushed_rules_are_back_after_the_audit(rig: Rig) -> None:
+@pytest.mark.parametrize("chain", ["", "FORWARD"])
+async def test_flushed_rules_are_back_after_the_audit(rig: Rig, chain: str) -> None:
     """Somebody's `iptables -F` is mended within the audit's period, without any change of a Service."""
     rig.proxy.replace_all([WEB], [WEB_SLICE])
     await rig.proxy.wait_until_synced()
-    want = rig.kernel.tables
+    want = copy.deepcopy(rig.kernel.tables)
     await rig.quiet()
 
-    rig.kernel.flush()
+    if chain:
+        rig.kernel.tables["filter"][chain].clear()
+    else:
+        rig.kernel.flush()
     rig.clock.advance(sync.AUDIT_SECONDS)
 
     await rig.settle(lambda: len(rig.kernel.texts) == 2)
-    assert rig.kernel.tables == want
+    got = {name: sorted(rules_of) for name, rules_of in rig.kernel.tables["filter"].items()}
+    assert got == {name: sorted(rules_of) for name, rules_of in want["filter"].items()}
 
 
 async def test_configuration_change_rewrites_rules(rig: Rig) -> None:
