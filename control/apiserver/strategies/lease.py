@@ -24,6 +24,4 @@ class LeaseStrategy(strategy.Strategy[coordinationv1.Lease]):
         if spec.HasField("leaseTransitions") and spec.leaseTransitions < 0:
             text = "must be greater than or equal to 0"
             faults.append(field.invalid("spec.leaseTransitions", spec.leaseTransitions, text))
-        if spec.HasField("holderIdentity") and not spec.holderIdentity:
-            faults.append(field.invalid("spec.holderIdentity", "", "must not be empty"))
-        return faults
+        return faults  # an empty holderIdentity is a released lease
