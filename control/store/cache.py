@@ -24,7 +24,7 @@ from control.store.entry import Change, Entry
 from fairlead.api import codec, errors
 from fairlead.api import scheme as schemes
 
-WAIT_SECONDS = interface.UNAVAILABLE_SECONDS
+WAIT_SECONDS = interface.UNAVAILABLE_SECONDS - 0.1  # the rest is the caller's, to report in time
 RETRY_SECONDS = 0.5
 SLICE_SECONDS = 0.005  # the longest that applying changes keeps the loop to itself
 PAGE_ITEMS = 500
@@ -91,13 +91,18 @@ class Cache:
         if revision <= self._revision:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (revision, next(self._order), future))
+        waiter = (revision, next(self._order), future)
+        heapq.heappush(self._waiting, waiter)
         try:
             async with asyncio.timeout(timeout):
                 await future
         except TimeoutError:
             message = f"Too large resource version: {revision}, current: {self._revision}"
             raise errors.Timeout(message, retry_after_seconds=1) from None
+        finally:
+            if revision > self._revision:
+                self._waiting.remove(waiter)
+                heapq.heapify(self._waiting)
 
     async def fresh(self) -> int:
         """Make the following reads linearizable: wait until the cache has what etcd had when this was called.
@@ -297,6 +302,8 @@ class Cache:
         """Return the quorum read that starts next: one under way may have begun before the caller's question."""
         if self._next_read is None:
             self._next_read = asyncio.create_task(self._read(self._this_read), name="store-quorum-read")
+            # whoever asked may have given up meanwhile, and a failure is then nobody's
+            self._next_read.add_done_callback(lambda task: task.cancelled() or task.exception())
         return self._next_read
 
     async def _read(self, before: asyncio.Task[int] | None) -> int:
