@@ -10,15 +10,16 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from control.apiserver import authn, deletion, leases, reading
+from control.apiserver import authn, deletion, reading
+from control.apiserver import hooks as hooking
 from control.apiserver.admission import plugin
 from control.apiserver.strategies import strategy as strategies
 from control.apiserver.validation import meta
 from control.store import cache as caches
-from control.store import interface
+from control.store import interface, leases
 from control.store.entry import Entry
 from control.store.interface import Put, Refused, Remove
 from fairlead.api import codec, errors, objects
@@ -38,26 +39,6 @@ class Actor:
     dry_run: bool = False
 
 
-@dataclass(slots=True)
-class Companions:
-    """What is written together with an object, in its transaction: allocations. `discard` undoes a refused try."""
-
-    writes: list[interface.Write] = field(default_factory=list)
-
-
-class Hooks:
-    """What a kind does around its writes beyond its strategy; the one of Services allocates addresses."""
-
-    async def before_write(self, obj: Any, old: Any | None, companions: Companions) -> None:
-        """Complete an object that is about to be stored and add what its transaction must write, too."""
-
-    async def before_removal(self, old: Any, companions: Companions) -> None:
-        """Add what the transaction that removes an object must write, too."""
-
-    def refused(self, current: Sequence[interface.KeyValue | None]) -> None:
-        """Learn that a transaction was refused: what is stored now under each companion's key."""
-
-
 class Registry(reading.Reader):
     """All verbs on one kind."""
 
@@ -69,13 +50,14 @@ class Registry(reading.Reader):
         *,
         admission: plugin.Chain,
         now: Callable[[], float],
-        hooks: Hooks | None = None,
+        hooks: hooking.Hooks | None = None,
     ) -> None:
         super().__init__(strategy, store, cache)
         self._admission = admission
         self._now = now
-        self._hooks = hooks
-        self._leases = leases.Leases(store, strategy.ttl_seconds, now) if strategy.ttl_seconds else None
+        self._hooks = hooks or hooking.Hooks()
+        self._allocates = hooks is not None
+        self._leases = leases.LeasePool(store) if strategy.ttl_seconds else None
 
     async def create(self, actor: Actor, obj: Any, namespace: str) -> Entry:
         """Create an object, which now belongs to the registry; returns it as stored."""
@@ -125,21 +107,43 @@ class Registry(reading.Reader):
         faults += self.strategy.validate(obj)
         self._refuse_invalid(metadata.name, faults)
         await self._admission.validate(request)
-        key = self.kind.key(metadata.namespace, metadata.name)
+        if actor.dry_run:
+            return await self._dry_created(obj)
+        async with self._hooks.turn():
+            return await self._insert(obj)
+
+    async def _dry_created(self, obj: Any) -> Entry:
+        async with self._hooks.turn():
+            await self._hooks.before_write(obj, None, hooking.Companions())
+        return Entry(self.kind.key(obj.metadata.namespace, obj.metadata.name), self.kind, obj, 0)
+
+    async def _insert(self, obj: Any) -> Entry:
+        """Store a new object that has been judged."""
+        key = self.kind.key(obj.metadata.namespace, obj.metadata.name)
         for _ in range(WRITE_ATTEMPTS):
-            companions = Companions()
-            if self._hooks is not None:
-                await self._hooks.before_write(obj, None, companions)
-            if actor.dry_run:
-                return Entry(key, self.kind, obj, 0)
-            put = Put(key, self._encode(obj), expected=0, lease=await self._lease())
-            outcome = await self._store.commit(put, *companions.writes)
+            companions = hooking.Companions()
+            complete = objects.copy(obj) if self._allocates else obj
+            await self._hooks.before_write(complete, None, companions)
+            put = Put(key, self._encode(complete), expected=0, lease=await self._lease())
+            outcome = await self._commit(put, companions)
             if not isinstance(outcome, Refused):
-                return Entry(key, self.kind, obj, outcome.revision)
+                return Entry(key, self.kind, complete, outcome.revision)
             if outcome.current[0] is not None:
-                raise errors.already_exists(self.kind.group, self.kind.resource, metadata.name)
-            self._tell_refused(outcome)
-        raise self._too_contended("create", metadata.name)
+                raise errors.already_exists(self.kind.group, self.kind.resource, obj.metadata.name)
+        raise self._too_contended("create", obj.metadata.name)
+
+    async def _commit(self, write: interface.Write, companions: hooking.Companions) -> interface.Committed | Refused:
+        """Commit a write with its companions, and let the hooks know how it went."""
+        try:
+            outcome = await self._store.commit(write, *companions.writes)
+        except errors.ApiError:
+            self._hooks.unknown()
+            raise
+        if isinstance(outcome, Refused):
+            self._hooks.refused(companions, outcome.current[1:])
+        else:
+            self._hooks.committed(outcome.revision)
+        return outcome
 
     async def update(
         self,
@@ -153,6 +157,12 @@ class Registry(reading.Reader):
 
         `change` must leave its argument alone. It may raise, and is called again where another write came between.
         """
+        async with self._hooks.turn():
+            return await self._update(actor, namespace, name, change, subresource)
+
+    async def _update(
+        self, actor: Actor, namespace: str, name: str, change: Callable[[Any], Awaitable[Any] | Any], subresource: str
+    ) -> Entry:
         entry, sure = self._cached(namespace, name), False
         for _ in range(WRITE_ATTEMPTS):
             if entry is None:
@@ -168,9 +178,8 @@ class Registry(reading.Reader):
                 entry, sure = await self._newer(entry), True
                 continue
             # what a hook allocates is part of the decision, so it is made anew with each try
-            companions = Companions()
-            if self._hooks is not None:
-                await self._hooks.before_write(obj, entry.object, companions)
+            companions = hooking.Companions()
+            await self._hooks.before_write(obj, entry.object, companions)
             if obj == entry.object and not companions.writes:
                 if sure:
                     return entry
@@ -184,7 +193,6 @@ class Registry(reading.Reader):
             outcome = await self._replace(entry, obj, companions)
             if isinstance(outcome, Entry):
                 return outcome
-            self._tell_refused(outcome)
             current = outcome.current[0]
             if current is None:
                 raise self.not_found(name)
@@ -227,16 +235,15 @@ class Registry(reading.Reader):
         await self._admission.validate(request)
         metadata.resourceVersion = before.resourceVersion
 
-    async def _replace(self, entry: Entry, obj: Any, companions: Companions) -> Entry | Refused:
+    async def _replace(self, entry: Entry, obj: Any, companions: hooking.Companions) -> Entry | Refused:
         """Store a changed object, or remove it if that was all that it was waiting for."""
         if deletion.is_over(self.strategy, obj):
-            if self._hooks is not None:
-                companions = Companions()
-                await self._hooks.before_removal(entry.object, companions)
-            outcome = await self._store.commit(Remove(entry.key, entry.revision), *companions.writes)
+            companions = hooking.Companions()
+            await self._hooks.before_removal(entry.object, companions)
+            outcome = await self._commit(Remove(entry.key, entry.revision), companions)
         else:
             put = Put(entry.key, self._encode(obj), expected=entry.revision, lease=await self._lease())
-            outcome = await self._store.commit(put, *companions.writes)
+            outcome = await self._commit(put, companions)
         return outcome if isinstance(outcome, Refused) else Entry(entry.key, self.kind, obj, outcome.revision)
 
     async def delete(
@@ -244,6 +251,12 @@ class Registry(reading.Reader):
     ) -> tuple[Entry, bool]:
         """Delete an object; returns its last state and whether it is gone."""
         deletion.check_options(options)
+        async with self._hooks.turn():
+            return await self._remove(actor, namespace, name, options)
+
+    async def _remove(
+        self, actor: Actor, namespace: str, name: str, options: metav1.DeleteOptions
+    ) -> tuple[Entry, bool]:
         entry, sure = self._cached(namespace, name), False
         request = plugin.Request(actor.user, "DELETE", self.kind, namespace, name, dry_run=actor.dry_run)
         for _ in range(WRITE_ATTEMPTS):
@@ -270,7 +283,6 @@ class Registry(reading.Reader):
             outcome = await self._delete(entry, decided)
             if isinstance(outcome, Entry):
                 return outcome, isinstance(decided, deletion.Remove)
-            self._tell_refused(outcome)
             if outcome.current[0] is None:
                 raise self.not_found(name)
             entry, sure = self.decode(outcome.current[0]), True
@@ -278,11 +290,10 @@ class Registry(reading.Reader):
 
     async def _delete(self, entry: Entry, decided: deletion.Remove | deletion.Mark) -> Entry | Refused:
         if isinstance(decided, deletion.Mark):
-            return await self._replace(entry, decided.obj, Companions())
-        companions = Companions()
-        if self._hooks is not None:
-            await self._hooks.before_removal(entry.object, companions)
-        outcome = await self._store.commit(Remove(entry.key, entry.revision), *companions.writes)
+            return await self._replace(entry, decided.obj, hooking.Companions())
+        companions = hooking.Companions()
+        await self._hooks.before_removal(entry.object, companions)
+        outcome = await self._commit(Remove(entry.key, entry.revision), companions)
         if isinstance(outcome, Refused):
             return outcome
         return Entry(entry.key, self.kind, objects.copy(entry.object), outcome.revision)  # type: ignore[type-var]
@@ -331,11 +342,7 @@ class Registry(reading.Reader):
         return data
 
     async def _lease(self) -> int:
-        return await self._leases.current() if self._leases is not None else 0
-
-    def _tell_refused(self, outcome: Refused) -> None:
-        if self._hooks is not None:
-            self._hooks.refused(outcome.current[1:])
+        return await self._leases.lease(self.strategy.ttl_seconds) if self._leases is not None else 0
 
     def _refuse_invalid(self, name: str, faults: Sequence[errors.Cause]) -> None:
         if faults:

@@ -7,6 +7,7 @@ encoded again; the control plane's own parts call `client(user)`, which is the s
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,14 +16,17 @@ from typing import Any
 from google.protobuf.message import Message
 
 from control.apiserver import (
+    allocation,
     audit,
     authn,
     authz,
+    bitmaps,
     inprocess,
     nodeauthz,
     patching,
     reading,
     registry,
+    repair,
     selection,
     subresources,
 )
@@ -67,8 +71,13 @@ class ApiServer:
         self.now = now
         self._sink = sink
         admission = chain.standard(cache)
+        self.addresses = bitmaps.AddressRange(ipaddress.ip_network(settings.service_cidr))
+        self.ports = bitmaps.PortRange(*settings.node_ports)
+        hooks = {corev1.Service: allocation.ServiceAllocation(store, self.addresses, self.ports)}
         self._registries = {
-            strategy.kind.prefix: registry.Registry(strategy, store, cache, admission=admission, now=now)
+            strategy.kind.prefix: registry.Registry(
+                strategy, store, cache, admission=admission, now=now, hooks=hooks.get(strategy.message)
+            )
             for strategy in table.strategies()
         }
         pods = schemes.DEFAULT.of(corev1.Pod)
@@ -116,6 +125,10 @@ class ApiServer:
         if target.namespace and not kind.namespaced:
             raise errors.NotFound("the server could not find the requested resource")
         return found
+
+    async def repair(self) -> str:
+        """Mend the allocations of Services where they are wrong; the leader calls this now and then."""
+        return await repair.repair(self.store, self.addresses, self.ports)
 
     async def get(self, user: authn.User, target: Target, resource_version: str = "") -> Entry:
         """Read an object, or its `status` or `scale`."""

@@ -1,10 +1,14 @@
-"""Services: defaults of ports and traffic. Addresses and node ports are given by allocation, not here."""
+"""Services: defaults of ports and traffic, and what may change. Addresses and node ports come from allocation."""
 
 from __future__ import annotations
 
 from control.apiserver.strategies import strategy
-from control.apiserver.validation import names, numbers
+from control.apiserver.validation import names, numbers, services
 from fairlead.api.pb import core_v1_pb2 as corev1
+
+HEADLESS = "None"
+STICKY_SECONDS = 10800
+EXTERNAL = frozenset({"NodePort", "LoadBalancer"})
 
 
 class ServiceStrategy(strategy.Strategy[corev1.Service]):
@@ -12,26 +16,90 @@ class ServiceStrategy(strategy.Strategy[corev1.Service]):
 
     message = corev1.Service
     name_rule = staticmethod(names.label_1035)
+    selectable = {  # noqa: RUF012 - read only
+        "spec.clusterIP": lambda service: service.spec.clusterIP,
+        "spec.type": lambda service: service.spec.type,
+    }
 
     def default(self, obj: corev1.Service) -> None:
         """Fill in what a Service leaves out."""
         spec = obj.spec
         spec.type = spec.type or "ClusterIP"
         spec.sessionAffinity = spec.sessionAffinity or "None"
+        if spec.sessionAffinity == "None":
+            spec.ClearField("sessionAffinityConfig")
+        elif not spec.sessionAffinityConfig.clientIP.HasField("timeoutSeconds"):
+            spec.sessionAffinityConfig.clientIP.timeoutSeconds = STICKY_SECONDS
         for port in spec.ports:
             port.protocol = port.protocol or "TCP"
             if not port.targetPort.intVal and not port.targetPort.strVal:
                 port.targetPort.type = numbers.INT
                 port.targetPort.intVal = port.port
-        if spec.type in ("NodePort", "LoadBalancer"):
+        if spec.type in EXTERNAL:
             spec.externalTrafficPolicy = spec.externalTrafficPolicy or "Cluster"
-        if spec.type != "ExternalName" and not spec.HasField("internalTrafficPolicy"):
+        if spec.type == "LoadBalancer" and not spec.HasField("allocateLoadBalancerNodePorts"):
+            spec.allocateLoadBalancerNodePorts = True
+        if spec.type == "ExternalName":
+            return
+        if not spec.HasField("internalTrafficPolicy"):
             spec.internalTrafficPolicy = "Cluster"
+        if spec.clusterIP and not spec.clusterIPs:
+            spec.clusterIPs.append(spec.clusterIP)
+        elif spec.clusterIPs and not spec.clusterIP:
+            spec.clusterIP = spec.clusterIPs[0]
+        if not spec.ipFamilies:
+            spec.ipFamilies.append("IPv4")
+        if not spec.HasField("ipFamilyPolicy"):
+            spec.ipFamilyPolicy = "SingleStack"
 
     def prepare_for_create(self, obj: corev1.Service) -> None:
         """Start without status."""
         strategy.drop_status(obj)
 
     def prepare_for_update(self, obj: corev1.Service, old: corev1.Service) -> None:
-        """Keep the status."""
+        """Keep the status, and what was allocated where the update leaves it out; drop what the new type has not."""
         strategy.keep_status(obj, old)
+        spec, before = obj.spec, old.spec
+        if spec.type != "ExternalName" and before.type != "ExternalName" and not spec.clusterIP:
+            spec.clusterIP = before.clusterIP
+            del spec.clusterIPs[:]
+            spec.clusterIPs.extend(before.clusterIPs)
+        if spec.type == "ExternalName" and before.type != "ExternalName":
+            if spec.clusterIP == before.clusterIP:
+                spec.clusterIP = ""
+                del spec.clusterIPs[:]
+            for name in ("ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"):
+                spec.ClearField(name)  # type: ignore[arg-type]
+        if spec.type in EXTERNAL and before.type in EXTERNAL:
+            _keep_node_ports(spec, before)
+        elif spec.type not in EXTERNAL and before.type in EXTERNAL:
+            _drop_node_ports(spec, before)
+        if spec.type not in EXTERNAL and spec.externalTrafficPolicy == before.externalTrafficPolicy:
+            spec.externalTrafficPolicy = ""
+        if spec.type != "LoadBalancer":
+            spec.ClearField("allocateLoadBalancerNodePorts")
+
+    def validate(self, obj: corev1.Service) -> services.field.Faults:
+        """Judge a Service."""
+        return services.validate(obj)
+
+    def validate_update(self, obj: corev1.Service, old: corev1.Service) -> services.field.Faults:
+        """Judge a changed Service: its address stays unless its type changes."""
+        return services.validate(obj) + services.validate_update(obj, old)
+
+
+def _keep_node_ports(spec: corev1.ServiceSpec, before: corev1.ServiceSpec) -> None:
+    """Give ports that leave their node port out the one that the port of the same name had."""
+    given = {port.nodePort for port in spec.ports}
+    had = {port.name: port.nodePort for port in before.ports}
+    for port in spec.ports:
+        if not port.nodePort and had.get(port.name, 0) not in given:
+            port.nodePort = had[port.name]
+
+
+def _drop_node_ports(spec: corev1.ServiceSpec, before: corev1.ServiceSpec) -> None:
+    """Take away node ports that were only carried along from before."""
+    had = {(port.protocol, port.port): port.nodePort for port in before.ports}
+    for port in spec.ports:
+        if port.nodePort and had.get((port.protocol, port.port)) == port.nodePort:
+            port.nodePort = 0
