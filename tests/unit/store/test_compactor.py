@@ -1,4 +1,4 @@
-"""Compaction's turns, over a store in memory."""
+"""Compaction's turns, over a store in memory; leases shared by keys."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 from control.store import compactor
 from control.store.compactor import Compactor
 from control.store.interface import Committed, Put
+from control.store.leases import LeasePool
 from control.store.memory import MemoryStore
 from fairlead.api import errors
 
@@ -59,3 +60,21 @@ async def test_takes_turns_with_kubernetes() -> None:
     await each.turn()
     await _write(store, compactor.KEY)
     assert await each.turn() == "left the turn to another process, which had it at 2"
+
+
+async def test_keys_of_one_minute_share_a_lease() -> None:
+    """A lease is reused for a minute, and lasts for every key at least as long as asked."""
+    now = 0.0
+    store = MemoryStore(clock=lambda: now)
+    pool = LeasePool(store, clock=lambda: now)
+    first = await pool.lease(3600)
+    now = 59.0
+    assert await pool.lease(3600) == first
+    await store.commit(Put("/a", b"1", 0, first))
+    assert await pool.lease(60) != first
+    now = 61.0
+    assert await pool.lease(3600) != first
+    now = 59.0 + 3600.0
+    assert (await store.get("/a"))[0] is not None
+    now = 3660.0
+    assert (await store.get("/a"))[0] is None
