@@ -16,11 +16,8 @@ from node.metrics import collector
 
 async def one_report(window_seconds: float) -> metrics_pb2.NodeMetrics:
     """Return a report with rates over the window."""
-    clock = clocks.SystemClock()
-    metrics = collector.Collector(platform.node(), clock)
+    metrics = collector.Collector(platform.node(), clocks.SystemClock(), first_window_seconds=window_seconds)
     try:
-        await metrics.collect()
-        await clock.sleep(window_seconds)
         return await metrics.collect()
     finally:
         metrics.close()

@@ -60,6 +60,7 @@ class Collector:
         gpus: GpuSource | None = None,
         pods: PodSource = no_pods,
         timeout_seconds: float = SOURCE_TIMEOUT_SECONDS,
+        first_window_seconds: float = FIRST_WINDOW_SECONDS,
     ) -> None:
         self._node = node
         self._clock = clock
@@ -69,13 +70,12 @@ class Collector:
         self._host_thread: _Thread[psutil_source.Sample] = _Thread("metrics-host", timeout_seconds)
         self._gpu_thread: _Thread[nvml.Report] = _Thread("metrics-gpu", timeout_seconds)
         self._timeout = timeout_seconds
+        self._first_window = first_window_seconds
         self._before: psutil_source.Sample | None = None
 
     async def run(self, send: Callable[[metrics_pb2.NodeMetrics], None]) -> None:
         """Hand a report to `send` every period, until cancelled."""
         try:
-            await self.collect()
-            await self._clock.sleep(FIRST_WINDOW_SECONDS)
             while True:
                 began = self._clock.monotonic()
                 send(await self.collect())
@@ -84,9 +84,19 @@ class Collector:
             self.close()
 
     async def collect(self) -> metrics_pb2.NodeMetrics:
-        """Return a report with rates over the time since the call before; the first has none."""
+        """Return a report with the pods that the source gives; see `measure`."""
+        return await self.measure(await self._pod_list())
+
+    async def measure(self, pods: Sequence[metrics_pb2.PodMetrics]) -> metrics_pb2.NodeMetrics:
+        """Return a report with these pods, and rates over the time since the call before.
+
+        The first call waits for the first window, so that it too has rates.
+        """
         report = metrics_pb2.NodeMetrics(node=self._node)
-        host, gpus, pods = await asyncio.gather(self._host(), self._gpu_report(), self._pod_list())
+        if self._before is None:
+            self._before = await self._host()
+            await self._clock.sleep(self._first_window)
+        host, gpus = await asyncio.gather(self._host(), self._gpu_report())
         now = self._clock.now()
         report.timestamp.seconds = int(now)
         report.timestamp.nanos = int(now % 1 * 1_000_000_000)

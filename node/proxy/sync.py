@@ -12,10 +12,9 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from fairlead.api.pb import agent_pb2
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
 from node import clock as clocks
@@ -135,28 +134,6 @@ class Proxy:
         self._ledger.replace_all(services, slices)
         self._ready = True
         self._changed()
-
-    def apply(self, changes: Sequence[agent_pb2.Change], *, complete: bool) -> None:
-        """Take assignments: everything at once (all parts of a COMPLETE, joined) or what changed.
-
-        Of interest are Services, EndpointSlices and their removals; others are passed over.
-        """
-        if complete:
-            self.replace_all(
-                [change.service for change in changes if change.HasField("service")],
-                [change.endpoint_slice for change in changes if change.HasField("endpoint_slice")],
-            )
-            return
-        for change in changes:
-            match change.WhichOneof("change"):
-                case "service":
-                    self.put_service(change.service)
-                case "endpoint_slice":
-                    self.put_slice(change.endpoint_slice)
-                case "removed" if change.removed.resource == "services":
-                    self.remove_service(change.removed.namespace, change.removed.name)
-                case "removed" if change.removed.resource == "endpointslices":
-                    self.remove_slice(change.removed.namespace, change.removed.name)
 
     async def wait_until_synced(self) -> None:
         """Wait until the rules have been written a first time."""

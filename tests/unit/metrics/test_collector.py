@@ -47,6 +47,7 @@ def make(
     gpus: Gpus | None = None,
     source: collector.PodSource = pods,
     timeout_seconds: float = 30.0,
+    first_window_seconds: float = 0.0,
 ) -> collector.Collector:
     """Return a collector on a host whose processors are busy half of the time."""
     return collector.Collector(
@@ -56,6 +57,7 @@ def make(
         gpus=gpus or Gpus(),
         pods=source,
         timeout_seconds=timeout_seconds,
+        first_window_seconds=first_window_seconds,
     )
 
 
@@ -69,14 +71,17 @@ async def until(probe: Callable[[], bool]) -> None:
 async def test_report_joins_host_gpus_and_pods() -> None:
     """One message has the node's name, the time, rates, GPUs and pods."""
     clock = clocks.FakeClock(now=1_700_000_000.5)
-    subject = make(clock)
-    await subject.collect()
-    clock.advance(10)
+    subject = make(clock, first_window_seconds=1.0)
+    first = asyncio.create_task(subject.collect())
+    await until(lambda: clock.sleepers == 1)
+    clock.advance(1)
+    await first
+    clock.advance(9)
 
     got = await subject.collect()
 
     assert (got.node, got.timestamp.seconds, got.timestamp.nanos) == ("node-1", 1_700_000_010, 500_000_000)
-    assert (got.window_seconds, got.cpu.used_cores) == (10.0, 0.5)
+    assert (got.window_seconds, got.cpu.used_cores) == (9.0, 0.5)
     assert [gpu.name for gpu in got.gpus] == ["NVIDIA H200"]
     assert list(got.pods) == [POD]
 
@@ -86,10 +91,10 @@ async def test_first_report_comes_soon_and_then_every_period() -> None:
     clock = clocks.FakeClock()
     sent: list[metrics_pb2.NodeMetrics] = []
     gpus = Gpus()
-    task = asyncio.create_task(make(clock, gpus).run(sent.append))
+    task = asyncio.create_task(make(clock, gpus, first_window_seconds=1.0).run(sent.append))
 
     await until(lambda: clock.sleepers == 1)
-    clock.advance(collector.FIRST_WINDOW_SECONDS)
+    clock.advance(1)
     await until(lambda: len(sent) == 1 and clock.sleepers == 1)
     clock.advance(collector.PERIOD_SECONDS)
     await until(lambda: len(sent) == 2)

@@ -10,8 +10,6 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from fairlead.api.pb import agent_pb2
-from fairlead.api.pb import core_v1_pb2 as corev1
 from node import clock as clocks
 from node.proxy import iptables, rules, sync
 from tests.unit.proxy.kernel import MemoryKernel
@@ -146,34 +144,6 @@ async def test_configuration_change_rewrites_rules(rig: Rig) -> None:
     await rig.settle(lambda: len(rig.kernel.texts) == 2)
     assert "! -s 10.64.0.0/12" in rig.kernel.texts[1]
     assert CONFIG.cluster_cidr not in rig.kernel.texts[1]
-
-
-async def test_assignments_are_taken_as_they_come() -> None:
-    """A COMPLETE replaces everything; changes after it put and remove; other kinds are passed over."""
-    rig = Rig()
-    complete = [
-        agent_pb2.Change(service=WEB),
-        agent_pb2.Change(endpoint_slice=WEB_SLICE),
-        agent_pb2.Change(service=service("old", "10.96.0.9")),
-        agent_pb2.Change(pod=corev1.Pod()),
-    ]
-    incremental = [
-        agent_pb2.Change(removed=agent_pb2.Removed(resource="services", namespace="shop", name="old")),
-        agent_pb2.Change(removed=agent_pb2.Removed(resource="endpointslices", namespace="shop", name="web-a")),
-        agent_pb2.Change(removed=agent_pb2.Removed(resource="pods", namespace="shop", name="web")),
-        agent_pb2.Change(service=service("new", "10.96.0.11")),
-        agent_pb2.Change(endpoint_slice=endpoint_slice("new", [endpoint("10.128.1.9")])),
-    ]
-
-    rig.proxy.apply(complete, complete=True)
-    await rig.proxy.sync()
-    rig.proxy.apply(incremental, complete=False)
-    await rig.proxy.sync()
-
-    services = "\n".join(rig.kernel.tables["nat"]["KUBE-SERVICES"])
-    refused = "\n".join(rig.kernel.tables["filter"]["KUBE-SERVICES"])
-    assert [("shop/new:http" in services), ("shop/web:http" in services)] == [True, False]
-    assert [("shop/web:http" in refused), ("shop/old:http" in refused)] == [True, False]
 
 
 async def test_partial_sync_names_only_what_changed() -> None:
