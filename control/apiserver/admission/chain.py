@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from control.apiserver.admission import lifecycle, pods
+from control.apiserver.admission import lifecycle, noderestriction, pods
 from control.apiserver.admission.plugin import Chain
 from control.store import cache as caches
 
@@ -15,5 +15,6 @@ def standard(cache: caches.Cache) -> Chain:
             pods.DefaultServiceAccount(),
             pods.DefaultTolerationSeconds(),
             pods.Priority(),
+            noderestriction.NodeRestriction(),
         ]
     )
