@@ -59,26 +59,26 @@ def _pod(request: plugin.Request, node: str) -> str:
     if request.operation == "CREATE" and not request.subresource:
         pod: corev1.Pod = request.obj
         if MIRROR not in pod.metadata.annotations:
-            return f"pod does not have \"{MIRROR}\" annotation, node \"{node}\" can only create mirror pods"
+            return f'pod does not have "{MIRROR}" annotation, node "{node}" can only create mirror pods'
         if pod.spec.nodeName != node:
-            return f"node \"{node}\" can only create pods with spec.nodeName set to itself"
+            return f'node "{node}" can only create pods with spec.nodeName set to itself'
         for resource in ("secrets", "configmaps", "persistentvolumeclaims"):
             if nodeauthz.references(pod, resource):
-                return f"node \"{node}\" can not create pods that reference {resource}"
+                return f'node "{node}" can not create pods that reference {resource}'
         return ""
     old: corev1.Pod = request.old
     if old.spec.nodeName != node:
         doing = {"DELETE": "delete pods"}.get(request.operation, "update pod status for pods")
-        return f"node \"{node}\" can only {doing} with spec.nodeName set to itself"
+        return f'node "{node}" can only {doing} with spec.nodeName set to itself'
     if request.operation == "UPDATE" and dict(request.obj.metadata.labels) != dict(old.metadata.labels):
-        return f"node \"{node}\" cannot update labels through pod status"
+        return f'node "{node}" cannot update labels through pod status'
     return ""
 
 
 def _node(request: plugin.Request, node: str) -> str:
     """Return why a write of a Node is refused, "" if it is not."""
     if request.name != node:
-        return f"node \"{node}\" is not allowed to modify node \"{request.name}\""
+        return f'node "{node}" is not allowed to modify node "{request.name}"'
     obj, old = request.obj, request.old
     if request.operation == "CREATE":
         forbidden = _restricted(obj.metadata.labels)
@@ -86,9 +86,9 @@ def _node(request: plugin.Request, node: str) -> str:
             return f"is not allowed to set the following labels: {', '.join(forbidden)}"
     if request.operation == "UPDATE":
         if list(obj.spec.taints) != list(old.spec.taints):
-            return f"node \"{node}\" is not allowed to modify taints"
+            return f'node "{node}" is not allowed to modify taints'
         if list(obj.metadata.ownerReferences) != list(old.metadata.ownerReferences):
-            return f"node \"{node}\" is not allowed to modify ownerReferences"
+            return f'node "{node}" is not allowed to modify ownerReferences'
         labels, before = obj.metadata.labels, old.metadata.labels
         changed = {key for key in {*labels, *before} if labels.get(key) != before.get(key)}
         forbidden = _restricted(changed)
@@ -118,5 +118,5 @@ def _within(domain: str, parent: str) -> bool:
 def _lease(request: plugin.Request, node: str) -> str:
     """Return why a write of a Lease is refused, "" if it is not."""
     if request.namespace != nodeauthz.LEASE_NAMESPACE or request.name != node:
-        return f"node \"{node}\" can only access its own lease in {nodeauthz.LEASE_NAMESPACE}"
+        return f'node "{node}" can only access its own lease in {nodeauthz.LEASE_NAMESPACE}'
     return ""
