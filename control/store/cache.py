@@ -15,6 +15,7 @@ import asyncio
 import heapq
 import itertools
 import logging
+import math
 import time
 from collections.abc import Sequence
 
@@ -61,6 +62,7 @@ class Cache:
         self._next_read: asyncio.Task[int] | None = None
         self._this_read: asyncio.Task[int] | None = None
         self._ticking: asyncio.TimerHandle | None = None
+        self._shortest = math.inf  # the interval of the watcher that wants progress most often
 
     async def run(self) -> None:
         """Fill the cache and follow the store, for ever; one supervised task of the process."""
@@ -163,6 +165,7 @@ class Cache:
         if missed:
             made.offer(missed)
         source.watchers.add(made)
+        self._shortest = min(self._shortest, made.progress_seconds)
         self._arm()
         return made
 
@@ -267,17 +270,26 @@ class Cache:
 
     def _arm(self) -> None:
         """See to it that watchers without changes hear, in a while, how far the cache has come."""
-        if self._ticking is None and any(
-            reader.lagging for source in self._tables.values() for reader in source.watchers
-        ):
-            self._ticking = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
+        if self._shortest == math.inf:
+            return
+        loop = asyncio.get_running_loop()
+        due = loop.time() + max(TICK_SECONDS, self._shortest)
+        if self._ticking is None or self._ticking.when() > due:
+            self._tick_at(due)
+
+    def _tick_at(self, due: float) -> None:
+        if self._ticking is not None:
+            self._ticking.cancel()
+        self._ticking = asyncio.get_running_loop().call_at(due, self._tick)
 
     def _tick(self) -> None:
         self._ticking = None
         now = asyncio.get_running_loop().time()
-        waiting = [reader.tick(now) for source in self._tables.values() for reader in source.watchers]
-        if any(waiting):
-            self._arm()
+        readers = [reader for source in self._tables.values() for reader in source.watchers]
+        self._shortest = min((reader.progress_seconds for reader in readers), default=math.inf)
+        wait = min((reader.tick(now) for reader in readers), default=math.inf)
+        if wait < math.inf:
+            self._tick_at(now + max(TICK_SECONDS, wait))
 
     def _locate(self, key: str) -> table.Table | None:
         """Return the table whose kind a key belongs to: the longest prefix whose rest is [namespace/]name."""

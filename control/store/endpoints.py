@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import logging
 import pathlib
 import urllib.parse
 from collections.abc import Callable, Sequence
@@ -45,6 +46,8 @@ OPTIONS: Sequence[tuple[str, int]] = (
 
 Rpc = Callable[..., Any]
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Tls:
@@ -53,6 +56,11 @@ class Tls:
     authority: pathlib.Path
     certificate: pathlib.Path
     key: pathlib.Path
+
+    @classmethod
+    def in_folder(cls, folder: pathlib.Path) -> Tls:
+        """Return the files by their usual names: ca.crt, client.crt, client.key."""
+        return cls(folder / "ca.crt", folder / "client.crt", folder / "client.key")
 
 
 class Fate(enum.Enum):
@@ -112,13 +120,14 @@ class Endpoints:
         """Turn to the next member, unless somebody has done so already."""
         if self.current is endpoint and len(self.all) > 1:
             self._index = (self._index + 1) % len(self.all)
+            _log.info("turned to another etcd member", extra={"left": endpoint.url, "member": self.current.url})
             endpoint.drop_streams()
 
-    async def call(self, name: str, request: Any, *, repeat_unknown: bool = True) -> tuple[Any, bool]:
+    async def call(self, name: str, request: Any, *, write: bool = False) -> tuple[Any, bool]:
         """Make a unary call on whichever member answers; returns the answer and whether it is a repetition.
 
-        A repetition follows an attempt whose fate is unknown: where that is not `repeat_unknown`, errors.Timeout
-        is raised instead. ServiceUnavailable where none answers in time.
+        A repetition follows an attempt whose fate is unknown. Where none answers in time: ServiceUnavailable,
+        but errors.Timeout for a write that may have been carried out.
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + DEADLINE_SECONDS
@@ -139,15 +148,14 @@ class Endpoints:
                 if self.closed and not cancelled():
                     raise errors.ServiceUnavailable("the store is closed") from None
                 raise
-            if unknown and not repeat_unknown:
-                raise errors.Timeout(f"etcd: {failure.details()}")
             self.failed(endpoint)
             attempts += 1
             if attempts % len(self.all) == 0:
                 await asyncio.sleep(max(0.0, min(pause, end - loop.time())))
                 pause = min(2 * pause, MAX_PAUSE_SECONDS)
             if self.closed or end - loop.time() <= 0.01:
-                raise errors.ServiceUnavailable(f"etcd: {failure.details()}", retry_after_seconds=1)
+                reason = errors.Timeout if write and unknown else errors.ServiceUnavailable
+                raise reason(f"etcd: {failure.details()}", retry_after_seconds=1)
 
     async def close(self) -> None:
         """Close every channel; calls under way fail."""

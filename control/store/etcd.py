@@ -59,7 +59,7 @@ class EtcdStore:
         Where an attempt's fate is unknown the same transaction is sent again: its expectations let it happen
         once. If it is then refused, and the store holds exactly what it wanted to write, it was carried out.
         """
-        answer, repeated = await self.endpoints.call("txn", _transaction(writes))
+        answer, repeated = await self.endpoints.call("txn", _transaction(writes), write=True)
         if answer.succeeded:
             return Committed(answer.header.revision)
         found = [piece.response_range.kvs for piece in answer.responses]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -68,19 +69,25 @@ class Watcher:
         self._detach(self)
         self._wake()
 
-    def tick(self, now: float) -> bool:
-        """Wake a reader that has not heard of progress for its interval; True while one is still to be told."""
-        if not self._limits.progress_seconds or self._published() <= self._reached:
-            return False
-        if now < self._quiet_until:
-            return True
-        self._wake()
-        return False
+    @property
+    def progress_seconds(self) -> float:
+        """The shortest time between two batches without changes; infinite where none is wanted."""
+        return self._limits.progress_seconds or math.inf
 
     @property
     def lagging(self) -> bool:
-        """Whether the cache is ahead of what this reader has been told."""
+        """Whether the cache is ahead of what this reader has been told, and the reader wants to know."""
         return bool(self._limits.progress_seconds) and self._published() > self._reached
+
+    def tick(self, now: float) -> float:
+        """Wake a reader that is to hear of progress; returns the seconds until it is, infinite if there is none."""
+        if not self.lagging or self._buffer:
+            return math.inf
+        wait = self._quiet_until - now
+        if wait <= 0:
+            self._wake()
+            return math.inf
+        return wait
 
     def close(self) -> None:
         """End the watch; a reader that waits gets StopAsyncIteration."""

@@ -109,7 +109,7 @@ def _certificates(folder: pathlib.Path) -> endpoints.Tls:
     for name in ("server", "peer", "client"):
         subject = pki.Subject(name, hosts=("127.0.0.1", "localhost"), server=True, client=True)
         pki.ensure_leaf(authority, folder / name, subject)
-    return endpoints.Tls(folder / "ca.crt", folder / "client.crt", folder / "client.key")
+    return endpoints.Tls.in_folder(folder)
 
 
 def _security(folder: pathlib.Path) -> list[str]:
