@@ -13,12 +13,13 @@ from cryptography.x509.oid import NameOID
 from control.dispatcher import settings
 from fairlead.api import errors
 from fairlead.api.pb import agent_pb2 as agent
+from fairlead.client import rpcerrors
 
 NODE_USER_PREFIX = "system:node:"
 NODE_GROUP = "system:nodes"
 
-# What `NodeAgent`'s server must allow: agents ask every second whether the connection still stands. The server
-# asks, too, so that the session of a host that is gone does not stay open.
+# What a server of `NodeAgent` must allow at least: agents ask every second whether the connection still stands.
+# The server asks, too, so that the session of a host that is gone does not stay open.
 SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
@@ -30,23 +31,14 @@ SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_send_message_length", 16 << 20),
 )
 
-_CODES = {
-    400: grpc.StatusCode.INVALID_ARGUMENT,
-    401: grpc.StatusCode.UNAUTHENTICATED,
-    403: grpc.StatusCode.PERMISSION_DENIED,
-    404: grpc.StatusCode.NOT_FOUND,
-    409: grpc.StatusCode.ABORTED,
-    422: grpc.StatusCode.INVALID_ARGUMENT,
-    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    503: grpc.StatusCode.UNAVAILABLE,
-    504: grpc.StatusCode.UNAVAILABLE,
-}
-
 M = TypeVar("M")
 
 
 class FailedPrecondition(errors.BadRequest):
     """An agent of another protocol or cluster; dialling again does not help."""
+
+
+SERVICE = agent.DESCRIPTOR.services_by_name["NodeAgent"].full_name
 
 
 def add_to_server(dispatcher: Any, server: grpc.aio.Server) -> None:
@@ -59,8 +51,7 @@ def add_to_server(dispatcher: Any, server: grpc.aio.Server) -> None:
             dispatcher.Stream, agent.AgentFrame.FromString, lambda frame: frame.SerializeToString()
         ),
     }
-    name = agent.DESCRIPTOR.services_by_name["NodeAgent"].full_name
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
 
 
 def peer(context: grpc.aio.ServicerContext[Any, Any]) -> tuple[str, Sequence[str]]:
@@ -107,8 +98,8 @@ async def first(messages: AsyncIterator[M], seconds: float) -> M:
 
 async def abort(context: grpc.aio.ServicerContext[Any, Any], error: errors.ApiError) -> NoReturn:
     """End the call with an error's code and text."""
-    code = _CODES.get(error.code, grpc.StatusCode.INTERNAL)
+    code = rpcerrors.code_of(error)
     if isinstance(error, FailedPrecondition):
         code = grpc.StatusCode.FAILED_PRECONDITION
-    await context.abort(code, error.message)
+    await context.abort(code, error.message, rpcerrors.trailers_of(error))
     raise AssertionError("abort returned")

@@ -64,16 +64,22 @@ class Dispatcher:
         self._metrics: dict[str, metrics.NodeMetrics] = {}
         self._dirty: set[str] = set()
         self._everyone = False
+        self._stopped = False
         self._flush: clocks.Timer | None = None
 
     # The root task.
 
     async def run(self) -> None:
         """Serve until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.feed.run(), name="dispatcher feed")
-            tasks.create_task(self._judge_nodes(tasks), name="dispatcher liveness")
-            tasks.create_task(self._renew_leases(), name="dispatcher leases")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.feed.run(), name="dispatcher feed")
+                tasks.create_task(self._judge_nodes(tasks), name="dispatcher liveness")
+                tasks.create_task(self._renew_leases(), name="dispatcher leases")
+        finally:
+            self._stopped = True
+            for held in self._sessions.values():
+                held.end("the control process stops")
 
     def session_of(self, node: str) -> session.Session | None:
         """Return the session of a node that is held here, or None."""
@@ -225,6 +231,8 @@ class Dispatcher:
 
     async def _begin(self, node: str, hello: agent.Hello) -> session.Session:
         """Register the node, take its next epoch and end what older session is held here."""
+        if self._stopped:
+            raise errors.ServiceUnavailable("the control process stops")
         client = self._as_node(node)
         stored = await tenure.register(client, hello.node)
         lease = await tenure.take(client, stored, self.settings.holder, self._clock.now())

@@ -7,20 +7,15 @@ all end, and the program with them; pods and rules stay as they are.
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol
 
+from fairlead import supervise
 from fairlead.api.pb import agent_pb2 as agent
 from fairlead.api.pb import core_v1_pb2 as corev1
-from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
 from fairlead.api.pb import metrics_pb2 as metrics
 from node import clock as clocks
 from node.agent import conditions, health, interface, link, outbox, session
-
-log = logging.getLogger(__name__)
-
-METRICS_SECONDS = 10.0
 
 
 class Proxy(Protocol):
@@ -30,32 +25,16 @@ class Proxy(Protocol):
         """Keep the rules until cancelled."""
         ...
 
-    def put_service(self, service: corev1.Service) -> None:
-        """Take a Service that is new or changed."""
-        ...
-
-    def remove_service(self, namespace: str, name: str) -> None:
-        """Forget a Service."""
-        ...
-
-    def put_slice(self, message: discoveryv1.EndpointSlice) -> None:
-        """Take an EndpointSlice that is new or changed."""
-        ...
-
-    def remove_slice(self, namespace: str, name: str) -> None:
-        """Forget an EndpointSlice."""
-        ...
-
-    def replace_all(self, services: Sequence[corev1.Service], slices: Sequence[discoveryv1.EndpointSlice]) -> None:
-        """Take these and forget every other."""
+    def apply(self, changes: Sequence[agent.Change], *, complete: bool) -> None:
+        """Take assignments: Services and EndpointSlices are of interest."""
         ...
 
 
 class Meter(Protocol):
-    """What measures the node."""
+    """What measures the node; `node.metrics.collector.Collector` carries it out."""
 
-    async def measure(self, pods: Sequence[metrics.PodMetrics]) -> metrics.NodeMetrics:
-        """Return a report over the time since the one before."""
+    async def run(self, send: Callable[[metrics.NodeMetrics], None]) -> None:
+        """Hand a report to `send` every ten seconds, until cancelled."""
         ...
 
 
@@ -91,16 +70,18 @@ class Agent:
         """Take the parts, which themselves need the agent's `reports`."""
         self._pods, self._proxy, self._meter, self._on_welcome = pods, proxy, meter, on_welcome
 
-    async def run(self) -> None:
-        """Run until cancelled, or until a part fails for good."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.session.run(), name="session")
-            tasks.create_task(self.health.run(), name="health")
-            tasks.create_task(self.pods.run(), name="pods")
-            if self._proxy is not None:
-                tasks.create_task(self._proxy.run(), name="proxy")
-            if self._meter is not None:
-                tasks.create_task(self._report_metrics(self._meter), name="metrics")
+    async def run(self, stop: asyncio.Event | None = None) -> None:
+        """Run until `stop` is set or a part fails for good."""
+        parts: dict[str, Coroutine[Any, Any, None]] = {
+            "session": self.session.run(),
+            "health": self.health.run(),
+            "pods": self.pods.run(),
+        }
+        if self._proxy is not None:
+            parts["proxy"] = self._proxy.run()
+        if self._meter is not None:
+            parts["metrics"] = self._meter.run(self.reports.report)
+        await supervise.supervise(parts, stop)
 
     # What the session asks of its owner.
 
@@ -133,16 +114,8 @@ class Agent:
     def apply(self, changes: Sequence[agent.Change], *, complete: bool) -> None:
         """Hand assignments to pods and proxy."""
         self.pods.apply(changes, complete=complete)
-        if self._proxy is None:
-            return
-        if complete:
-            self._proxy.replace_all(
-                [change.service for change in changes if change.HasField("service")],
-                [change.endpoint_slice for change in changes if change.HasField("endpoint_slice")],
-            )
-            return
-        for change in changes:
-            _program(self._proxy, change)
+        if self._proxy is not None:
+            self._proxy.apply(changes, complete=complete)
 
     def runtime_is(self, version: str) -> None:
         """Take the runtime's version, once it answers."""
@@ -153,20 +126,3 @@ class Agent:
 
     def _fault(self, fault: interface.Fault) -> None:
         self.health.fault(fault)
-
-    async def _report_metrics(self, meter: Meter) -> None:
-        while True:
-            self.reports.report(await meter.measure(await self.pods.stats()))
-            await self._clock.sleep(METRICS_SECONDS)
-
-
-def _program(proxy: Proxy, change: agent.Change) -> None:
-    match change.WhichOneof("change"):
-        case "service":
-            proxy.put_service(change.service)
-        case "endpoint_slice":
-            proxy.put_slice(change.endpoint_slice)
-        case "removed" if change.removed.resource == "services":
-            proxy.remove_service(change.removed.namespace, change.removed.name)
-        case "removed" if change.removed.resource == "endpointslices":
-            proxy.remove_slice(change.removed.namespace, change.removed.name)

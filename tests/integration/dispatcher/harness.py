@@ -76,7 +76,7 @@ class Control:
         self._spawn(self.cache.run())
         await self.cache.ready()
         await bootstrap.ensure(self.api)
-        host = pki.Subject(user="system:fairlead-control", hosts=("127.0.0.1",), server=True)
+        host = pki.Subject(user="system:fairlead-control", hosts=("kubernetes", "127.0.0.1"), server=True)
         certificate, key = self._authority.issue(host)
         credentials = grpc.ssl_server_credentials([(key, certificate)], self._authority.pem, True)
         self._server = grpc.aio.server(options=edge.SERVER_OPTIONS)
