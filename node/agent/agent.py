@@ -13,9 +13,14 @@ from typing import Any, Protocol
 from fairlead import supervise
 from fairlead.api.pb import agent_pb2 as agent
 from fairlead.api.pb import core_v1_pb2 as corev1
+from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
 from fairlead.api.pb import metrics_pb2 as metrics
 from node import clock as clocks
 from node.agent import conditions, health, interface, link, outbox, session
+from node.runtime import interface as runtime
+
+METRICS_SECONDS = 10.0
+STATS_SECONDS = 5.0
 
 
 class Proxy(Protocol):
@@ -25,16 +30,32 @@ class Proxy(Protocol):
         """Keep the rules until cancelled."""
         ...
 
-    def apply(self, changes: Sequence[agent.Change], *, complete: bool) -> None:
-        """Take assignments: Services and EndpointSlices are of interest."""
+    def put_service(self, service: corev1.Service) -> None:
+        """Take a Service that is new or changed."""
+        ...
+
+    def remove_service(self, namespace: str, name: str) -> None:
+        """Forget a Service."""
+        ...
+
+    def put_slice(self, message: discoveryv1.EndpointSlice) -> None:
+        """Take an EndpointSlice that is new or changed."""
+        ...
+
+    def remove_slice(self, namespace: str, name: str) -> None:
+        """Forget an EndpointSlice."""
+        ...
+
+    def replace_all(self, services: Sequence[corev1.Service], slices: Sequence[discoveryv1.EndpointSlice]) -> None:
+        """Take these and forget every other."""
         ...
 
 
 class Meter(Protocol):
-    """What measures the node; `node.metrics.collector.Collector` carries it out."""
+    """What measures the node."""
 
-    async def run(self, send: Callable[[metrics.NodeMetrics], None]) -> None:
-        """Hand a report to `send` every ten seconds, until cancelled."""
+    async def measure(self, pods: Sequence[metrics.PodMetrics]) -> metrics.NodeMetrics:
+        """Return a report over the time since the one before."""
         ...
 
 
@@ -80,7 +101,7 @@ class Agent:
         if self._proxy is not None:
             parts["proxy"] = self._proxy.run()
         if self._meter is not None:
-            parts["metrics"] = self._meter.run(self.reports.report)
+            parts["metrics"] = self._report_metrics(self._meter)
         await supervise.supervise(parts, stop)
 
     # What the session asks of its owner.
@@ -114,8 +135,16 @@ class Agent:
     def apply(self, changes: Sequence[agent.Change], *, complete: bool) -> None:
         """Hand assignments to pods and proxy."""
         self.pods.apply(changes, complete=complete)
-        if self._proxy is not None:
-            self._proxy.apply(changes, complete=complete)
+        if self._proxy is None:
+            return
+        if complete:
+            self._proxy.replace_all(
+                [change.service for change in changes if change.HasField("service")],
+                [change.endpoint_slice for change in changes if change.HasField("endpoint_slice")],
+            )
+            return
+        for change in changes:
+            _program(self._proxy, change)
 
     def runtime_is(self, version: str) -> None:
         """Take the runtime's version, once it answers."""
@@ -126,3 +155,28 @@ class Agent:
 
     def _fault(self, fault: interface.Fault) -> None:
         self.health.fault(fault)
+
+    async def _report_metrics(self, meter: Meter) -> None:
+        while True:
+            self.reports.report(await meter.measure(await self._stats()))
+            await self._clock.sleep(METRICS_SECONDS)
+
+    async def _stats(self) -> Sequence[metrics.PodMetrics]:
+        """Return what the pods use; nothing where the runtime does not answer."""
+        try:
+            async with asyncio.timeout(STATS_SECONDS):
+                return await self.pods.stats()
+        except (TimeoutError, runtime.RuntimeFault):
+            return ()
+
+
+def _program(proxy: Proxy, change: agent.Change) -> None:
+    match change.WhichOneof("change"):
+        case "service":
+            proxy.put_service(change.service)
+        case "endpoint_slice":
+            proxy.put_slice(change.endpoint_slice)
+        case "removed" if change.removed.resource == "services":
+            proxy.remove_service(change.removed.namespace, change.removed.name)
+        case "removed" if change.removed.resource == "endpointslices":
+            proxy.remove_slice(change.removed.namespace, change.removed.name)

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 PROTOCOL_VERSION = 1
 CONNECT_SECONDS = 1.5
 WELCOME_SECONDS = 10.0
-RUNNING_SECONDS = 1.0
+RUNNING_SECONDS = 0.5
 
 
 class Ended(Exception):
