@@ -27,9 +27,10 @@ say() { echo "provision: $*" >&2; }
 fail() { say "$*"; exit 1; }
 
 install_packages() {
-    local missing=() package
+    local missing=() package installed
+    installed=" $(dpkg-query -W -f='${db:Status-Status}:${Package} ' "$@" 2>/dev/null || true)"
     for package in "$@"; do
-        [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+        [[ $installed == *" installed:$package "* ]] || missing+=("$package")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
     say "installing ${missing[*]}"
@@ -72,23 +73,28 @@ write_file() {
     if cmp -s "$fresh" "$1"; then rm -f "$fresh"; else mv "$fresh" "$1"; changed=1; fi
 }
 
+# install_units UNIT…: in place and started at every boot, but not yet now
 install_units() {
     local unit
     for unit in "$@"; do
         write_file "/etc/systemd/system/$unit" 644 <"$checkout/deploy/systemd/$unit"
     done
-    systemctl daemon-reload
+    systemctl enable --quiet --no-reload "$@"
+    # systemd reads the units once, after all of them: each reading takes a small machine a while
+    if [ "$changed" = 1 ]; then systemctl daemon-reload; fi
 }
 
-# enable UNIT…: start now and at every boot, without waiting: etcd is ready only when its peers are
-enable() {
-    systemctl enable --quiet "$@"
-    systemctl start --no-block "$@"
+# disable_units UNIT…: Debian's own, which would be in our way
+disable_units() {
+    local unit
+    for unit in "$@"; do
+        if systemctl is-enabled --quiet "$unit" 2>/dev/null; then systemctl disable --quiet --now "$unit"; fi
+    done
 }
 
-# renew UNIT…: the same, and what runs already starts anew if this run brought new code or settings
-renew() {
-    systemctl enable --quiet "$@"
+# start UNIT…: without waiting, for etcd is ready only when its peers are; what runs already starts anew if this run
+# brought new code or settings
+start() {
     if [ "$changed" = 1 ]; then systemctl restart --no-block "$@"; else systemctl start --no-block "$@"; fi
 }
 
@@ -144,7 +150,7 @@ control() {
         fail "control: only the first of $addresses makes keys; give this host --shared-keys FILE"
     fi
     install_packages ca-certificates etcd-server etcd-client iproute2 openssl python3-venv
-    systemctl disable --quiet --now etcd.service 2>/dev/null || true
+    disable_units etcd.service
     install_fairlead
     install -d -m 755 "$etc"
     install -d -m 711 "$etc/pki" "$etc/pki/etcd"
@@ -159,7 +165,7 @@ control() {
     chmod 640 "$etc"/pki/etcd/{server,peer}.key
     write_file "$etc/etcd.env" 644 < <(etcd_environment "$address" "$addresses")
     install_units fairlead-etcd.service fairlead-control.service
-    renew fairlead-etcd.service fairlead-control.service
+    start fairlead-etcd.service fairlead-control.service
 }
 
 shared_keys() {
@@ -187,7 +193,7 @@ node() {
     done
     [[ -n $address && -n $name ]] || fail "node: needs --address and --name"
     install_packages aardvark-dns ca-certificates conmon conntrack crun iproute2 iptables netavark podman python3-venv
-    systemctl disable --quiet --now podman.socket podman.service podman-auto-update.timer 2>/dev/null || true
+    disable_units podman.socket podman.service podman-auto-update.timer
     install_fairlead
     install -d -m 755 "$etc"
     write_file /etc/modules-load.d/fairlead.conf 644 <<<$'overlay\nbr_netfilter'
@@ -200,14 +206,15 @@ SYSCTL
     modprobe -q -a overlay br_netfilter 2>/dev/null || true
     sysctl -q -p /etc/sysctl.d/60-fairlead.conf 2>/dev/null || sysctl -q -w net.ipv4.ip_forward=1
     install_units fairlead-podman.service fairlead-pods.service fairlead-node.service
-    enable fairlead-podman.service fairlead-pods.service
+    # not anew: the one would end containers, the other waits on nothing that this script writes
+    systemctl start --no-block fairlead-podman.service fairlead-pods.service
     if [ ! -e "$etc/node.yaml" ]; then
         if [ ${#join[@]} -eq 0 ]; then
             return 0
         fi
         "$venv/bin/fairlead-node" join "${join[@]}" --address "$address" --node-name "$name" >&2
     fi
-    renew fairlead-node.service
+    start fairlead-node.service
 }
 
 example_images() {

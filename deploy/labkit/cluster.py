@@ -7,6 +7,7 @@ a `kill` mends what is missing.
 from __future__ import annotations
 
 import concurrent.futures
+import os
 import shutil
 import socket
 import time
@@ -23,6 +24,7 @@ SHARED_KEYS = "/run/fairlead-shared-keys.tar"
 CONTROL_SECONDS = 60.0
 NODE_SECONDS = 60.0
 EXAMPLE_SECONDS = 90.0
+UNUSED_DAYS = 14
 EXAMPLE_PORT = 30080
 POLL_SECONDS = 0.2
 
@@ -208,7 +210,20 @@ def prepare(checkout: Path, log: Path, progress: shell.Progress) -> tuple[Path, 
     venv = venvs.ensure_hosts(checkout, base, log)
     pictures = images.ensure(checkout, base)
     venvs.precompile(checkout, base, venv)
+    for used in (base, venv, pictures):
+        os.utime(used)
+    _forget_unused()
     return base, venv, pictures
+
+
+def _forget_unused() -> None:
+    """Remove from the machine's cache what no lab was made from for a long time, unless a lab may run from it."""
+    if len(list((layout.CACHE / "users").glob("*"))) > 1:
+        return
+    for kind in ("base", "venv", "images"):
+        for path in layout.CACHE.glob(f"{kind}-*"):
+            if time.time() - path.stat().st_mtime > UNUSED_DAYS * 86400:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def install_packages(packages: Iterable[str], log: Path) -> None:

@@ -10,6 +10,8 @@ import hashlib
 
 from labkit import layout
 
+BOOTED = "/run/lab-booted"
+
 _SYSTEM = "/etc/systemd/system"
 
 _NETWORK_UNIT = """\
@@ -48,6 +50,21 @@ ExecStart=/bin/systemctl daemon-reexec
 WantedBy=sysinit.target
 """
 
+# the lab looks for the file: asking systemd again and again would take the time that the others need to boot
+_BOOTED_UNIT = f"""\
+[Unit]
+Description=Sign that this lab host can be provisioned
+After=basic.target dbus.socket
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/bin/touch {BOOTED}
+
+[Install]
+WantedBy=multi-user.target
+"""
+
 _JOURNAL = """\
 [Journal]
 Storage=persistent
@@ -69,6 +86,8 @@ def files(lab: layout.Lab, host: layout.Host, *, resolv_conf: str, cgroups_v1: b
         f"{_SYSTEM}/lab-network.service": unit,
         f"{_SYSTEM}/sysinit.target.wants/lab-network.service": "-> ../lab-network.service",
     }
+    table[f"{_SYSTEM}/lab-booted.service"] = _BOOTED_UNIT
+    table[f"{_SYSTEM}/multi-user.target.wants/lab-booted.service"] = "-> ../lab-booted.service"
     if cgroups_v1:
         table[f"{_SYSTEM}/lab-cgroups.service"] = _CGROUP_UNIT
         table[f"{_SYSTEM}/sysinit.target.wants/lab-cgroups.service"] = "-> ../lab-cgroups.service"

@@ -16,13 +16,12 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from labkit import cgroups, layout, shell
+from labkit import cgroups, disks, layout, shell
 
 KEEPER = Path(__file__).with_name("keep-host")
 BOOT_SECONDS = 60.0
 POWER_CUT_SECONDS = 10.0
 POLL_SECONDS = 0.05
-BOOT_POLL_SECONDS = 0.2
 
 _ENTER = 'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs"; shift; done; shift; exec "$@"'
 
@@ -84,18 +83,15 @@ def boot(lab: layout.Lab, host: layout.Host, base: Path, venv: Path) -> None:
 
 
 def wait_booted(lab: layout.Lab, host: layout.Host) -> None:
-    """Return once systemd inside says that the boot is over."""
+    """Return once a host's systemd has come so far that units can be installed and started."""
     deadline = time.monotonic() + BOOT_SECONDS
     while time.monotonic() < deadline:
         if keeper_pid(lab, host) is None:
             raise shell.LabError(f"{host.name} did not boot:\n{_console(lab, host)}")
         pid = leader(lab, host)
-        if pid is not None:
-            # not --wait: it would miss the end of a boot during which systemd starts itself anew
-            state = call(lab, host, ("systemctl", "is-system-running")).stdout.strip()
-            if state in ("running", "degraded"):
-                return
-        time.sleep(BOOT_POLL_SECONDS)
+        if pid is not None and Path(f"/proc/{pid}/root{disks.BOOTED}").exists():
+            return
+        time.sleep(POLL_SECONDS)
     raise shell.LabError(f"{host.name} did not boot within {BOOT_SECONDS:.0f} s:\n{_console(lab, host)}")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import sys
 import tomllib
@@ -102,7 +103,9 @@ def generate(checkout: Path, log: Path) -> None:
 
 def hosts_path(checkout: Path) -> Path:
     """Where the hosts' virtual environment lies, made or not."""
-    recipe = "\n".join((RECIPE, bases.key(), *requirements(checkout), json.dumps(_scripts(checkout))))
+    recipe = "\n".join(
+        (RECIPE, bases.RELEASE, os.uname().machine, *requirements(checkout), json.dumps(_scripts(checkout)))
+    )
     return layout.CACHE / f"venv-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
 
 
