@@ -1,0 +1,1 @@
+"""The pods' network: sandboxes, addresses, routes, masquerading."""

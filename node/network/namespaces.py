@@ -13,12 +13,12 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from node import mounts
+
 T = TypeVar("T")
 
 NET, IPC, UTS = "net", "ipc", "uts"
 _CLONE_FLAGS = {NET: 0x40000000, IPC: 0x08000000, UTS: 0x04000000}
-_MS_BIND, _MS_SHARED = 0x1000, 0x100000
-_MNT_DETACH = 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -37,7 +37,7 @@ def make(pins: Mapping[str, pathlib.Path], work: Callable[[], None]) -> None:
         for kind, pin in pins.items():
             pin.touch()
             source = f"/proc/{os.getpid()}/task/{threading.get_native_id()}/ns/{kind}"
-            _check(_libc.mount(source.encode(), str(pin).encode(), None, _MS_BIND, None), f"mount {pin}")
+            mounts.bind(source, pin)
 
     _in_thread(inside)
 
@@ -56,25 +56,10 @@ def within(net: pathlib.Path, work: Callable[[], T]) -> T:
     return _in_thread(inside)
 
 
-def share(folder: pathlib.Path) -> None:
-    """Make a folder whose pins are seen in every mount namespace that was copied from this one, Podman's say."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if not is_mounted(folder):
-        path = str(folder).encode()
-        _check(_libc.mount(path, path, None, _MS_BIND, None), f"mount {folder}")
-        _check(_libc.mount(None, path, None, _MS_SHARED, None), f"share {folder}")
-
-
-def is_mounted(folder: pathlib.Path) -> bool:
-    """Tell whether a folder is a mount point; `os.path.ismount` overlooks one that is bound to itself."""
-    lines = pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
-    return any(line.split(" ", 5)[4] == str(folder) for line in lines)
-
-
 def unpin(pin: pathlib.Path) -> None:
     """Release a namespace: it ends with the last process inside. A path that is no pin is only removed."""
     while is_pinned(pin):
-        _check(_libc.umount2(str(pin).encode(), _MNT_DETACH), f"umount {pin}")
+        mounts.unmount(pin)
     pin.unlink(missing_ok=True)
 
 

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from pyroute2.netlink import exceptions as netlink_errors
 
+from node import mounts
 from node.network import addresses, firewall, kernel, namespaces, routes
 from node.network.interface import HostPort, NetworkConfig, NetworkFault, Sandbox, SandboxSpec
 
@@ -117,7 +118,7 @@ class NetlinkNetwork:
             return known[spec.uid][0]
         given = self._config.node_addresses if spec.host_network else self._choose()
         self._release(spec.uid)
-        namespaces.share(self._pins)
+        mounts.share(self._pins)
         folder = self._pins / spec.uid
         folder.mkdir()
         kinds = _kinds(spec)

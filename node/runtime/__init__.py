@@ -1,0 +1,1 @@
+"""Whatever runs containers: the protocol, Podman, and containers that only pretend."""

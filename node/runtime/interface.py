@@ -135,14 +135,12 @@ class ContainerSpec:
     args: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     working_dir: str = ""
-    hostname: str = ""
     mounts: tuple[Mount, ...] = ()
     devices: tuple[Device, ...] = ()
     resources: Resources = Resources()
     security: Security = Security()
     namespaces: Namespaces = Namespaces()
     stdin: bool = False
-    stdin_once: bool = False
     tty: bool = False
 
 

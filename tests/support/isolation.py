@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 
+from node import mounts
 from node.network import namespaces
 
 NODE_ADDRESS = "192.0.2.1"
@@ -62,6 +63,6 @@ def _release(folder: pathlib.Path) -> None:
     for pin in folder.glob("ns/*/*"):
         if namespaces.is_pinned(pin):
             namespaces.unpin(pin)
-    if namespaces.is_mounted(folder / "ns"):
+    if mounts.is_mounted(folder / "ns"):
         subprocess.run(["umount", "--lazy", str(folder / "ns")], check=True)
     shutil.rmtree(folder)

@@ -1,0 +1,119 @@
+"""Logs, exec, attach and port-forward of pods: finds the container, words the refusals as kubelet does.
+
+The pod manager inherits it; the session calls it for each stream that the control plane opens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from fairlead.api import errors, times
+from fairlead.api.pb import core_v1_pb2 as corev1
+from node.agent import context, worker
+from node.network import interface as network
+from node.pods import model
+from node.runtime import interface as runtime
+
+
+class Streams:
+    """Streams of the pods that the workers run."""
+
+    _parts: context.Parts
+    _workers: Mapping[str, worker.Worker]
+
+    async def logs(self, uid: str, options: corev1.PodLogOptions) -> AsyncIterator[bytes]:
+        """Iterate over a container's log."""
+        pod = self._worker(uid).pod
+        history = self._history(pod, options.container)
+        container = history.previous if options.previous else history.current
+        if container is None or not container.id or container.state == "created":
+            raise _no_log(pod, history.name, previous=options.previous)
+        since = times.to_seconds(options.sinceTime)
+        if options.HasField("sinceSeconds"):
+            since = self._parts.clock.now() - options.sinceSeconds
+        wanted = runtime.LogOptions(
+            follow=options.follow,
+            tail=options.tailLines if options.HasField("tailLines") else None,
+            since=since,
+            timestamps=options.timestamps,
+        )
+        left = options.limitBytes if options.HasField("limitBytes") else None
+        try:
+            async for chunk in self._parts.runtime.logs(container.id, wanted):
+                if options.stream in ("Stdout", "Stderr") and chunk.stderr != (options.stream == "Stderr"):
+                    continue
+                data = chunk.data if left is None else chunk.data[:left]
+                yield data
+                if left is not None:
+                    left -= len(data)
+                    if left <= 0:
+                        return
+        except runtime.RuntimeFault as error:
+            raise _translated(error) from error
+
+    async def exec(self, uid: str, container: str, options: runtime.ExecOptions) -> runtime.Stream:
+        """Run a command in a container."""
+        found = self._running(uid, container)
+        try:
+            return await self._parts.runtime.exec(found.id, options)
+        except runtime.RuntimeFault as error:
+            raise _translated(error) from error
+
+    async def attach(self, uid: str, container: str, *, stdin: bool, tty: bool) -> runtime.Stream:
+        """Connect to a container's main process."""
+        found = self._running(uid, container)
+        try:
+            return await self._parts.runtime.attach(found.id, stdin=stdin, tty=tty)
+        except runtime.RuntimeFault as error:
+            raise _translated(error) from error
+
+    async def port_forward(self, uid: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to a port inside a pod."""
+        if self._worker(uid).sandbox is None:
+            raise errors.BadRequest(f"pod {self._worker(uid).pod.metadata.name} does not run")
+        try:
+            return await self._parts.network.connect(uid, port)
+        except network.NetworkFault as error:
+            raise errors.InternalError(str(error)) from error
+
+    def _worker(self, uid: str) -> worker.Worker:
+        found = self._workers.get(uid)
+        if found is None:
+            raise errors.NotFound(f"pod {uid} does not exist on this node", kind="pods", name=uid)
+        return found
+
+    def _history(self, pod: corev1.Pod, name: str) -> model.History:
+        specs: Sequence[corev1.Container] = (*pod.spec.containers, *pod.spec.initContainers)
+        names = [one.name for one in specs]
+        if not name:
+            if len(pod.spec.containers) != 1:
+                listed = " ".join(one.name for one in pod.spec.containers)
+                text = f"a container name must be specified for pod {pod.metadata.name}, choose one of: [{listed}]"
+                raise errors.BadRequest(text)
+            name = names[0]
+        if name not in names:
+            raise errors.BadRequest(f"container {name} is not valid for pod {pod.metadata.name}")
+        containers = self._parts.containers.of(pod.metadata.uid)
+        return next(one for one in model.histories(specs, containers) if one.name == name)
+
+    def _running(self, uid: str, name: str) -> runtime.Container:
+        history = self._history(self._worker(uid).pod, name)
+        if history.current is None or not history.running:
+            raise errors.BadRequest(f"container not found ({history.name})")
+        return history.current
+
+
+def _no_log(pod: corev1.Pod, container: str, *, previous: bool) -> errors.ApiError:
+    named = f'container "{container}" in pod "{pod.metadata.name}"'
+    if previous:
+        return errors.BadRequest(f"previous terminated {named} not found")
+    return errors.BadRequest(f"{named} is waiting to start: ContainerCreating")
+
+
+def _translated(error: runtime.RuntimeFault) -> errors.ApiError:
+    if isinstance(error, runtime.Unavailable):
+        return errors.ServiceUnavailable(str(error))
+    return (
+        errors.NotFound(str(error)) if isinstance(error, runtime.NoSuchContainer) else errors.BadRequest(str(error))
+    )
