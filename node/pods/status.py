@@ -80,7 +80,7 @@ def _container(
         probed = observed.probed.get(current.id, model.Probed())
         status.state.running.startedAt.CopyFrom(times.from_seconds(current.started_at))
         status.started = probed.started
-        status.ready = probed.started if init else probed.ready
+        status.ready = probed.ready and (not init or model.is_sidecar(history.spec))
     else:
         _ended(status, current, plan.waiting.get(history.name), observed.messages, scheme)
         sidecar = model.is_sidecar(history.spec)
@@ -209,8 +209,8 @@ def _conditions(
     ]
     incomplete = [
         one.name
-        for one in status.initContainerStatuses
-        if not (one.ready or (one.started and one.state.HasField("running")))
+        for one, history in zip(status.initContainerStatuses, inits, strict=True)
+        if not (one.started if model.is_sidecar(history.spec) else one.ready)
     ]
     containers = ("True", "", "")
     if done:

@@ -1,0 +1,314 @@
+"""A node's pods from assignment to removal, on parts that only pretend and a clock that stands still."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fairlead.api.pb import agent_pb2
+from fairlead.api.pb import core_v1_pb2 as corev1
+from node import clock as clocks
+from node.runtime import interface as runtime
+from node.runtime import memory as memory_runtime
+from tests.support import pods
+
+
+def _clock(node: pods.Node) -> clocks.FakeClock:
+    assert isinstance(node.clock, clocks.FakeClock)
+    return node.clock
+
+
+def _runtime(node: pods.Node) -> memory_runtime.MemoryRuntime:
+    assert isinstance(node.runtime, memory_runtime.MemoryRuntime)
+    return node.runtime
+
+
+def _runs(statuses: Sequence[corev1.ContainerStatus]) -> bool:
+    return any(one.state.HasField("running") for one in statuses)
+
+
+async def test_a_pod_runs_and_says_so() -> None:
+    """Its status has phase, addresses, conditions and the container's state; kubelet's events tell the story."""
+    async with pods.running_node() as node:
+        node.assign(pods.pod())
+        status = await node.phase("Running")
+        assert status.podIP == "10.128.3.2"
+        assert [one.ip for one in status.podIPs] == ["10.128.3.2"]
+        assert status.hostIP == "192.0.2.1"
+        assert status.qosClass == "BestEffort"
+        assert {one.type: one.status for one in status.conditions} == {
+            "PodReadyToStartContainers": "True",
+            "Initialized": "True",
+            "Ready": "True",
+            "ContainersReady": "True",
+            "PodScheduled": "True",
+        }
+        [container] = status.containerStatuses
+        assert (container.name, container.ready, container.started, container.restartCount) == ("main", True, True, 0)
+        assert container.state.running.startedAt.seconds == int(node.clock.now())
+        assert container.containerID.startswith("memory://")
+        assert container.imageID.startswith("fairlead.test/busybox@sha256:")
+        assert node.sink.reasons() == ["Pulling", "Pulled", "Created", "Started"]
+
+
+async def test_a_deleted_pod_goes_with_all_that_it_had() -> None:
+    """Containers, sandbox and folder; then the control plane is told once."""
+    async with pods.running_node() as node:
+        pod = pods.pod()
+        node.assign(pod)
+        await node.phase("Running")
+        node.assign(pods.deleted(pod), complete=False)
+        await node.gone()
+        assert await node.runtime.containers() == []
+        assert await node.network.sandboxes() == []
+        assert node.sink.gone == [pods.UID]
+        assert node.sink.newest().phase == "Failed"  # the process ended by a signal
+        assert node.sink.newest().containerStatuses[0].state.terminated.exitCode == 143
+
+
+async def test_what_does_not_end_is_killed_after_the_grace() -> None:
+    """SIGTERM, the grace, SIGKILL."""
+    async with pods.running_node() as node:
+        pod = pods.pod(pods.container(command=("stubborn",)))
+        node.assign(pod)
+        await node.phase("Running")
+        node.assign(pods.deleted(pod, grace=10), complete=False)
+        await pods.wait_until(lambda: "" if "Killing" in node.sink.reasons() else "not killing")
+        assert node.sink.gone == []
+        _clock(node).advance(10)
+        await node.gone()
+        assert node.sink.newest().containerStatuses[0].state.terminated.exitCode == 137
+
+
+async def test_a_shorter_grace_counts_at_once() -> None:
+    """`kubectl delete --force` on what is being deleted already."""
+    async with pods.running_node() as node:
+        pod = pods.pod(pods.container(command=("stubborn",)))
+        node.assign(pod)
+        await node.phase("Running")
+        node.assign(pods.deleted(pod, grace=300), complete=False)
+        await pods.wait_until(lambda: "" if "Killing" in node.sink.reasons() else "not killing")
+        node.assign(pods.deleted(pod, grace=0), complete=False)
+        await node.gone()
+
+
+async def test_a_crashing_container_waits_longer_each_time() -> None:
+    """At once, then after 10 s, 20 s, 40 s; the status says for how long and shows how it ended."""
+    async with pods.running_node() as node:
+        node.assign(pods.pod(pods.container(command=("exit", "3"))))
+        for seconds, restarts in ((10, 1), (20, 2), (40, 3)):
+            want = f"back-off {seconds}s restarting failed container=main pod=web_default({pods.UID})"
+            await node.waiting("CrashLoopBackOff", message=want)
+            [container] = node.sink.newest().containerStatuses
+            assert container.state.waiting.reason == "CrashLoopBackOff"
+            assert container.restartCount == restarts
+            assert container.lastState.terminated.exitCode == 3
+            assert container.lastState.terminated.reason == "Error"
+            assert node.sink.newest().phase == "Running"
+            _clock(node).advance(seconds)
+
+
+async def test_only_the_last_two_containers_are_kept() -> None:
+    """The newest, and the one before for `logs --previous`."""
+    async with pods.running_node() as node:
+        node.assign(pods.pod(pods.container(command=("exit", "3"))))
+        for seconds in (10, 20, 40):
+            await node.waiting("CrashLoopBackOff", message=f"back-off {seconds}s")
+            _clock(node).advance(seconds)
+        await node.waiting("CrashLoopBackOff", message="back-off 1m20s")
+        left = [one.labels[runtime.RESTARTS_LABEL] for one in await node.runtime.containers()]
+        assert left == ["3", "4"]
+
+
+async def test_a_job_succeeds() -> None:
+    """With restartPolicy Never an exit status of 0 is the end, and the address is free again."""
+    async with pods.running_node() as node:
+        node.assign(pods.pod(pods.container(command=("exit", "0")), policy="Never"))
+        status = await node.phase("Succeeded")
+        assert status.containerStatuses[0].state.terminated.reason == "Completed"
+        assert {one.type: one.reason for one in status.conditions}["Ready"] == "PodCompleted"
+
+        async def sandboxes() -> int:
+            return len(await node.network.sandboxes())
+
+        await pods.wait_until(lambda: "" if node.sink.newest().conditions[0].status == "False" else "has a sandbox")
+        assert await sandboxes() == 0
+        assert node.sink.newest().podIP == "10.128.3.2"
+
+
+async def test_a_job_that_fails_has_failed() -> None:
+    """With restartPolicy Never nothing is started again."""
+    async with pods.running_node() as node:
+        node.assign(pods.pod(pods.container(command=("exit", "1")), policy="Never"))
+        await node.phase("Failed")
+        assert len(await node.runtime.containers()) == 1
+
+
+async def test_init_containers_run_one_after_the_other() -> None:
+    """The others wait with PodInitializing."""
+    async with pods.running_node() as node:
+        pod = pods.pod()
+        pod.spec.initContainers.extend(
+            [pods.container("first", ("sleep", "5")), pods.container("second", ("exit", "0"))]
+        )
+        node.assign(pod)
+        status = await node.until("init container runs", lambda status: _runs(status.initContainerStatuses))
+        assert status.phase == "Pending"
+        assert status.initContainerStatuses[1].state.waiting.reason == "PodInitializing"
+        assert status.containerStatuses[0].state.waiting.reason == "PodInitializing"
+        condition = next(one for one in status.conditions if one.type == "Initialized")
+        assert condition.message == "containers with incomplete status: [first second]"
+        _clock(node).advance(5)
+        status = await node.phase("Running")
+        assert [one.state.terminated.reason for one in status.initContainerStatuses] == ["Completed", "Completed"]
+
+
+async def test_an_image_that_is_not_there() -> None:
+    """First the registry's words, then ImagePullBackOff; another try after 10 s, 20 s."""
+    async with pods.running_node() as node:
+        node.assign(pods.pod(pods.container(image="fairlead.test/missing:1")))
+        waiting = await node.waiting("ErrImagePull")
+        assert waiting.message == "reading manifest in fairlead.test/missing:1: manifest unknown"
+        _clock(node).advance(6)
+        waiting = await node.waiting("ImagePullBackOff")
+        assert waiting.message.startswith('Back-off pulling image "fairlead.test/missing:1"')
+        _clock(node).advance(5)
+        await pods.wait_until(lambda: "" if len(_runtime(node).pulls) == 2 else "no second try")
+        assert node.sink.newest().phase == "Pending"
+
+
+async def test_a_missing_config_map_is_waited_for() -> None:
+    """CreateContainerConfigError until it comes; then the container starts at once."""
+    async with pods.running_node() as node:
+        pod = pods.pod()
+        source = pod.spec.containers[0].env.add(name="GREETING").valueFrom.configMapKeyRef
+        source.localObjectReference.name, source.key = "settings", "greeting"
+        node.assign(pod)
+        waiting = await node.waiting("CreateContainerConfigError")
+        assert waiting.message == 'configmap "settings" not found'
+        found = corev1.ConfigMap(data={"greeting": "hello"})
+        found.metadata.name, found.metadata.namespace = "settings", "default"
+        node.manager.apply([agent_pb2.Change(config_map=found)], complete=False)
+        await node.phase("Running")
+
+
+async def test_an_agent_that_is_killed_finds_its_pods_running() -> None:
+    """The next one adopts them: same containers, same address, no restart, and no status that differs."""
+    async with pods.running_node() as node:
+        pod = pods.pod()
+        node.assign(pod)
+        status = await node.phase("Running")
+        before = await node.runtime.containers()
+        await node.kill()
+        node.start()
+        known = corev1.Pod()
+        known.CopyFrom(pod)
+        known.status.CopyFrom(status)
+        assert [one.uid for one in await node.manager.running()] == [pods.UID]
+        node.assign(known)
+        await pods.wait_until(lambda: "" if node.manager.statuses() else "no status yet")
+        assert await node.runtime.containers() == before
+        assert node.sink.statuses == {}
+        assert node.manager.statuses()[0][1] == status
+
+
+async def test_nothing_is_touched_before_the_first_complete() -> None:
+    """And then what is nobody's goes."""
+    async with pods.running_node() as node:
+        node.assign(pods.pod())
+        await node.phase("Running")
+        await node.kill()
+        node.start()
+        assert len(await node.manager.running()) == 1
+        assert len(await node.runtime.containers()) == 1
+        node.assign()
+        await node.gone()
+        assert await node.runtime.containers() == []
+        assert await node.network.sandboxes() == []
+
+
+async def test_a_pod_whose_end_was_not_heard_is_reported_again() -> None:
+    """The control plane lost the news with its session and names the pod again."""
+    async with pods.running_node() as node:
+        pod = pods.pod()
+        node.assign(pod)
+        await node.phase("Running")
+        node.assign(pods.deleted(pod))
+        await node.gone()
+        node.assign(pods.deleted(pod))
+        assert node.sink.gone == [pods.UID, pods.UID]
+
+
+async def test_an_outage_of_the_runtime_is_told_and_survived() -> None:
+    """Pods that run go on; those that are new wait; the fault is said and taken back."""
+    async with pods.running_node() as node:
+        node.assign(pods.pod())
+        await node.phase("Running")
+        _runtime(node).unavailable = "podman: connection refused"
+        _runtime(node).cut_events()
+        await pods.wait_until(lambda: "" if node.sink.faults.get("runtime") else "no fault")
+        other = pods.pod(name="other", uid="0a1b2c3d-0000-4000-8000-000000000002")
+        node.assign(other, complete=False)
+        await node.waiting("ImageInspectError", other.metadata.uid)
+        _runtime(node).unavailable = ""
+        for _ in range(4):
+            _clock(node).advance(10)
+        await node.phase("Running", other.metadata.uid)
+        await pods.wait_until(lambda: node.sink.faults["runtime"])
+        assert node.sink.newest().phase == "Running"
+
+
+async def test_a_node_without_addresses_to_give_waits() -> None:
+    """Until its pod CIDR has come."""
+    async with pods.running_node() as node:
+        node.network.broken = "no free IPv4 address is left"  # type: ignore[attr-defined]
+        node.assign(pods.pod())
+        await pods.wait_until(lambda: "" if "FailedCreatePodSandBox" in node.sink.reasons() else "no event")
+        node.network.broken = ""  # type: ignore[attr-defined]
+        _clock(node).advance(5)
+        await node.phase("Running")
+
+
+async def test_a_new_image_replaces_the_container() -> None:
+    """The one field of a running container that may change."""
+    async with pods.running_node() as node:
+        pod = pods.pod()
+        node.assign(pod)
+        await node.phase("Running")
+        changed = corev1.Pod()
+        changed.CopyFrom(pod)
+        changed.spec.containers[0].image = "fairlead.test/busybox:2"
+        node.assign(changed, complete=False)
+        status = await node.until(
+            "restarted",
+            lambda status: status.containerStatuses[0].restartCount == 1 and _runs(status.containerStatuses),
+        )
+        assert status.containerStatuses[0].image == "fairlead.test/busybox:2"
+
+
+async def test_a_process_that_does_not_come_up_counts_as_a_restart() -> None:
+    """StartError with the runtime's words, then the usual waiting."""
+    async with pods.running_node() as node:
+        node.assign(pods.pod(pods.container(command=("fail-start",))))
+        await node.waiting("CrashLoopBackOff")
+        [container] = node.sink.newest().containerStatuses
+        assert container.lastState.terminated.reason == "StartError"
+        assert container.lastState.terminated.exitCode == 128
+        assert "executable file not found" in container.lastState.terminated.message
+
+
+async def test_a_tokens_volume_waits_for_its_token() -> None:
+    """It is asked for; the container starts when it has come."""
+    async with pods.running_node() as node:
+        pod = pods.pod()
+        pod.spec.serviceAccountName = "robot"
+        projected = pod.spec.volumes.add(name="token").volumeSource.projected
+        projected.sources.add().serviceAccountToken.path = "token"
+        node.assign(pod)
+        await pods.wait_until(lambda: "" if node.sink.tokens else "not asked")
+        assert node.sink.tokens[0].service_account == "robot"
+        token = agent_pb2.ServiceAccountToken(namespace="default", pod_name="web", pod_uid=pods.UID)
+        token.request.status.token = "secret"
+        token.request.status.expirationTimestamp.seconds = int(node.clock.now()) + 3600
+        node.manager.apply([agent_pb2.Change(token=token)], complete=False)
+        await node.phase("Running")
+        assert node.manager.waiting_tokens() == []
