@@ -103,6 +103,7 @@ async def _serve(config: Config, store: etcd.EtcdStore, cluster_id: int, stop: a
     tasks = {
         "watch cache": watched.run(),
         "compaction": compactor.Compactor(store, lambda: watched.revision).run(),
+        "allocations": api.keep_repaired(),
         "dispatcher": dispatcher.run(),
         "controllers": controllers.run(),
         "listeners": begin(),

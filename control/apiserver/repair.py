@@ -14,6 +14,7 @@ from fairlead.api import codec, scheme
 from fairlead.api.pb import core_v1_pb2 as corev1
 
 INTERVAL_SECONDS = 180.0
+IN_ORDER = "allocations are in order"
 PAGE_ITEMS = 500
 ATTEMPTS = 5
 
@@ -24,7 +25,7 @@ async def repair(store: interface.Store, addresses: bitmaps.Range, ports: bitmap
         await _repair_one(store, allocation.ADDRESSES_KEY, addresses),
         await _repair_one(store, allocation.PORTS_KEY, ports),
     ]
-    return "; ".join(text for text in done if text) or "allocations are in order"
+    return "; ".join(text for text in done if text) or IN_ORDER
 
 
 async def _repair_one(store: interface.Store, key: str, over: bitmaps.Range) -> str:

@@ -6,8 +6,10 @@ encoded again; the control plane's own parts call `client(user)`, which is the s
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ipaddress
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -43,6 +45,8 @@ from fairlead.api.pb import meta_v1_pb2 as metav1
 from fairlead.client.interface import Patch
 
 PATCH_ATTEMPTS = 5
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,18 @@ class ApiServer:
             raise errors.NotFound("the server could not find the requested resource")
         return found
 
+    async def keep_repaired(self) -> None:
+        """Repair at the start and every few minutes, for ever; one supervised task of the process."""
+        await self.cache.ready()
+        while True:
+            try:
+                sentence = await self.repair()
+            except (errors.ServiceUnavailable, errors.Timeout) as error:
+                sentence = f"allocations could not be judged: {error.message}"
+            if sentence != repair.IN_ORDER:
+                _log.warning("service allocations", extra={"outcome": sentence})
+            await asyncio.sleep(repair.INTERVAL_SECONDS)
+
     async def repair(self) -> str:
         """Mend the allocations of Services where they are wrong; the leader calls this now and then."""
         return await repair.repair(self.store, self.addresses, self.ports)
@@ -134,6 +150,8 @@ class ApiServer:
         """Read an object, or its `status` or `scale`."""
         found = self._authorize(user, "get", target)
         entry = await found.get(target.namespace, target.name, resource_version)
+        if user.node:
+            self._authorize(user, "get", target)  # the read has brought the cache up to date
         return self._subresources.view(entry, target.subresource)
 
     async def list(self, user: authn.User, kind: schemes.Kind, query: reading.ListQuery) -> reading.Listing:
