@@ -112,16 +112,6 @@ ROLES: Mapping[str, Sequence[Rule]] = {
         rule(f"{READ} create update patch", COORDINATION, "leases"),
         rule("update patch", "", "nodes/status"),
     ),
-    # Follows everything that nodes are told of, judges their liveness, and relays to their pods.
-    "system:fairlead-dispatcher": (
-        *EVENTS,
-        *ELECTION,
-        rule(READ, "", "nodes", "pods", "configmaps", "secrets", "services", "serviceaccounts"),
-        rule(READ, DISCOVERY, "endpointslices"),
-        rule(READ, "networking.k8s.io", "networkpolicies"),
-        rule("update patch", "", "nodes", "nodes/status", "pods/status"),
-        rule("create", "", "serviceaccounts/token"),
-    ),
     f"{CONTROLLER}deployment-controller": (
         *EVENTS,
         rule(f"{READ} update", APPS, "deployments"),
