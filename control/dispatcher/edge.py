@@ -18,19 +18,6 @@ from fairlead.client import rpcerrors
 NODE_USER_PREFIX = "system:node:"
 NODE_GROUP = "system:nodes"
 
-# What a server of `NodeAgent` must allow at least: agents ask every second whether the connection still stands.
-# The server asks, too, so that the session of a host that is gone does not stay open.
-SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_ping_interval_without_data_ms", 500),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 500),
-    ("grpc.http2.max_ping_strikes", 0),
-    ("grpc.max_receive_message_length", 16 << 20),
-    ("grpc.max_send_message_length", 16 << 20),
-)
-
 M = TypeVar("M")
 
 

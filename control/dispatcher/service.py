@@ -266,7 +266,12 @@ class Dispatcher:
                 self._metrics[held.node] = message.metrics
 
         try:
-            await first_of(held.write(self.feed, self.settings, send), held.read(messages, heard), held.intake.run())
+            await first_of(
+                held.write(self.feed, self.settings, send),
+                held.answer(send),
+                held.read(messages, heard),
+                held.intake.run(),
+            )
         except intake.Superseded as why:
             log.info("session is superseded", extra={"node": held.node, "reason": str(why)})
         except TimeoutError:

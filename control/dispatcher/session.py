@@ -43,6 +43,9 @@ class Session:
         self._messages: deque[agent.ControlMessage] = deque()
         self._tokens: deque[agent.ServiceAccountToken] = deque()
         self._goodbye = ""
+        self._beat = 0
+        self._beaten = asyncio.Event()
+        self._sending = asyncio.Lock()
         into.on_token = self.send_token
 
     def wake(self) -> None:
@@ -66,21 +69,29 @@ class Session:
 
     async def write(self, state: feed.Feed, made: settings.Settings, send: Send) -> None:
         """Send Welcome, the COMPLETE, and then news until the session is to end."""
-        await _sent(send, self._welcome(made).SerializeToString())
+        await self._send(send, self._welcome(made).SerializeToString())
         revision = await state.caught_up()
         for part in state.cluster.complete(self.cursor, revision):
-            await _sent(send, part)
+            await self._send(send, part)
         self._wake.set()
         while not self._goodbye:
             await self._wake.wait()
             self._wake.clear()
             while self._messages:
-                await _sent(send, self._messages.popleft().SerializeToString())
+                await self._send(send, self._messages.popleft().SerializeToString())
             for part in state.cluster.incremental(self.cursor):
-                await _sent(send, part)
+                await self._send(send, part)
             while self._tokens:
-                await _sent(send, state.cluster.extra(self.cursor, self._tokens.popleft()))
-        await _sent(send, agent.ControlMessage(goodbye=self._goodbye).SerializeToString())
+                await self._send(send, state.cluster.extra(self.cursor, self._tokens.popleft()))
+        await self._send(send, agent.ControlMessage(goodbye=self._goodbye).SerializeToString())
+
+    async def answer(self, send: Send) -> None:
+        """Answer heartbeats, also while `write` waits for the newest state."""
+        while True:
+            await self._beaten.wait()
+            self._beaten.clear()
+            beat = agent.ControlMessage(heartbeat=agent.Heartbeat(sequence=self._beat))
+            await self._send(send, beat.SerializeToString())
 
     async def read(
         self, messages: AsyncIterator[agent.AgentMessage], heard: Callable[[agent.AgentMessage], None]
@@ -88,7 +99,10 @@ class Session:
         """Take the agent's messages until it ends the session."""
         async for message in messages:
             heard(message)
-            if message.WhichOneof("message") != "heartbeat":
+            if message.WhichOneof("message") == "heartbeat":
+                self._beat = message.heartbeat.sequence
+                self._beaten.set()
+            else:
                 self.intake.take(message)
 
     def _welcome(self, made: settings.Settings) -> agent.ControlMessage:
@@ -107,7 +121,6 @@ class Session:
         )
         return agent.ControlMessage(welcome=welcome)
 
-
-async def _sent(send: Send, message: bytes) -> None:
-    async with asyncio.timeout(SEND_SECONDS):
-        await send(message)
+    async def _send(self, send: Send, message: bytes) -> None:
+        async with asyncio.timeout(SEND_SECONDS), self._sending:
+            await send(message)

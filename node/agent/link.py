@@ -13,12 +13,7 @@ from fairlead.api.pb import cluster_pb2 as cluster
 from fairlead.client import channel as channels
 from node.agent import config as configs
 
-# A control process that dies without a word is noticed within the sum of these, which lies below a node's grace.
 OPTIONS: tuple[tuple[str, int | str], ...] = (
-    ("grpc.keepalive_time_ms", 1000),
-    ("grpc.keepalive_timeout_ms", 1000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.max_pings_without_data", 0),
     ("grpc.max_receive_message_length", 16 << 20),
     ("grpc.max_send_message_length", 16 << 20),
     # Every control process' certificate carries this name, whatever address it is dialled by.

@@ -58,7 +58,7 @@ class Session:
         self._owner = owner
         self._reports = reports
         self._dial = dial
-        self._endpoints = endpoints
+        self.endpoints = endpoints
         self._inbox = inbox.Inbox()
         self._cluster_id = 0
         self.epoch = 0
@@ -72,7 +72,7 @@ class Session:
     async def run(self) -> None:
         """Hold a session, with this control process or that, until cancelled."""
         while True:
-            endpoint = self._endpoints.current
+            endpoint = self.endpoints.current
             try:
                 why = await self._hold(endpoint)
             except (Ended, inbox.Gap, inbox.Stale) as ended:
@@ -82,7 +82,7 @@ class Session:
             except (TimeoutError, OSError) as error:
                 why = str(error) or "no answer"
             self.synced.clear()
-            pause = self._endpoints.failed()
+            pause = self.endpoints.failed()
             log.info("session ended", extra={"endpoint": endpoint, "reason": why})
             await asyncio.sleep(pause)
 
@@ -96,7 +96,7 @@ class Session:
             try:
                 welcome = await self._greet(call)
                 log.info("session began", extra={"endpoint": endpoint, "epoch": welcome.epoch})
-                self._endpoints.succeeded()
+                self.endpoints.succeeded()
                 self._begin(welcome)
                 return await self._converse(call, stub, welcome)
             finally:
@@ -131,7 +131,7 @@ class Session:
     def _begin(self, welcome: agent.Welcome) -> None:
         self._cluster_id = welcome.cluster_id
         self.epoch = welcome.epoch
-        self._endpoints.learn(welcome.endpoints)
+        self.endpoints.learn(welcome.endpoints)
         self._inbox.begin()
         self._owner.welcomed(welcome)
         self._reports.begin(self._owner.pods.statuses(), self._owner.pods.waiting_tokens())
@@ -146,7 +146,7 @@ class Session:
         parts = {
             "heartbeats": _beat(send, welcome.heartbeat_milliseconds / 1000),
             "reports": self._report(send),
-            "assignments": self._receive(call, stub),
+            "assignments": self._receive(call, stub, _patience(welcome)),
         }
         return await first_of(parts)
 
@@ -156,9 +156,9 @@ class Session:
             for message in self._reports.drain():
                 await send(message)
 
-    async def _receive(self, call: Any, stub: link.Stub) -> str:
+    async def _receive(self, call: Any, stub: link.Stub, patience: float) -> str:
         async with streams.Streams(stub, self._owner.pods) as served:
-            while (message := await call.read()) is not link.EOF:
+            while (message := await _within(patience, call)) is not link.EOF:
                 match message.WhichOneof("message"):
                     case "assignments":
                         self._take(message.assignments)
@@ -177,6 +177,21 @@ class Session:
         if batch.complete:
             log.info("state applied", extra={"revision": batch.revision, "changes": len(batch.changes)})
             self.synced.set()
+
+
+def _patience(welcome: agent.Welcome) -> float:
+    """Return how many seconds a control process may be silent: so few that another can be found within the grace."""
+    beat, grace = welcome.heartbeat_milliseconds / 1000, welcome.grace_milliseconds / 1000
+    return max(2 * beat, grace - beat)
+
+
+async def _within(seconds: float, call: Any) -> Any:
+    """Return the next message; Ended where none comes, because every heartbeat is answered."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await call.read()
+    except TimeoutError:
+        raise Ended(f"the control process has been silent for {seconds:g} s") from None
 
 
 async def _beat(send: Callable[[agent.AgentMessage], Coroutine[Any, Any, None]], seconds: float) -> str:

@@ -15,6 +15,7 @@ import grpc
 from control import pki
 from control.apiserver import authn, bootstrap, server
 from control.dispatcher import edge, leases, relay, service, settings
+from control.gateway import listening
 from control.store import cache as caches
 from control.store import memory
 from fairlead.api import errors
@@ -79,7 +80,7 @@ class Control:
         host = pki.Subject(user="system:fairlead-control", hosts=("kubernetes", "127.0.0.1"), server=True)
         certificate, key = self._authority.issue(host)
         credentials = grpc.ssl_server_credentials([(key, certificate)], self._authority.pem, True)
-        self._server = grpc.aio.server(options=edge.SERVER_OPTIONS)
+        self._server = grpc.aio.server(options=listening.OPTIONS)
         port = self._server.add_secure_port("127.0.0.1:0", credentials)
         self.endpoint = f"127.0.0.1:{port}"
         made = settings.Settings(
