@@ -21,6 +21,7 @@ from node.runtime.interface import Mount
 
 MESSAGE_BYTES = 4096
 DEFAULT_FILE_MODE = 0o644
+PODS = "pods"
 _DATA = "..data"
 _PROPAGATION = {"HostToContainer": "rslave", "Bidirectional": "rshared"}
 _CHECKS: Mapping[str, tuple[Callable[[int], bool], str]] = {
@@ -42,7 +43,7 @@ class PodFolder:
     """The folder of one pod under the node's root (`<root>/pods/<uid>`)."""
 
     def __init__(self, root: str, uid: str) -> None:
-        self._pods = pathlib.Path(root, "pods")
+        self._pods = pathlib.Path(root, PODS)
         self.path = self._pods / uid
 
     def exists(self) -> bool:

@@ -16,7 +16,6 @@ import tempfile
 from collections.abc import Iterator
 
 from node import mounts
-from node.network import namespaces
 
 NODE_ADDRESS = "192.0.2.1"
 _CLONE_NEWNET = 0x40000000
@@ -46,23 +45,27 @@ def private_network() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def pins() -> Iterator[pathlib.Path]:
-    """Give a folder for pins; what tests that were killed left in theirs is removed first."""
+def folder() -> Iterator[pathlib.Path]:
+    """Give a folder whose mounts end with the test; what tests that were killed left in theirs is removed first."""
     base = pathlib.Path(tempfile.gettempdir())
     for left in base.glob(f"{_PREFIX}*"):
         if not pathlib.Path("/proc", left.name.removeprefix(_PREFIX).split("-")[0]).exists():
             _release(left)
-    folder = pathlib.Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base))
+    made = pathlib.Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base))
     try:
-        yield folder / "ns"
+        yield made
     finally:
-        _release(folder)
+        _release(made)
 
 
-def _release(folder: pathlib.Path) -> None:
-    for pin in folder.glob("ns/*/*"):
-        if namespaces.is_pinned(pin):
-            namespaces.unpin(pin)
-    if mounts.is_mounted(folder / "ns"):
-        subprocess.run(["umount", "--lazy", str(folder / "ns")], check=True)
-    shutil.rmtree(folder)
+@contextlib.contextmanager
+def pins() -> Iterator[pathlib.Path]:
+    """Give a folder for pinned namespaces."""
+    with folder() as made:
+        yield made / "ns"
+
+
+def _release(made: pathlib.Path) -> None:
+    for point in mounts.below(made):
+        mounts.unmount(point)
+    shutil.rmtree(made)

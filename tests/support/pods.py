@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from fairlead.api.pb import agent_pb2
 from fairlead.api.pb import core_v1_pb2 as corev1
 from node import clock as clocks
-from node.agent import interface, manager
+from node.agent import interface, manager, worker
 from node.network import interface as network
 from node.network import memory as memory_network
 from node.pods import memory as memory_folder
@@ -57,6 +57,17 @@ async def wait_until(probe: Callable[[], str]) -> None:
         async with asyncio.timeout(WAIT_SECONDS):
             while reason := probe():  # noqa: ASYNC110  a probe can only be asked
                 await asyncio.sleep(_PROBE_SECONDS)
+    except TimeoutError:
+        raise AssertionError(f"after {WAIT_SECONDS:g} s: {reason}") from None
+
+
+async def wait_until_async(probe: Callable[[], Awaitable[str]]) -> None:
+    """Wait until a probe that must wait itself returns no reason any more why not yet."""
+    reason = "not asked"
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            while reason := await probe():  # noqa: ASYNC110  a probe can only be asked
+                await asyncio.sleep(_PROBE_SECONDS * 10)
     except TimeoutError:
         raise AssertionError(f"after {WAIT_SECONDS:g} s: {reason}") from None
 
@@ -142,6 +153,10 @@ class Node:
     def assign(self, *pods: corev1.Pod, complete: bool = True) -> None:
         """Assign pods."""
         self.manager.apply([agent_pb2.Change(pod=one) for one in pods], complete=complete)
+
+    def workers(self) -> Sequence[worker.Worker]:
+        """Return the workers of pods that are there yet."""
+        return list(self.manager._workers.values())
 
     def check(self) -> None:
         """Fail where the agent has ended by itself."""
