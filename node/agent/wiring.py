@@ -1,0 +1,109 @@
+"""The agent made of its real parts: Podman, the kernel's network and packet filter, psutil and NVML."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+from collections.abc import AsyncIterator
+
+from fairlead.api.pb import agent_pb2
+from node import clock as clocks
+from node.agent import agent as agents
+from node.agent import conditions, health, interface, link, manager, register
+from node.agent import config as configs
+from node.metrics import collector, nvml
+from node.network import interface as network
+from node.network import netlink
+from node.proxy import iptables, model, sync
+from node.runtime import interface as runtime
+from node.runtime.podman import runtime as podman
+
+log = logging.getLogger(__name__)
+
+GPU_SECONDS = 3.0
+RUNTIME_SECONDS = 2.0
+RUNTIME_RETRY_SECONDS = 2.0
+
+
+@contextlib.asynccontextmanager
+async def assembled(config: configs.Config) -> AsyncIterator[agents.Agent]:
+    """Give the agent of this machine; its parts are closed afterwards, pods and rules stay."""
+    clock = clocks.SystemClock()
+    containers = podman.PodmanRuntime(config.podmanSocket)
+    pods_network = netlink.NetlinkNetwork(network.NetworkConfig(node_addresses=(config.address,)))
+    facts = register.gather(config, gpus=await _gpus())
+    agent = agents.Agent(
+        register.node(config, facts),
+        link.TlsLink(config),
+        config.endpoints,
+        clock=clock,
+        left=lambda: health.measure(config.rootDir),
+    )
+    named = interface.NodeInfo(config.nodeName, (config.address,), config.rootDir)
+    pods = manager.PodManager(containers, pods_network, named, agent.reports, clock=clock)
+    rules = _proxy(config, agent, clock)
+    meter = collector.Collector(config.nodeName, clock)
+    agent.attach(pods, rules, meter, on_welcome=lambda welcome: rules.configure(_proxy_config(config, welcome)))
+    probing = asyncio.create_task(_probe(agent, containers), name="probe runtime")
+    try:
+        yield agent
+    finally:
+        probing.cancel()
+        await asyncio.gather(probing, return_exceptions=True)
+        await containers.close()
+        await pods_network.close()
+
+
+def _proxy(config: configs.Config, agent: agents.Agent, clock: clocks.Clock) -> sync.Proxy:
+    def fault(message: str) -> None:
+        agent.health.fault(interface.Fault(conditions.PROXY, message))
+
+    family = ipaddress.ip_address(config.address).version
+    return sync.Proxy(
+        model.Config(config.nodeName, node_addresses=(config.address,), family=family),
+        iptables.Iptables(family=family),
+        clock,
+        on_fault=fault,
+        on_recovered=lambda: fault(""),
+    )
+
+
+def _proxy_config(config: configs.Config, welcome: agent_pb2.Welcome) -> model.Config:
+    """Return what the rules depend on, with the pods' addresses of the proxy's own family."""
+    family = ipaddress.ip_address(config.address).version
+    cidrs = [cidr for cidr in welcome.cluster_cidrs if ipaddress.ip_network(cidr).version == family]
+    return model.Config(
+        config.nodeName,
+        cluster_cidr=cidrs[0] if cidrs else None,
+        node_addresses=(config.address,),
+        zone=config.labels.get(model.ZONE_LABEL, ""),
+        family=family,
+    )
+
+
+async def _probe(agent: agents.Agent, containers: runtime.Runtime) -> None:
+    """Ask the runtime for its version until it answers; until then the node is not ready."""
+    while True:
+        try:
+            async with asyncio.timeout(RUNTIME_SECONDS):
+                version = await containers.version()
+            break
+        except (TimeoutError, runtime.RuntimeFault) as error:
+            agent.health.fault(interface.Fault(conditions.RUNTIME, str(error) or "no answer"))
+            await asyncio.sleep(RUNTIME_RETRY_SECONDS)
+    agent.health.fault(interface.Fault(conditions.RUNTIME))
+    agent.runtime_is(f"{containers.scheme}://{version}")
+
+
+async def _gpus() -> int:
+    """Return how many GPUs the driver shows; 0 where it does not answer."""
+    driver = nvml.Nvml()
+    try:
+        async with asyncio.timeout(GPU_SECONDS):
+            report = await asyncio.to_thread(driver.read)
+    except TimeoutError:
+        return 0
+    await asyncio.to_thread(driver.close)
+    return len(report.gpus)
