@@ -25,6 +25,7 @@ from control.dispatcher import edge, leases, service, settings
 from control.dispatcher import relay as relays
 from control.gateway import bootstrap as joining
 from control.gateway import cluster, identity, listening
+from control.scheduler import scheduler as schedulers
 from control.store import cache, compactor, endpoints, etcd
 from fairlead import supervise
 from fairlead.api import errors
@@ -87,6 +88,7 @@ async def _serve(config: Config, store: etcd.EtcdStore, cluster_id: int, stop: a
     own = api.as_user(DISPATCHER_USER)
     dispatcher = service.Dispatcher(own, api, _dispatcher_settings(config, cluster_id, holder))
     controllers = manager.Manager(api, name, pool=podcidr.pool(config.clusterCIDR, config.nodeCIDRMaskSize))
+    scheduler = schedulers.Scheduler(api.as_user(schedulers.USER), name)
     peers = Peers(config)
 
     async def begin() -> None:
@@ -106,6 +108,7 @@ async def _serve(config: Config, store: etcd.EtcdStore, cluster_id: int, stop: a
         "allocations": api.keep_repaired(),
         "dispatcher": dispatcher.run(),
         "controllers": controllers.run(),
+        "scheduler": scheduler.run(),
         "listeners": begin(),
     }
     try:
