@@ -26,10 +26,11 @@ async def memory_api(
     *,
     now: Callable[[], float] | None = None,
     settings: Settings | None = None,
+    detect_mutations: bool = True,
 ) -> AsyncIterator[ApiServer]:
     """Run an API server with its watch cache on a store, in memory unless given, with the built-in objects made.
 
-    The mutation detector is on: a reader that changes a shared object fails the test.
+    A reader that changes a shared object fails the test, unless `detect_mutations` is off.
     """
     import time
 
@@ -37,7 +38,7 @@ async def memory_api(
     from control.store import cache, memory
 
     backing = store or memory.MemoryStore()
-    watched = cache.Cache(backing, detect_mutations=True)
+    watched = cache.Cache(backing, detect_mutations=detect_mutations)
     running = asyncio.create_task(watched.run(), name="watch-cache")
     try:
         await watched.ready()

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
+from google.protobuf.message import Message
+
 from control.apiserver import field
 from control.apiserver.defaults import podspec as defaults
-from control.apiserver.strategies import strategy
+from control.apiserver.strategies import remembered, strategy
 from control.apiserver.validation import podspec
-from fairlead.api import quantity
+from fairlead.api import objects, quantity
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
@@ -32,15 +34,21 @@ class PodStrategy(strategy.Strategy[corev1.Pod]):
         "status.nominatedNodeName": lambda pod: pod.status.nominatedNodeName,
     }
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._defaulted = remembered.Remembered(_defaulted)
+        self._qos = remembered.Remembered(qos_class)  # type: ignore[arg-type]
+        self._faults = remembered.Remembered(lambda spec: tuple(podspec.validate(spec, "spec")))  # type: ignore[arg-type]
+
     def default(self, obj: corev1.Pod) -> None:
         """Fill in a pod's defaults."""
-        defaults.fill_pod(obj.spec)
+        obj.spec.CopyFrom(self._defaulted(obj.spec))
 
     def prepare_for_create(self, obj: corev1.Pod) -> None:
         """Start a pod as Pending, with its quality of service."""
         obj.ClearField("status")
         obj.status.phase = "Pending"
-        obj.status.qosClass = qos_class(obj.spec)
+        obj.status.qosClass = self._qos(obj.spec)
         if obj.spec.schedulingGates:
             obj.status.conditions.add(
                 type="PodScheduled",
@@ -51,7 +59,7 @@ class PodStrategy(strategy.Strategy[corev1.Pod]):
 
     def validate(self, obj: corev1.Pod) -> field.Faults:
         """Judge a new pod."""
-        return podspec.validate(obj.spec, "spec")
+        return list(self._faults(obj.spec))
 
     def prepare_for_update(self, obj: corev1.Pod, old: corev1.Pod) -> None:
         """Keep the status, and the node once it is set."""
@@ -90,6 +98,13 @@ class PodStrategy(strategy.Strategy[corev1.Pod]):
         if not obj.spec.nodeName or obj.status.phase in FINISHED:
             seconds = 0
         return strategy.Grace(1 if seconds < 0 else seconds)
+
+
+def _defaulted(spec: Message) -> corev1.PodSpec:
+    assert isinstance(spec, corev1.PodSpec)
+    fresh = objects.copy(spec)
+    defaults.fill_pod(fresh)
+    return fresh
 
 
 def _restarted(

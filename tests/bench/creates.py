@@ -1,0 +1,140 @@
+"""What a write through the API costs: pods created over gRPC on a real etcd, beside an empty handler.
+
+    python -m tests.bench.creates [--pods 4000] [--in-flight 32]
+
+One control process, one etcd member and the client, a process of its own, on the same cores. Each row: what, target,
+figure, met or not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import multiprocessing
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+import uvloop
+
+from control import pki
+from control.apiserver import relay
+from control.gateway import cluster, identity, listening
+from control.store.etcd import EtcdStore
+from fairlead.api.pb import core_v1_pb2 as corev1
+from fairlead.client import grpc as clients
+from fairlead.client import kubeconfig
+from fairlead.testing import control
+from tests.support import etcd
+
+WARM = 200
+FIRST, THEN, P99_MILLISECONDS = 1000, 1800, 60
+
+
+def pod(number: int) -> corev1.Pod:
+    """Return a pod as a user creates it."""
+    made = corev1.Pod()
+    made.metadata.name, made.metadata.namespace = f"web-{number}", "default"
+    made.metadata.labels.update({"app": "web"})
+    container = made.spec.containers.add(name="web", image="registry.example/web:1.0")
+    container.ports.add(containerPort=8080)
+    container.resources.requests["cpu"].string = "100m"
+    container.resources.requests["memory"].string = "64Mi"
+    return made
+
+
+class EmptyService(cluster.ClusterService):
+    """`Create` that answers what it is given."""
+
+    async def Create(self, request: Any, context: Any) -> Any:
+        """Answer at once."""
+        return request.object
+
+
+async def load(access: kubeconfig.Connection, count: int, in_flight: int) -> tuple[float, list[float]]:
+    """Create pods, so many at a time; returns the seconds it took, and each call's."""
+    client = clients.GrpcClient(access)
+    numbers = iter(range(WARM + count))
+    taken: list[float] = []
+
+    async def work(until: int) -> None:
+        for number in numbers:
+            begun = time.perf_counter()
+            await client.create(pod(number))
+            taken.append(time.perf_counter() - begun)
+            if number >= until:
+                return
+
+    await asyncio.gather(*(work(WARM - in_flight) for _ in range(in_flight)))
+    taken.clear()
+    begun = time.perf_counter()
+    await asyncio.gather(*(work(WARM + count) for _ in range(in_flight)))
+    spent = time.perf_counter() - begun
+    await client.close()
+    return spent, taken
+
+
+def caller(pipe: Connection, in_flight: int) -> None:
+    """Be the client's process: take jobs from the pipe until there is none."""
+    while (job := pipe.recv()) is not None:
+        access, count = job
+        pipe.send(uvloop.run(load(access, count, in_flight)))
+
+
+@contextlib.asynccontextmanager
+async def serving(make: Callable[[Any, Any, Any], Any]) -> AsyncIterator[kubeconfig.Connection]:
+    """Serve the API on a real etcd, by the servicer that `make` returns; yields an administrator's access."""
+    authority = pki.create_authority("bench")
+    certificate, key = authority.issue(pki.Subject("control", hosts=("kubernetes", "127.0.0.1"), server=True))
+    pem, private = authority.issue(pki.Subject("admin", ("system:masters",), client=True))
+    with etcd.cluster() as running:
+        store = EtcdStore(running.urls)
+        async with control.memory_api(store, detect_mutations=False) as api:
+            service = make(api, relay.NoRelay(), identity.Identifier())
+            tls = listening.credentials(certificate, key, authority.pem, require_client=True)
+            port = await listening.serve("127.0.0.1:0", [listening.cluster(service)], tls)
+            yield kubeconfig.Connection([f"127.0.0.1:{port.port}"], authority.pem, pem, private)
+            await port.stop(0)
+        await store.close()
+
+
+async def measure(name: str, make: Any, ask: Callable[[Any], Awaitable[Any]], count: int) -> tuple[float, float]:
+    """Run one load and print its figure; returns rate and p99 in milliseconds."""
+    async with serving(make) as access:
+        before = time.process_time()
+        spent, taken = await ask((access, count))
+        used = (time.process_time() - before) / (len(taken) + WARM) * 1e6
+    rate = len(taken) / spent
+    p99 = sorted(taken)[int(len(taken) * 0.99)] * 1000
+    print(f"{name:55} {rate:8,.0f} /s   p99 {p99:6.1f} ms   {used:6.0f} us of CPU a call in the server")
+    return rate, p99
+
+
+async def main(count: int, pipe: Connection) -> None:
+    """Measure the empty handler, then the API."""
+
+    async def ask(job: Any) -> Any:
+        pipe.send(job)
+        return await asyncio.to_thread(pipe.recv)
+
+    await measure("the same load on an empty handler", EmptyService, ask, count)
+    rate, p99 = await measure("pods created over gRPC", cluster.ClusterService, ask, count)
+    for target in (FIRST, THEN):
+        met = rate >= target and p99 <= P99_MILLISECONDS
+        print(f"target {target:5,} /s, p99 {P99_MILLISECONDS} ms: {'met' if met else 'NOT met'}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pods", type=int, default=4000)
+    parser.add_argument("--in-flight", type=int, default=32)
+    options = parser.parse_args()
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=caller, args=(theirs, options.in_flight))
+    process.start()
+    uvloop.run(main(options.pods, ours))
+    ours.send(None)
+    process.join()
