@@ -9,7 +9,6 @@ import socket
 import sys
 
 import click
-import uvloop
 
 from fairlead import logs, supervise
 from node import join as joining
@@ -58,7 +57,7 @@ def run(config_path: str) -> None:
         raise click.ClickException(str(error)) from error
     pathlib.Path(config.rootDir).mkdir(parents=True, exist_ok=True)
     logs.configure(config.logLevel, journal="JOURNAL_STREAM" in os.environ)
-    uvloop.run(_run(config))
+    asyncio.run(_run(config))
 
 
 async def _run(config: configs.Config) -> None:

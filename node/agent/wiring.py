@@ -84,17 +84,16 @@ def _proxy_config(config: configs.Config, welcome: agent_pb2.Welcome) -> model.C
 
 
 async def _probe(agent: agents.Agent, containers: runtime.Runtime) -> None:
-    """Ask the runtime for its version until it answers; until then the node is not ready."""
+    """Ask the runtime for its version until it answers. That it does not is the pod machinery's to report."""
     while True:
         try:
             async with asyncio.timeout(RUNTIME_SECONDS):
                 version = await containers.version()
-            break
-        except (TimeoutError, runtime.RuntimeFault) as error:
-            agent.health.fault(interface.Fault(conditions.RUNTIME, str(error) or "no answer"))
+        except (TimeoutError, runtime.RuntimeFault):
             await asyncio.sleep(RUNTIME_RETRY_SECONDS)
-    agent.health.fault(interface.Fault(conditions.RUNTIME))
-    agent.runtime_is(f"{containers.scheme}://{version}")
+        else:
+            agent.runtime_is(f"{containers.scheme}://{version}")
+            return
 
 
 async def _gpus() -> int:
