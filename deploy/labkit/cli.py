@@ -137,6 +137,7 @@ def _bring_up(lab: layout.Lab, progress: shell.Progress) -> None:
 
 
 def _run_example(lab: layout.Lab, progress: shell.Progress) -> None:
+    cluster.wait_until(lambda: report.nodes_not_ready(lab), cluster.NODE_SECONDS)
     progress.say(f"running the example, {report.EXAMPLE}")
     print(report.client(lab, "apply", "-f", report.EXAMPLE), end="")
     report.client(lab, "rollout", "status", "deployment/web", timeout=cluster.EXAMPLE_SECONDS)

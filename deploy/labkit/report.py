@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -16,6 +17,17 @@ def client(lab: layout.Lab, *arguments: str, timeout: float = 60.0) -> str:
     program = venvs.outer(lab.checkout) / "bin" / "fairlead"
     environment = {"KUBECONFIG": str(lab.kubeconfig), "COLUMNS": str(_columns())}
     return shell.run((program, *arguments), timeout=timeout, environment=environment, cwd=lab.checkout)
+
+
+def nodes_not_ready(lab: layout.Lab) -> str:
+    """A probe: every node of the lab is in the cluster and ready."""
+    ready = set()
+    for node in json.loads(client(lab, "get", "nodes", "-o", "json"))["items"]:
+        conditions = node.get("status", {}).get("conditions", [])
+        if any(c["type"] == "Ready" and c["status"] == "True" for c in conditions):
+            ready.add(node["metadata"]["name"])
+    missing = [host.name for host in lab.nodes if host.name not in ready]
+    return f"not ready: {', '.join(missing)}" if missing else ""
 
 
 def status(lab: layout.Lab) -> list[str]:
