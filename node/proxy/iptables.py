@@ -11,6 +11,7 @@ import contextlib
 import logging
 import pathlib
 import shutil
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -139,18 +140,19 @@ class Iptables:
 
     async def _spawn(self, command: list[str], text: str, timeout: float) -> tuple[int, str, str]:
         """Run a program to its end; kill it where that is not in time, or the caller is cancelled."""
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-            )
-        except OSError as error:
-            raise interface.KernelError(f"cannot run {command[0]}: {error.strerror}") from error
+        # The text goes in as a file: a program that ends without reading it would break a pipe.
+        with tempfile.TemporaryFile() as given:
+            given.write(text.encode())
+            given.seek(0)
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *command, stdin=given, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+                )
+            except OSError as error:
+                raise interface.KernelError(f"cannot run {command[0]}: {error.strerror}") from error
         try:
             async with asyncio.timeout(timeout):
-                out, err = await process.communicate(text.encode())
+                out, err = await process.communicate()
         except TimeoutError as error:
             raise interface.KernelError(f"{command[0]} did not end within {timeout:g} s") from error
         finally:
