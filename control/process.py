@@ -87,7 +87,8 @@ async def _serve(config: Config, store: etcd.EtcdStore, cluster_id: int, stop: a
     holder = leases.Holder(name, f"{config.advertiseAddress}:{config.grpcPort}")
     own = api.as_user(DISPATCHER_USER)
     dispatcher = service.Dispatcher(own, api, _dispatcher_settings(config, cluster_id, holder))
-    controllers = manager.Manager(api, name, pool=podcidr.pool(config.clusterCIDR, config.nodeCIDRMaskSize))
+    pool = podcidr.pool(config.clusterCIDR, config.nodeCIDRMaskSize)
+    controllers = manager.Manager(api, name, pool=pool, root_ca=(config.pki / "ca.crt").read_text())
     scheduler = schedulers.Scheduler(api.as_user(schedulers.USER), name)
     peers = Peers(config)
 

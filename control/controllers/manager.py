@@ -8,9 +8,20 @@ own service account, as Kubernetes' do.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 
-from control.controllers import deployment, endpointslice, framework, podcidr, replicaset
+from control.controllers import (
+    deployment,
+    endpointslice,
+    framework,
+    garbagecollector,
+    namespace,
+    nodelifecycle,
+    podcidr,
+    podgc,
+    replicaset,
+    serviceaccount,
+)
 from fairlead import clock as clocks
 from fairlead.client import events, informer, interface, leader
 
@@ -21,14 +32,22 @@ ACCOUNT = "system:serviceaccount:kube-system:"
 Make = Callable[[framework.Context], framework.Controller]
 
 
-def controllers(pool: podcidr.Pool) -> Mapping[str, Make]:
-    """Return how each controller is made, by the service account that it acts as; accounts may repeat."""
-    return {
-        "replicaset-controller": replicaset.ReplicaSetController,
-        "deployment-controller": deployment.DeploymentController,
-        "endpointslice-controller": endpointslice.EndpointSliceController,
-        "node-controller": lambda context: podcidr.PodCidrController(context, pool),
-    }
+def controllers(pool: podcidr.Pool, root_ca: str = "") -> Sequence[tuple[str, Make]]:
+    """Return how each controller is made, with the service account that it acts as."""
+    made: list[tuple[str, Make]] = [
+        ("replicaset-controller", replicaset.ReplicaSetController),
+        ("deployment-controller", deployment.DeploymentController),
+        ("endpointslice-controller", endpointslice.EndpointSliceController),
+        ("node-controller", lambda context: podcidr.PodCidrController(context, pool)),
+        ("node-controller", nodelifecycle.NodeLifecycleController),
+        ("pod-garbage-collector", podgc.PodGarbageCollector),
+        ("namespace-controller", namespace.NamespaceController),
+        ("generic-garbage-collector", garbagecollector.GarbageCollector),
+        ("service-account-controller", serviceaccount.ServiceAccountController),
+    ]
+    if root_ca:
+        made.append(("root-ca-cert-publisher", lambda context: serviceaccount.RootCaPublisher(context, root_ca)))
+    return made
 
 
 class Manager:
@@ -40,6 +59,7 @@ class Manager:
         identity: str,
         *,
         pool: podcidr.Pool | None = None,
+        root_ca: str = "",
         clock: clocks.Clock = clocks.SYSTEM,
         timing: leader.Timing = leader.DEFAULT_TIMING,
     ) -> None:
@@ -48,7 +68,7 @@ class Manager:
         self.elector = leader.Elector(own, LEASE_NAME, identity, clock=clock, timing=timing)
         self._recorders: list[events.Recorder] = []
         self._controllers: list[framework.Controller] = []
-        for account, make in controllers(pool or podcidr.pool()).items():
+        for account, make in controllers(pool or podcidr.pool(), root_ca):
             client = clients.as_user(ACCOUNT + account)
             recorder = events.Recorder(client, account, instance=identity, clock=clock)
             self._recorders.append(recorder)

@@ -280,18 +280,19 @@ def _version(obj: Message) -> str:
 
 
 class Informers:
-    """The informers that the loops of one program share, one a kind; `run` follows them all."""
+    """The informers that the loops of one program share, one a kind and namespace; `run` follows them all."""
 
     def __init__(self, client: interface.Client, *, clock: clocks.Clock = clocks.SYSTEM) -> None:
         self._client = client
         self._clock = clock
         self._informers: dict[str, Informer[Any]] = {}
 
-    def of(self, kind: type[M]) -> Informer[M]:
+    def of(self, kind: type[M], namespace: str = "") -> Informer[M]:
         """Return the informer of a kind, made at the first call; all calls must come before `run`."""
-        name = kind.DESCRIPTOR.full_name
+        name = f"{namespace}/{kind.DESCRIPTOR.full_name}"
         if name not in self._informers:
-            self._informers[name] = Informer(self._client, kind, clock=self._clock)
+            made = Informer(self._client, kind, namespace=namespace, clock=self._clock)
+            self._informers[name] = made
         return cast(Informer[M], self._informers[name])
 
     async def run(self) -> None:

@@ -1,0 +1,111 @@
+"""Namespaces empty themselves and owners take their dependents along, over the real API on a memory store."""
+
+from __future__ import annotations
+
+import pytest
+
+from fairlead.api import errors
+from fairlead.api.pb import apps_v1_pb2 as appsv1
+from fairlead.api.pb import core_v1_pb2 as corev1
+from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
+from fairlead.api.pb import meta_v1_pb2 as metav1
+from tests.unit.controllers import cluster as clusters
+
+
+async def test_namespace_goes_with_all_that_it_holds() -> None:
+    """Deleting a namespace deletes its Deployment, pods, Service and ConfigMap, and then the namespace."""
+    async with clusters.cluster(watched=[corev1.Namespace, corev1.ConfigMap]) as cluster:
+        namespace = corev1.Namespace()
+        namespace.metadata.name = "shop"
+        await cluster.client.create(namespace)
+        deployment, service, config = clusters.deployment("web"), clusters.service("web"), corev1.ConfigMap()
+        config.metadata.name = "settings"
+        for obj in (deployment, service, config):
+            obj.metadata.namespace = "shop"
+            await cluster.client.create(obj)
+        await clusters.wait_until(lambda: "" if len(cluster.pods("shop")) == 3 else "not three pods")
+
+        await cluster.client.delete(corev1.Namespace, "shop")
+
+        def gone() -> str:
+            left = [each.metadata.name for each in cluster.all(corev1.Namespace) if each.metadata.name == "shop"]
+            return f"{left}, {len(cluster.all(corev1.Pod, 'shop'))} pods" if left else ""
+
+        await clusters.wait_until(gone)
+        for kind in (corev1.Pod, corev1.Service, corev1.ConfigMap, appsv1.Deployment, appsv1.ReplicaSet):
+            assert (await cluster.client.list(kind, "shop")).items == []
+
+
+async def test_namespaces_have_the_default_account() -> None:
+    """A new namespace has the ServiceAccount default, also after someone deleted it."""
+    async with clusters.cluster(watched=[corev1.ServiceAccount]) as cluster:
+        await clusters.wait_until(lambda: "" if cluster.all(corev1.ServiceAccount, "kube-public") else "no account")
+        first = cluster.all(corev1.ServiceAccount, "kube-public")[0].metadata.uid
+        await cluster.client.delete(corev1.ServiceAccount, "default", "kube-public")
+
+        def again() -> str:
+            found = cluster.all(corev1.ServiceAccount, "kube-public")
+            return "" if found and found[0].metadata.uid != first else "not again"
+
+        await clusters.wait_until(again)
+
+
+async def test_deleted_deployment_takes_replicasets_and_pods_along() -> None:
+    """Background deletion removes the Deployment at once, and what it owned after it."""
+    async with clusters.cluster() as cluster:
+        await cluster.client.create(clusters.deployment("web"))
+        await cluster.rolled_out("web")
+        await cluster.client.delete(appsv1.Deployment, "web", "default")
+        with pytest.raises(errors.NotFound):
+            await cluster.client.get(appsv1.Deployment, "web", "default")
+        await clusters.wait_until(lambda: f"{len(cluster.all(corev1.Pod))} pods" if cluster.all(corev1.Pod) else "")
+        await clusters.wait_until(lambda: "ReplicaSets left" if cluster.all(appsv1.ReplicaSet) else "")
+
+
+async def test_foreground_deletion_waits_for_the_dependents() -> None:
+    """With Foreground the Deployment stays until its pods are gone."""
+    async with clusters.cluster() as cluster:
+        await cluster.client.create(clusters.deployment("web"))
+        await cluster.rolled_out("web")
+        order: list[str] = []
+        cluster.informers.of(corev1.Pod).add_handler(
+            lambda change, old, new: order.append("pod") if change == "DELETED" else None
+        )
+        cluster.informers.of(appsv1.Deployment).add_handler(
+            lambda change, old, new: order.append("deployment") if change == "DELETED" else None
+        )
+        options = metav1.DeleteOptions(propagationPolicy="Foreground")
+        await cluster.client.delete(appsv1.Deployment, "web", "default", options=options)
+        await clusters.wait_until(lambda: "" if "deployment" in order else str(order))
+        await clusters.wait_until(lambda: "" if order.count("pod") == 3 else str(order))
+        kinds = await cluster.client.list(appsv1.ReplicaSet, "default")
+        assert kinds.items == []
+
+
+async def test_orphaned_pods_stay() -> None:
+    """With Orphan the ReplicaSet goes and its pods stay, without an owner."""
+    async with clusters.cluster() as cluster:
+        await cluster.client.create(clusters.deployment("web"))
+        await cluster.rolled_out("web")
+        options = metav1.DeleteOptions(propagationPolicy="Orphan")
+        await cluster.client.delete(appsv1.Deployment, "web", "default", options=options)
+        await clusters.wait_until(lambda: "still there" if cluster.all(appsv1.Deployment) else "")
+        (replicaset,) = cluster.all(appsv1.ReplicaSet)
+        await cluster.client.delete(appsv1.ReplicaSet, replicaset.metadata.name, "default", options=options)
+        await clusters.wait_until(lambda: "still there" if cluster.all(appsv1.ReplicaSet) else "")
+        assert len(cluster.pods()) == 3
+        assert [list(pod.metadata.ownerReferences) for pod in cluster.pods()] == [[], [], []]
+
+
+async def test_service_takes_its_slices_along() -> None:
+    """A deleted Service's EndpointSlices go."""
+    async with clusters.cluster(watched=[discoveryv1.EndpointSlice]) as cluster:
+
+        def slices() -> list[str]:
+            every = cluster.all(discoveryv1.EndpointSlice)
+            return [each.metadata.name for each in every if each.metadata.name.startswith("web-")]
+
+        await cluster.client.create(clusters.service("web"))
+        await clusters.wait_until(lambda: "" if slices() else "no slice")
+        await cluster.client.delete(corev1.Service, "web", "default")
+        await clusters.wait_until(lambda: str(slices()) if slices() else "")
