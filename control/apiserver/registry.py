@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,7 +92,7 @@ class Registry(reading.Reader):
             "deletionGracePeriodSeconds",
             "managedFields",
         ):
-            metadata.ClearField(name)  # type: ignore[arg-type]
+            metadata.ClearField(name)
 
     async def _create(self, actor: Actor, obj: Any) -> Entry:
         metadata = obj.metadata
@@ -150,7 +150,7 @@ class Registry(reading.Reader):
         actor: Actor,
         namespace: str,
         name: str,
-        change: Callable[[Any], Awaitable[Any] | Any],
+        change: Callable[[Any], Any],
         subresource: str = "",
     ) -> Entry:
         """Replace an object by what `change` makes of the stored one; returns it as stored.
@@ -161,7 +161,7 @@ class Registry(reading.Reader):
             return await self._update(actor, namespace, name, change, subresource)
 
     async def _update(
-        self, actor: Actor, namespace: str, name: str, change: Callable[[Any], Awaitable[Any] | Any], subresource: str
+        self, actor: Actor, namespace: str, name: str, change: Callable[[Any], Any], subresource: str
     ) -> Entry:
         entry, sure = self._cached(namespace, name), False
         for _ in range(WRITE_ATTEMPTS):
@@ -169,8 +169,6 @@ class Registry(reading.Reader):
                 entry, sure = await self._stored(namespace, name), True
             try:
                 obj = change(entry.object)
-                if asyncio.iscoroutine(obj):
-                    obj = await obj
                 await self._prepare_update(actor, obj, entry.object, subresource)
             except errors.ApiError:
                 if sure:

@@ -27,11 +27,12 @@ from control.apiserver import (
     nodeauthz,
     patching,
     reading,
-    registry,
     repair,
     selection,
     subresources,
 )
+from control.apiserver import hooks as hooking
+from control.apiserver import registry as registries
 from control.apiserver.admission import chain
 from control.apiserver.strategies import table
 from control.apiserver.target import Target
@@ -77,9 +78,11 @@ class ApiServer:
         admission = chain.standard(cache)
         self.addresses = bitmaps.AddressRange(ipaddress.ip_network(settings.service_cidr))
         self.ports = bitmaps.PortRange(*settings.node_ports)
-        hooks = {corev1.Service: allocation.ServiceAllocation(store, self.addresses, self.ports)}
+        hooks: dict[type[Message], hooking.Hooks] = {
+            corev1.Service: allocation.ServiceAllocation(store, self.addresses, self.ports)
+        }
         self._registries = {
-            strategy.kind.prefix: registry.Registry(
+            strategy.kind.prefix: registries.Registry(
                 strategy, store, cache, admission=admission, now=now, hooks=hooks.get(strategy.message)
             )
             for strategy in table.strategies()
@@ -99,7 +102,7 @@ class ApiServer:
         """Return a client that acts as the user of a name, in its groups and those that its name implies."""
         return self.client(authn.user(name, tuple(groups)))
 
-    def registry(self, kind: schemes.Kind) -> registry.Registry:
+    def registry(self, kind: schemes.Kind) -> registries.Registry:
         """Return a kind's registry; errors.NotFound for a kind that is not served."""
         found = self._registries.get(kind.prefix)
         if found is None:
@@ -112,7 +115,7 @@ class ApiServer:
         if not decision.allowed:
             raise authz.refusal(request, decision.reason)
 
-    def _authorize(self, user: authn.User, verb: str, target: Target, fields: str = "") -> registry.Registry:
+    def _authorize(self, user: authn.User, verb: str, target: Target, fields: str = "") -> registries.Registry:
         kind = target.kind
         equals = _equalities(fields) if fields else None
         name = target.name or (equals or {}).get("metadata.name", "")
@@ -172,7 +175,7 @@ class ApiServer:
         """Create an object, or post to a subresource; `obj` now belongs to the server."""
         named = target if target.subresource else Target(target.kind, target.namespace or obj.metadata.namespace)
         found = self._authorize(user, "create", named)
-        actor = registry.Actor(user, dry_run)
+        actor = registries.Actor(user, dry_run)
         if target.subresource:
             return await self._subresources.post(actor, found, target.namespace, target.name, target.subresource, obj)
         _check_kind(target.kind, obj)
@@ -188,7 +191,7 @@ class ApiServer:
         if metadata.namespace and metadata.namespace != target.namespace:
             text = "the namespace of the provided object does not match the namespace sent on the request"
             raise errors.BadRequest(text)
-        actor = registry.Actor(user, dry_run)
+        actor = registries.Actor(user, dry_run)
         if self._subresources.owns(target.subresource):
             return await self._subresources.update(
                 actor, found, target.namespace, target.name, target.subresource, obj
@@ -201,7 +204,7 @@ class ApiServer:
     async def patch(self, user: authn.User, target: Target, patch: Patch, *, dry_run: bool = False) -> Entry:
         """Change an object, or a subresource of it, by a patch."""
         found = self._authorize(user, "patch", target)
-        actor = registry.Actor(user, dry_run)
+        actor = registries.Actor(user, dry_run)
         if self._subresources.owns(target.subresource):
             return await self._subresources.patch(
                 actor, found, target.namespace, target.name, target.subresource, patch
@@ -223,7 +226,7 @@ class ApiServer:
         """Delete an object; returns its last state and whether it is gone."""
         found = self._authorize(user, "delete", target)
         options = options or metav1.DeleteOptions()
-        actor = registry.Actor(user, bool(options.dryRun))
+        actor = registries.Actor(user, bool(options.dryRun))
         return await found.delete(actor, target.namespace, target.name, options)
 
     async def delete_collection(
@@ -236,7 +239,7 @@ class ApiServer:
         """Delete everything that is selected; returns what was deleted or marked."""
         found = self._authorize(user, "deletecollection", Target(kind, query.namespace), query.fields)
         options = options or metav1.DeleteOptions()
-        return await found.delete_collection(registry.Actor(user, bool(options.dryRun)), query, options)
+        return await found.delete_collection(registries.Actor(user, bool(options.dryRun)), query, options)
 
 
 class CachedPods:

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from google.protobuf.message import Message
-
 from control.apiserver import patching, registry
 from control.apiserver.admission import plugin
 from control.apiserver.strategies import namespace as namespaces
@@ -92,7 +90,7 @@ class Subresources:
         if subresource != "scale":
             raise _no_verb("patch", found.kind, subresource)
 
-        def change(old: Any) -> Message:
+        def change(old: Any) -> Any:
             body = patching.apply(patch, scale_of(old))
             assert isinstance(body, autoscalingv1.Scale)
             return _scaled(old, body)

@@ -28,7 +28,7 @@ class Signer(Protocol):
         ...
 
 
-class BootstrapService(cluster_pb2_grpc.BootstrapServicer):  # type: ignore[misc]
+class BootstrapService(cluster_pb2_grpc.BootstrapServicer):
     """The service; `refusal` is the exception by which the signer refuses."""
 
     def __init__(

@@ -32,7 +32,8 @@ def unary(method: Unary[Self, Request, Response]) -> Unary[Self, Request, Respon
             failure = error
         except codec.DecodeError as error:
             failure = errors.BadRequest(str(error))
-        return await abort(context, failure)
+        await abort(context, failure)
+        raise AssertionError("abort always raises")
 
     return called
 

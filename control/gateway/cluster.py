@@ -48,7 +48,7 @@ def _target(request: Any) -> Target:
     return Target(_kind(request.resource), request.namespace, request.name, request.subresource)
 
 
-class ClusterService(cluster_pb2_grpc.ClusterServicer):  # type: ignore[misc]
+class ClusterService(cluster_pb2_grpc.ClusterServicer):
     """The service; `identify` finds a call's user."""
 
     def __init__(self, api: server.ApiServer, streams: relay.Relay, identify: identity.Identify) -> None:

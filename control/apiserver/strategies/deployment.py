@@ -32,7 +32,7 @@ class DeploymentStrategy(strategy.Strategy[appsv1.Deployment]):
             spec.strategy.type = "RollingUpdate"
         if spec.strategy.type == "RollingUpdate":
             for part in ("maxUnavailable", "maxSurge"):
-                if not spec.strategy.rollingUpdate.HasField(part):  # type: ignore[arg-type]
+                if not spec.strategy.rollingUpdate.HasField(part):
                     getattr(spec.strategy.rollingUpdate, part).type = numbers.STRING
                     getattr(spec.strategy.rollingUpdate, part).strVal = QUARTER
         if not spec.HasField("revisionHistoryLimit"):

@@ -17,8 +17,11 @@ class NamespaceStrategy(strategy.Strategy[corev1.Namespace]):
     """The rules of namespaces."""
 
     message = corev1.Namespace
-    name_rule = staticmethod(names.label)
     selectable: ClassVar = {"name": lambda obj: obj.metadata.name, "status.phase": lambda obj: obj.status.phase}
+
+    def name_rule(self, name: str) -> names.Found:
+        """Judge a name: it becomes a label in DNS."""
+        return names.label(name)
 
     def default(self, obj: corev1.Namespace) -> None:
         """Label a namespace with its name, so that selectors can name it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from control.apiserver import field
 from control.apiserver.strategies import strategy
 from control.apiserver.validation import names, numbers, services
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -15,11 +16,14 @@ class ServiceStrategy(strategy.Strategy[corev1.Service]):
     """The rules of Services."""
 
     message = corev1.Service
-    name_rule = staticmethod(names.label_1035)
     selectable = {  # noqa: RUF012 - read only
         "spec.clusterIP": lambda service: service.spec.clusterIP,
         "spec.type": lambda service: service.spec.type,
     }
+
+    def name_rule(self, name: str) -> names.Found:
+        """Judge a name: it becomes a label in DNS."""
+        return names.label_1035(name)
 
     def default(self, obj: corev1.Service) -> None:
         """Fill in what a Service leaves out."""
@@ -69,7 +73,7 @@ class ServiceStrategy(strategy.Strategy[corev1.Service]):
                 spec.clusterIP = ""
                 del spec.clusterIPs[:]
             for name in ("ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"):
-                spec.ClearField(name)  # type: ignore[arg-type]
+                spec.ClearField(name)
         if spec.type in EXTERNAL and before.type in EXTERNAL:
             _keep_node_ports(spec, before)
         elif spec.type not in EXTERNAL and before.type in EXTERNAL:
@@ -79,11 +83,11 @@ class ServiceStrategy(strategy.Strategy[corev1.Service]):
         if spec.type != "LoadBalancer":
             spec.ClearField("allocateLoadBalancerNodePorts")
 
-    def validate(self, obj: corev1.Service) -> services.field.Faults:
+    def validate(self, obj: corev1.Service) -> field.Faults:
         """Judge a Service."""
         return services.validate(obj)
 
-    def validate_update(self, obj: corev1.Service, old: corev1.Service) -> services.field.Faults:
+    def validate_update(self, obj: corev1.Service, old: corev1.Service) -> field.Faults:
         """Judge a changed Service: its address stays unless its type changes."""
         return services.validate(obj) + services.validate_update(obj, old)
 

@@ -15,7 +15,6 @@ from typing import Any, ClassVar, Generic, TypeVar
 from google.protobuf.message import Message
 
 from control.apiserver import field
-from control.apiserver.validation import meta as metadata
 from control.apiserver.validation import names
 from fairlead.api import codec, scheme
 from fairlead.api.pb import meta_v1_pb2 as metav1
@@ -38,7 +37,6 @@ class Strategy(Generic[M]):
     """The rules of one kind. The defaults here suit a kind without spec, status or grace."""
 
     message: ClassVar[type[Message]]
-    name_rule: ClassVar[metadata.NameRule] = staticmethod(names.subdomain)
     # Field selectors beyond metadata.name and metadata.namespace.
     selectable: ClassVar[Mapping[str, Callable[[Any], str]]] = {}
     # Whether an update may leave out the resourceVersion, and then wins over what others wrote.
@@ -50,6 +48,10 @@ class Strategy(Generic[M]):
 
     def __init__(self) -> None:
         self.kind: scheme.Kind = scheme.DEFAULT.of(self.message)
+
+    def name_rule(self, name: str) -> names.Found:
+        """Return what is wrong with an object's name."""
+        return names.subdomain(name)
 
     def default(self, obj: M) -> None:
         """Fill in the defaults of what the caller left out."""

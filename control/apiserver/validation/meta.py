@@ -37,7 +37,7 @@ def validate(meta: metav1.ObjectMeta, namespaced: bool, name_rule: NameRule, pat
     if meta.labels:
         faults += labels(meta.labels, f"{path}.labels")
     if meta.annotations:
-        faults += annotations(meta.annotations, f"{path}.annotations")
+        faults += annotated(meta.annotations, f"{path}.annotations")
     if meta.ownerReferences:
         faults += owners(meta.ownerReferences, f"{path}.ownerReferences")
     if meta.finalizers:
@@ -80,7 +80,7 @@ def labels(values: Mapping[str, str], path: str) -> field.Faults:
     return faults
 
 
-def annotations(values: Mapping[str, str], path: str) -> field.Faults:
+def annotated(values: Mapping[str, str], path: str) -> field.Faults:
     """Judge annotations: keys, and their size all together."""
     faults: field.Faults = []
     size = 0

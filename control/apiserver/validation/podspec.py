@@ -163,7 +163,7 @@ def _dns(spec: corev1.PodSpec, path: str) -> field.Faults:
 def validate_template(template: corev1.PodTemplateSpec, path: str) -> field.Faults:
     """Judge a pod template."""
     faults = meta.labels(template.metadata.labels, f"{path}.labels")
-    faults += meta.annotations(template.metadata.annotations, f"{path}.annotations")
+    faults += meta.annotated(template.metadata.annotations, f"{path}.annotations")
     if template.spec.ephemeralContainers:
         text = "ephemeral containers not allowed in pod template"
         faults.append(field.forbidden(f"{path}.spec.ephemeralContainers", text))
@@ -219,7 +219,7 @@ def _same_but_mutable(spec: corev1.PodSpec, old: corev1.PodSpec) -> bool:
         for container in (*one.containers, *one.initContainers):
             container.image = ""
         for name in ("activeDeadlineSeconds", "tolerations", "schedulingGates"):
-            one.ClearField(name)  # type: ignore[arg-type]
+            one.ClearField(name)
         if old.terminationGracePeriodSeconds < 0 and spec.terminationGracePeriodSeconds == 1:
             one.ClearField("terminationGracePeriodSeconds")
         if old.schedulingGates:
