@@ -154,7 +154,8 @@ def _more(items: Sequence[str]) -> str:
     return f"{listed} + {len(items) - LIST_MAX} more..." if len(items) > LIST_MAX else listed
 
 
-def _selector(selector: metav1.LabelSelector) -> str:
+def selector_text(selector: metav1.LabelSelector) -> str:
+    """Return a selector as kubectl writes it."""
     parts = [f"{key}={value}" for key, value in sorted(selector.matchLabels.items())]
     for rule in selector.matchExpressions:
         values = f" ({','.join(rule.values)})" if rule.values else ""
@@ -243,7 +244,7 @@ def _deployment(deployment: appsv1.Deployment, now: datetime.datetime) -> Sequen
         _created(deployment, now),
         names,
         images,
-        _selector(deployment.spec.selector),
+        selector_text(deployment.spec.selector),
     )
 
 
@@ -258,7 +259,7 @@ def _replicaset(replicaset: appsv1.ReplicaSet, now: datetime.datetime) -> Sequen
         _created(replicaset, now),
         names,
         images,
-        _selector(replicaset.spec.selector),
+        selector_text(replicaset.spec.selector),
     )
 
 

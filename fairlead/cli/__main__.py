@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import click
 
-from fairlead.cli import describe, progress, reading, session, tokens, top, writing
+from fairlead.cli import (
+    deleting,
+    describe,
+    executing,
+    logs,
+    reading,
+    rollouts,
+    session,
+    tokens,
+    top,
+    waiting,
+    writing,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--kubeconfig", default="", help="Path of the kubeconfig; KUBECONFIG or ~/.kube/config by default.")
-@click.option("-n", "--namespace", default="", help="Namespace; the context's, or default.")
-@click.pass_context
-def main(context: click.Context, kubeconfig: str, namespace: str) -> None:
+@session.common_options
+def main() -> None:
     """Work with a Fairlead cluster."""
-    context.obj = session.Options(kubeconfig, namespace)
 
 
 for command in (
     describe.describe,
     reading.get,
-    reading.logs,
+    logs.logs,
+    executing.execute,
     writing.apply,
-    writing.delete,
+    deleting.delete,
     writing.scale,
-    progress.rollout,
-    progress.wait,
+    rollouts.rollout,
+    waiting.wait,
     top.top,
     tokens.token,
 ):

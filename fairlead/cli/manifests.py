@@ -9,11 +9,12 @@ import pathlib
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from google.protobuf.message import Message
 
-from fairlead.api import codec, scheme
+from fairlead.api import codec, errors, scheme
+from fairlead.api.pb import meta_v1_pb2 as metav1
 
 SUFFIXES = (".yaml", ".yml", ".json")
 STDIN = "-"
@@ -35,7 +36,12 @@ class Document:
     @property
     def name(self) -> str:
         """Return `deployment.apps/web`, as kubectl's output names objects."""
-        return object_name(self.kind, self.data["metadata"]["name"])
+        return object_name(self.kind, self.metadata.name)
+
+    @property
+    def metadata(self) -> metav1.ObjectMeta:
+        """Return the object's metadata."""
+        return cast(metav1.ObjectMeta, self.object.metadata)  # type: ignore[attr-defined]
 
 
 def object_name(kind: scheme.Kind, name: str) -> str:
@@ -44,10 +50,18 @@ def object_name(kind: scheme.Kind, name: str) -> str:
     return f"{kind.singular}{group}/{name}"
 
 
-def load(paths: Sequence[str], *, recursive: bool, namespace: str) -> list[Document]:
+def faults_of(document: Document, error: errors.ApiError) -> list[str]:
+    """Return what the server has against a document, one line for each field."""
+    where = f"{document.place}{_subject(document.data)}"
+    if isinstance(error, errors.Invalid) and error.causes:
+        return [f"{where}: {cause.field}: {cause.message}" for cause in error.causes]
+    return [f"{where}: {error}"]
+
+
+def load(paths: Sequence[str], *, recursive: bool, namespace: str, strict: bool = True) -> list[Document]:
     """Read files, folders and standard input (`-`); ManifestError lists every fault of all of them.
 
-    Objects of namespaced kinds without a namespace get `namespace`.
+    Objects of namespaced kinds without a namespace get `namespace`. Unless strict, unknown fields are let pass.
     """
     documents, faults = [], []
     for place, text in _texts(paths, recursive):
@@ -59,7 +73,9 @@ def load(paths: Sequence[str], *, recursive: bool, namespace: str) -> list[Docum
         numbered = [(f"{place}, document {number}", data) for number, data in enumerate(parsed, start=1)]
         for where, data in (item for whole in numbered for item in _flatten(*whole)):
             try:
-                documents.append(_document(where, data, namespace))
+                documents.append(_document(where, data, namespace, strict))
+            except codec.StrictDecodeError as error:
+                faults += [f"{where}{_subject(data)}: {fault}" for fault in error.faults]
             except (codec.DecodeError, scheme.UnknownKind, ManifestError) as error:
                 faults.append(f"{where}{_subject(data)}: {error}")
     faults += _duplicates(documents)
@@ -101,7 +117,7 @@ def _flatten(place: str, data: object) -> Iterator[tuple[str, object]]:
         yield place, data
 
 
-def _document(place: str, data: object, namespace: str) -> Document:
+def _document(place: str, data: object, namespace: str, strict: bool) -> Document:
     if not isinstance(data, dict):
         raise ManifestError("expected a mapping with apiVersion and kind")
     for field in ("apiVersion", "kind"):
@@ -115,7 +131,7 @@ def _document(place: str, data: object, namespace: str) -> Document:
         data = {**data, "metadata": {"namespace": namespace, **metadata}}
     elif metadata.get("namespace"):
         raise ManifestError(f"metadata.namespace: {kind.kind} is not namespaced")
-    message = codec.decode_object(data, strict=True)
+    message = codec.decode_object(data, strict=strict)
     assert isinstance(message, Message)
     return Document(place, data, message, kind)
 
@@ -133,8 +149,7 @@ def _duplicates(documents: Sequence[Document]) -> Iterator[str]:
     """Report an object that stands twice in the input."""
     seen: dict[tuple[str, str, str], str] = {}
     for document in documents:
-        metadata = document.data["metadata"]
-        key = (document.kind.group_resource, metadata.get("namespace", ""), metadata["name"])
+        key = (document.kind.group_resource, document.metadata.namespace, document.metadata.name)
         if key in seen:
             yield f"{document.place}{_subject(document.data)}: stands already in {seen[key]}"
         seen.setdefault(key, document.place)

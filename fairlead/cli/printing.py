@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import click
-import yaml
 from google.protobuf.message import Message
 
 from fairlead.api import codec, columns, scheme
@@ -18,7 +18,7 @@ FORMATS = ("table", "wide", "yaml", "json", "name")
 
 
 class Table:
-    """Rows printed as they come: columns keep the width of the widest cell so far, and at least MINIMUM."""
+    """Rows printed as they come: a column is as wide as its widest cell so far."""
 
     def __init__(self, kind: scheme.Kind, *, wide: bool, namespaces: bool, headers: bool = True) -> None:
         known = columns.of_kind(kind)
@@ -27,15 +27,15 @@ class Table:
         heads = [known[index].name.upper() for index in self._shown]
         self._heads = ["NAMESPACE", *heads] if namespaces else heads
         self._widths = [len(head) for head in self._heads]
-        self._headers = headers
+        self.headers = headers
 
     def write(self, objects: Sequence[Message], prefix: str = "") -> None:
         """Print one row for each object, the header first if nothing has been printed yet."""
         now = datetime.datetime.now(datetime.UTC)
         rows = [self._cells(obj, now, prefix) for obj in objects]
-        if self._headers:
+        if self.headers:
             rows.insert(0, self._heads)
-            self._headers = False
+            self.headers = False
         for row in rows:
             self._widths = [max(width, len(cell)) for width, cell in zip(self._widths, row, strict=True)]
         for row in rows:
@@ -53,14 +53,26 @@ class Table:
         return shown
 
 
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a small table, header included."""
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
+    return [GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
 def documents(objects: Sequence[Message], form: str, *, single: bool) -> str:
     """Return objects as YAML or JSON: one as itself, several as a v1 List."""
-    plain = [codec.to_json(obj) for obj in objects]
+    plain = [_shown(codec.to_json(obj)) for obj in objects]
     listed = {"apiVersion": "v1", "items": plain, "kind": "List", "metadata": {"resourceVersion": ""}}
     whole = plain[0] if single else listed
     if form == "json":
-        return json.dumps(whole, indent=4, ensure_ascii=False)
-    return yaml.safe_dump(whole, sort_keys=True, allow_unicode=True, default_flow_style=False, width=10_000).rstrip()
+        return json.dumps(whole, indent=4, ensure_ascii=False, sort_keys=True)
+    return codec.dump_yaml(whole).rstrip("\n")
+
+
+def _shown(data: dict[str, Any]) -> dict[str, Any]:
+    """Leave out who set which field: as long as the object itself, and rarely asked for."""
+    metadata = {key: value for key, value in data["metadata"].items() if key != "managedFields"}
+    return {**data, "metadata": metadata}
 
 
 def names(objects: Sequence[Message]) -> str:

@@ -1,10 +1,12 @@
-"""What every command shares: options, the connection, the namespace, and errors as one line."""
+"""What every command shares: common options, the connection, the namespace, and errors as one line."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
 import os
+import re
+import signal
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec
@@ -15,18 +17,21 @@ from google.protobuf.message import Message
 import fairlead
 from fairlead.api import errors, scheme
 from fairlead.cli import manifests
-from fairlead.client import kubeconfig
+from fairlead.client import kubeconfig, rpcerrors
 from fairlead.client.grpc import GrpcClient
 
 P = ParamSpec("P")
 
+INTERRUPTED = 128 + signal.SIGINT
+
 
 @dataclass(slots=True)
 class Options:
-    """The options before the verb."""
+    """What may stand before or after the verb."""
 
-    kubeconfig: str
-    namespace: str
+    kubeconfig: str = ""
+    context: str = ""
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +41,97 @@ class Session:
     client: GrpcClient
     namespace: str
 
+    def namespace_of(self, kind: scheme.Kind) -> str:
+        """Return the namespace in which objects of a kind are meant; nothing for cluster-scoped kinds."""
+        return self.namespace if kind.namespaced else ""
+
+
+class Failure(click.ClickException):
+    """What ends a command: the text is printed as it is."""
+
+    def show(self, file: Any = None) -> None:
+        """Print the text on standard error."""
+        click.echo(self.message, err=True)
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]
+    """Seconds, written as Go writes durations: `90s`, `1m30s`, `2h`, or a bare number of seconds."""
+
+    name = "duration"
+    _PARTS = re.compile(r"(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m)?(?:(?P<s>\d+(?:\.\d+)?)s)?")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the seconds."""
+        try:
+            return float(value)
+        except ValueError:
+            found = self._PARTS.fullmatch(value)
+        if not value or not found:
+            self.fail(f'"{value}" is not a duration, for example 30s, 1m30s or 2h', param, ctx)
+        hours, minutes, seconds = (float(found[unit] or 0) for unit in "hms")
+        return hours * 3600 + minutes * 60 + seconds
+
+
+DURATION = Duration()
+
+
+def _note(context: click.Context, parameter: click.Parameter, value: str) -> None:
+    if value:
+        options: Options = context.find_root().ensure_object(Options)
+        setattr(options, str(parameter.name), value)
+
+
+COMMON = (
+    click.option("--kubeconfig", callback=_note, expose_value=False, help="By default KUBECONFIG or ~/.kube/config."),
+    click.option("--context", callback=_note, expose_value=False, help="The kubeconfig's current one by default."),
+    click.option("-n", "--namespace", callback=_note, expose_value=False, help="The context's by default."),
+)
+
+
+def common_options(function: Callable[P, None]) -> Callable[P, None]:
+    """Add the options that every command has."""
+    for option in reversed(COMMON):
+        function = option(function)
+    return function
+
 
 def command(function: Callable[Concatenate[Session, P], Awaitable[None]]) -> Callable[P, None]:
     """Make a click callback of a coroutine that takes a Session first."""
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        options: Options = click.get_current_context().find_root().obj
+        options: Options = click.get_current_context().find_root().ensure_object(Options)
 
         async def connected() -> None:
-            path = options.kubeconfig or os.environ.get("KUBECONFIG", "")
-            async with fairlead.connect(path or None) as client:
+            async with fairlead.connect(options.kubeconfig or None, context=options.context) as client:
                 namespace = options.namespace or client.namespace or "default"
                 await function(Session(client, namespace), *args, **kwargs)
 
         try:
             asyncio.run(connected())
+        except rpcerrors.Unreachable as error:
+            raise Failure(unreachable(options.kubeconfig, error)) from error
         except errors.ApiError as error:
-            raise click.ClickException(f"({error.reason}): {error}") from error
-        except (manifests.ManifestError, kubeconfig.ConfigError, scheme.UnknownKind) as error:
-            raise click.ClickException(str(error)) from error
+            raise Failure(sentence(error)) from error
+        except manifests.ManifestError as error:
+            raise Failure("\n".join(f"error: {line}" for line in str(error).splitlines())) from error
+        except (kubeconfig.ConfigError, scheme.UnknownKind) as error:
+            raise Failure(f"error: {error}") from error
+        except KeyboardInterrupt:
+            raise SystemExit(INTERRUPTED) from None
 
-    return run
+    return common_options(run)
+
+
+def sentence(error: errors.ApiError) -> str:
+    """Return an error of the API as kubectl prints it."""
+    return f"Error from server ({error.reason}): {error}"
+
+
+def unreachable(path: str, error: rpcerrors.Unreachable) -> str:
+    """Return what to tell a user whose cluster does not answer."""
+    chosen = path or os.environ.get("KUBECONFIG", "") or str(kubeconfig.DEFAULT_PATH)
+    return f"error: no control process answers: {error}\n(the address is from {chosen}; is the cluster running?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +154,20 @@ def targets(words: Sequence[str]) -> list[Target]:
     if not words:
         raise click.UsageError("name a resource, for example `pods` or `deployment/web`")
     if any("/" in word for word in words):
-        found = []
-        for word in words:
-            kind, _, name = word.partition("/")
-            if not name:
-                raise click.UsageError(f'"{word}": write every object as kind/name, or one kind and then names')
-            found.append(Target(scheme.DEFAULT.find(kind), [name]))
-        return found
+        return [_one(word) for word in words]
     kinds, names = words[0].split(","), list(words[1:])
     if len(kinds) > 1 and names:
         raise click.UsageError("names go with one resource type")
     if kinds == ["all"]:
         return [Target(kind, []) for kind in scheme.DEFAULT if "all" in kind.categories]
     return [Target(scheme.DEFAULT.find(kind), names) for kind in kinds]
+
+
+def _one(word: str) -> Target:
+    kind, _, name = word.partition("/")
+    if not name or "/" in name:
+        raise click.UsageError(f'"{word}": write every object as kind/name, or one kind and then names')
+    return Target(scheme.DEFAULT.find(kind), [name])
 
 
 def metadata(obj: Message) -> Any:

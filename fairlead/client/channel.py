@@ -15,6 +15,7 @@ import grpc
 MESSAGE_BYTES = 16 * 1024 * 1024
 KEEPALIVE_MILLISECONDS = 10_000  # a process whose host is cut off answers no FIN: ping it
 KEEPALIVE_TIMEOUT_MILLISECONDS = 3_000
+CONNECT_MILLISECONDS = 3_000  # how long one try may take, TLS included; gRPC calls it the minimal back-off
 # Every control process' certificate carries this name, so that one channel can accept each of them.
 SERVER_NAME = "kubernetes"
 # Reads may be sent again; a write that may have been carried out is the caller's to judge.
@@ -42,7 +43,7 @@ OPTIONS: tuple[tuple[str, str | int], ...] = (
     ("grpc.keepalive_time_ms", KEEPALIVE_MILLISECONDS),
     ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MILLISECONDS),
     ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", CONNECT_MILLISECONDS),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.service_config", _SERVICE_CONFIG),

@@ -5,6 +5,7 @@ The trailer's detail is Kubernetes' `Status`, so that nothing of an error is los
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -48,6 +49,10 @@ _CLASSES: dict[grpc.StatusCode, type[errors.ApiError]] = {
 }
 
 
+class Unreachable(errors.ServiceUnavailable):
+    """No server answered: the connection could not be made, or was lost."""
+
+
 def code_of(error: errors.ApiError) -> grpc.StatusCode:
     """Return the gRPC code that stands for an error."""
     return _CODES.get(type(error), grpc.StatusCode.INTERNAL)
@@ -78,7 +83,26 @@ def from_call(code: grpc.StatusCode, details: str | None, trailers: Iterable[Any
             for detail in wrapped.details:
                 if detail.Unpack(status):
                     return errors.from_status(status)
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return Unreachable(_plain(details or code.name))
     return _CLASSES.get(code, errors.InternalError)(details or code.name)
+
+
+_LAST = re.compile(r"last error: \w+: (?:ipv[46]:)?(?P<where>\S+): (?P<why>.+)")
+_REFUSED = re.compile(r"Failed to connect to remote host: (?:connect: )?(?P<why>.+?)(?: \(\d+\))?")
+
+
+def _plain(details: str) -> str:
+    """Return gRPC's account of a failed connection without the parts that only its developers can use."""
+    last = _LAST.search(details)
+    if last is None:
+        return details
+    why = last["why"]
+    if "CERTIFICATE_VERIFY_FAILED" in why:
+        why = "its certificate is not of the authority that we trust"
+    elif refused := _REFUSED.fullmatch(why):
+        why = refused["why"].lower()
+    return f"{last['where']}: {why}"
 
 
 def from_error(error: grpc.aio.AioRpcError) -> errors.ApiError:

@@ -8,6 +8,7 @@ from fairlead.api.codec.convert import decode_object, dumps, from_json, to_json,
 from fairlead.api.codec.errors import DecodeError, StrictDecodeError
 from fairlead.api.codec.storage import decode_stored, encode_stored, from_any, message_from_any, to_any
 from fairlead.api.codec.text import Document, documents, duplicate_fields, load_yaml_documents, loads
+from fairlead.api.codec.text import to_yaml as dump_yaml
 
 __all__ = [
     "DecodeError",
@@ -16,6 +17,7 @@ __all__ = [
     "decode_object",
     "decode_stored",
     "documents",
+    "dump_yaml",
     "dumps",
     "duplicate_fields",
     "encode_stored",

@@ -1,0 +1,140 @@
+"""A control plane's API on gRPC for clients under test: memory store, mutual TLS, a kubeconfig on disk.
+
+`with served.control_plane(folder) as plane:` runs it in a thread of its own, so that a command that brings its own
+event loop can be called in the test. The clock of the server is behind by AGE, so that ages can be compared whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import pathlib
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import click.testing
+
+from control import config as configs
+from control import init, pki
+from control.gateway import cluster, identity, listening
+from fairlead.cli import __main__ as program
+from fairlead.client import interface
+from fairlead.testing import control
+from tests.support import containers
+
+AGE_SECONDS = 52.5 * 3600
+AGE = "2d4h"
+CALL_SECONDS = 30.0
+T = TypeVar("T")
+
+
+@dataclass
+class Plane:
+    """A control plane that runs: an administrator's client on its loop, its port, its kubeconfig."""
+
+    kubeconfig: pathlib.Path
+    relay: containers.MemoryRelay
+    api: Any
+    client: interface.Client
+    port: int
+    loop: asyncio.AbstractEventLoop
+    background: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def call(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the server's loop and return what it returns."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(CALL_SECONDS)
+
+    def cli(self, *words: str, stdin: str | None = None) -> click.testing.Result:
+        """Run a command line against the control plane."""
+        runner = click.testing.CliRunner()
+        arguments = ["--kubeconfig", str(self.kubeconfig), *words]
+        return runner.invoke(program.main, arguments, input=stdin, catch_exceptions=False)
+
+    def out(self, *words: str, stdin: str | None = None) -> str:
+        """Run a command line that must succeed and return what it prints."""
+        result = self.cli(*words, stdin=stdin)
+        assert (result.exit_code, result.stderr) == (0, ""), result.output
+        return result.stdout
+
+    def revision(self) -> str:
+        """Return the store's revision: it grows by every write."""
+        _, revision = self.call(self.api.store.get("/nothing"))
+        return str(revision)
+
+
+def make_pki(folder: pathlib.Path) -> configs.Config:
+    """Make keys and certificates as `fairlead-control init` does."""
+    config = configs.Config(
+        name="control-1",
+        advertiseAddress="127.0.0.1",
+        controlPlaneAddresses=["127.0.0.1"],
+        etcdEndpoints=["https://127.0.0.1:2379"],
+        pkiDir=str(folder / "pki"),
+    )
+    init.initialise(config, init.Paths(folder / "control.yaml", folder / "admin.conf"))
+    return config
+
+
+@contextlib.contextmanager
+def control_plane(config: configs.Config, *, now: Callable[[], float] | None = None) -> Iterator[Plane]:
+    """Serve for the time of the block, with the certificates that a configuration names."""
+    relay = containers.MemoryRelay()
+    started: list[Plane] = []
+    ready, stop = threading.Event(), threading.Event()
+    failure: list[BaseException] = []
+
+    async def serve() -> None:
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        async with control.memory_api(now=now or (lambda: time.time() - AGE_SECONDS)) as api:
+            service = cluster.ClusterService(api, relay, identity.Identifier())
+            listener = await listening.serve("127.0.0.1:0", [listening.cluster(service)], _credentials(config))
+            path = config.pki / f"kubeconfig-{listener.port}"
+            path.write_text(_kubeconfig(config, listener.port))
+            plane = Plane(path, relay, api, api.as_user(*control.ADMIN), listener.port, loop)
+            started.append(plane)
+            ready.set()
+            waiting = asyncio.create_task(asyncio.to_thread(stop.wait))
+            waiting.add_done_callback(lambda _: ended.set())
+            try:
+                await ended.wait()
+            finally:
+                for task in plane.background:
+                    task.cancel()
+                await asyncio.gather(*plane.background, return_exceptions=True)
+                await listener.stop(0.1)
+
+    def run() -> None:
+        try:
+            asyncio.run(serve())
+        except BaseException as error:
+            failure.append(error)
+        finally:
+            ready.set()
+
+    thread = threading.Thread(target=run, name="control plane")
+    thread.start()
+    try:
+        ready.wait(CALL_SECONDS)
+        if started:
+            yield started[0]
+    finally:
+        stop.set()
+        thread.join(CALL_SECONDS)
+    if failure:
+        raise failure[0]
+
+
+def _credentials(config: configs.Config) -> Any:
+    pems = [(config.pki / name).read_bytes() for name in ("server.crt", "server.key", "ca.crt")]
+    return listening.credentials(*pems, require_client=True)
+
+
+def _kubeconfig(config: configs.Config, port: int) -> str:
+    authority = pki.load_authority(config.pki / "ca.crt", config.pki / "ca.key")
+    admin = (config.pki / "admin.crt", config.pki / "admin.key")
+    return init.kubeconfig(dataclasses.replace(config, grpcPort=port), authority, admin)
