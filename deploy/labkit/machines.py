@@ -79,6 +79,7 @@ def boot(lab: layout.Lab, host: layout.Host, base: Path, venv: Path) -> None:
             cwd="/",
             start_new_session=True,
         )
+    keeper.returncode = 0  # it outlives this process, which must not wait for it
     (folder / "keeper").write_text(f"{keeper.pid} {_started(keeper.pid)}\n")
 
 
