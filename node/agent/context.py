@@ -90,6 +90,8 @@ class Grant:
     devices: tuple[runtime.Device, ...] = ()
     mounts: tuple[runtime.Mount, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    # What the container is labelled with, so that the grant is known after a restart of the agent.
+    label: str = ""
 
 
 class NoneToGrant:

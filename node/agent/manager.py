@@ -14,7 +14,7 @@ from fairlead.api import quantity
 from fairlead.api.pb import agent_pb2, metrics_pb2
 from fairlead.api.pb import core_v1_pb2 as corev1
 from node import clock as clocks
-from node.agent import assignments, context, interface, observer, podstreams, usage, worker
+from node.agent import assignments, context, gpus, interface, observer, podstreams, usage, worker
 from node.network import interface as network
 from node.pods import folders, model
 from node.runtime import interface as runtime
@@ -27,7 +27,7 @@ _SOURCES = frozenset(("config_map", "secret", "token"))
 
 
 class PodManager(podstreams.Streams):
-    """Carries out `interface.Pods`. `folder` and `devices` are replaced on hollow nodes and nodes with GPUs."""
+    """Carries out `interface.Pods`. Hollow nodes replace `folder`; `gpus_` are indexes, by default the host's."""
 
     def __init__(
         self,
@@ -38,11 +38,12 @@ class PodManager(podstreams.Streams):
         *,
         clock: clocks.Clock | None = None,
         folder: Callable[[str, str], context.Folder] = folders.PodFolder,
-        devices: context.Devices | None = None,
+        gpus_: Sequence[int] | None = None,
     ) -> None:
         self._clock = clock or clocks.SystemClock()
         self._given = assignments.Assignments(self._clock, sink.token_needed)
         self._observer = observer.Observer(runtime_, self._clock, self._container_changed, sink.fault)
+        indexes = range(gpus.count_nodes()) if gpus_ is None else gpus_
         self._parts = context.Parts(
             node=node,
             runtime_=runtime_,
@@ -52,7 +53,7 @@ class PodManager(podstreams.Streams):
             sources=self._given,
             containers=self._observer,
             folder=folder,
-            devices=devices,
+            devices=gpus.Gpus(indexes, self._observer.all, cdi=bool(indexes) and gpus.has_cdi()),
         )
         self._workers: dict[str, worker.Worker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -138,6 +139,9 @@ class PodManager(podstreams.Streams):
         known = self._workers.get(uid)
         if known is not None:
             known.changed()
+        elif self._complete and uid not in self._given.pods:
+            # A call that was given up came through after all.
+            self._align()
 
     def _align(self) -> None:
         """Have a worker for every pod that is desired, and for what is left of those that are not."""

@@ -124,6 +124,7 @@ async def _spec(parts: context.Parts, wanted: Start, image: runtime.Image) -> ru
             env=env | dict(grant.env),
             mounts=[*mounts, *grant.mounts],
             devices=grant.devices,
+            devices_label=grant.label,
             node_memory=parts.allocatable["memory"].value() if "memory" in parts.allocatable else 0,
         )
     except (environment.BadEnvironment, containers.BadContainer, context.NoDevices, folders.FolderFault) as error:

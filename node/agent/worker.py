@@ -74,16 +74,18 @@ class Worker:
         """Take a newer desired state."""
         sooner = model.grace_seconds(pod) < model.grace_seconds(self._pod)
         self._pod = pod
+        self._status = status.with_conditions_of(self._status, pod.status)
         if sooner:
             # What stops with the longer grace is stopped anew with the shorter.
-            for key, task in self._steps.items():
-                if key.startswith(Step.STOP.value):
-                    task.cancel()
+            self._cancel(Step.STOP)
+        if model.deleting(pod):
+            self._cancel(Step.START)
         self._wake.set()
 
     def remove(self) -> None:
         """Take the pod down: it is not desired any more."""
         self._orphan = True
+        self._cancel(Step.START)
         self._wake.set()
 
     def changed(self) -> None:
@@ -116,6 +118,11 @@ class Worker:
                     self._steps[action.key] = group.create_task(self._step(action), name=action.key)
                 await self._rest(plan.wake_at)
         self._parts.devices.release(self._pod.metadata.uid)
+
+    def _cancel(self, step: Step) -> None:
+        for key, task in self._steps.items():
+            if key.startswith(step.value):
+                task.cancel()
 
     def _look(self, probing: prober.Prober) -> model.Plan:
         """Observe, decide, publish the status."""

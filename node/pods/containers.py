@@ -36,6 +36,7 @@ def spec(
     env: Mapping[str, str],
     mounts: Sequence[runtime.Mount],
     devices: Sequence[runtime.Device] = (),
+    devices_label: str = "",
     node_memory: int = 0,
 ) -> runtime.ContainerSpec:
     """Return what the runtime is asked to create for a START action."""
@@ -55,6 +56,8 @@ def spec(
         model.GRACE_LABEL: f"{model.grace_seconds(pod):g}",
         model.IMAGE_LABEL: image.digests[0] if image.digests else f"sha256:{image.id}",
     }
+    if devices_label:
+        labels[model.DEVICES_LABEL] = devices_label
     return runtime.ContainerSpec(
         name=container_name(pod, container.name, action.attempt),
         image=image.id,

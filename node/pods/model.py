@@ -19,6 +19,8 @@ from node.runtime import interface as runtime
 BACKOFF_LABEL = "fairlead.dev/backoff"
 # The image as a pod's status names it: by digest, where the registry gave one.
 IMAGE_LABEL = "fairlead.dev/image"
+# The devices that were granted to the container.
+DEVICES_LABEL = "fairlead.dev/devices"
 # The grace of the pod, kept with the container: an orphan's pod is not known any more.
 GRACE_LABEL = "fairlead.dev/grace"
 

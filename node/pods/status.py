@@ -44,6 +44,18 @@ def compute(observed: Observed, plan: Plan, previous: corev1.PodStatus, scheme: 
     return status
 
 
+def with_conditions_of(own: corev1.PodStatus, others: corev1.PodStatus) -> corev1.PodStatus:
+    """Return the node's status with the conditions that others set (readiness gates, disruption) as they are now."""
+    foreign = [one for one in others.conditions if one.type not in _OURS]
+    if foreign == [one for one in own.conditions if one.type not in _OURS]:
+        return own
+    merged = corev1.PodStatus()
+    merged.CopyFrom(own)
+    del merged.conditions[:]
+    merged.conditions.extend([*(one for one in own.conditions if one.type in _OURS), *foreign])
+    return merged
+
+
 def qos_class(pod: corev1.Pod) -> str:
     """Return Guaranteed, Burstable or BestEffort, as Kubernetes classes the pod's requests and limits."""
     guaranteed, any_given = True, False

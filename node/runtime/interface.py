@@ -77,7 +77,7 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device node of the host that the container may use."""
+    """A device node of the host that the container may use, or the name of one in CDI (`nvidia.com/gpu=0`)."""
 
     path: str
     target: str = ""

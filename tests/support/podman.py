@@ -135,4 +135,6 @@ def _remove_cgroups(root: pathlib.Path) -> None:
                 base.rmdir()
     for parent in pathlib.Path("/sys/fs/cgroup").glob("*/libpod_parent"):
         with contextlib.suppress(OSError):
+            (parent / "conmon").rmdir()
+        with contextlib.suppress(OSError):
             parent.rmdir()

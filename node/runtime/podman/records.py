@@ -9,6 +9,8 @@ from typing import Any
 
 from node.runtime import interface
 
+# The exit status of a container whose end nobody saw, as CRI's runtimes report it.
+LOST_EXIT_CODE = 255
 _FRACTION = re.compile(r"\.(\d+)")
 # What libpod's statuses mean to us; one that is being cleaned up has ended already.
 _STATES: Mapping[str, interface.ContainerState] = {
@@ -35,18 +37,23 @@ def container(body: Mapping[str, Any]) -> interface.Container:
     state = body["State"]
     started = seconds(state["StartedAt"])
     finished = seconds(state["FinishedAt"])
+    found = _STATES.get(state["Status"], "exited")
+    exit_code = state["ExitCode"]
+    if found == "created" and started and not state["Pid"]:
+        # It ran when the machine went down: libpod forgets that, all but the time.
+        found, exit_code, finished = "exited", LOST_EXIT_CODE, max(started, finished)
     return interface.Container(
         id=body["Id"],
         name=body["Name"],
         image=body["ImageName"],
         image_id=body["Image"],
         labels=body["Config"].get("Labels") or {},
-        state=_STATES.get(state["Status"], "exited"),
+        state=found,
         created_at=seconds(body["Created"]),
         started_at=started,
         # libpod notes the start after the fact: of a short process sometimes after its end.
         finished_at=max(started, finished) if finished else 0.0,
-        exit_code=state["ExitCode"],
+        exit_code=exit_code,
         oom_killed=state["OOMKilled"],
         pid=state["Pid"],
         error=state["Error"],

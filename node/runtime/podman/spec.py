@@ -39,7 +39,7 @@ def libpod(spec: ContainerSpec) -> dict[str, Any]:
     if spec.mounts:
         body["mounts"] = [_mount(mount) for mount in spec.mounts]
     if spec.devices:
-        body["devices"] = [{"path": f"{one.path}:{one.target or one.path}:rwm"} for one in spec.devices]
+        body["devices"] = [{"path": _device(one)} for one in spec.devices]
     if spec.stdin:
         body["stdin"] = True
     if spec.tty:
@@ -62,6 +62,12 @@ def _namespace(source: str, own: str = "private") -> dict[str, str]:
 def _mount(mount: interface.Mount) -> dict[str, Any]:
     options = ["rbind", "ro" if mount.read_only else "rw", mount.propagation]
     return {"type": "bind", "source": mount.source, "destination": mount.target, "options": options}
+
+
+def _device(device: interface.Device) -> str:
+    if not device.path.startswith("/"):
+        return device.path
+    return f"{device.path}:{device.target or device.path}:rwm"
 
 
 def _limits(resources: interface.Resources) -> dict[str, Any]:

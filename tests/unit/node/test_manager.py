@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from fairlead.api.pb import agent_pb2
@@ -312,3 +313,54 @@ async def test_a_tokens_volume_waits_for_its_token() -> None:
         node.manager.apply([agent_pb2.Change(token=token)], complete=False)
         await node.phase("Running")
         assert node.manager.waiting_tokens() == []
+
+
+async def test_a_pod_that_is_deleted_while_it_starts_goes_at_once() -> None:
+    """A pull that hangs is given up."""
+
+    class Hanging(memory_runtime.MemoryRuntime):
+        async def pull(self, reference: str, credentials: runtime.Credentials | None = None) -> runtime.Image:
+            self.pulls.append(reference)
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    clock = clocks.FakeClock()
+    node = pods.Node(Hanging(clock), clock=clock)
+    async with pods.running_node(node):
+        pod = pods.pod()
+        node.assign(pod)
+        await pods.wait_until(lambda: "" if _runtime(node).pulls else "no pull")
+        node.assign(pods.deleted(pod), complete=False)
+        await node.gone()
+
+
+async def test_a_container_that_appears_late_is_removed() -> None:
+    """Its pod was deleted while the runtime was slow to create it."""
+    async with pods.running_node() as node:
+        node.assign()
+        await node.manager.running()
+        await node.runtime.pull(pods.IMAGE)
+        labels = {runtime.UID_LABEL: "gone", runtime.NAME_LABEL: "web", runtime.CONTAINER_LABEL: "main"}
+        await node.runtime.create(runtime.ContainerSpec("late", pods.IMAGE, labels))
+        await node.gone("gone")
+        assert await node.runtime.containers() == []
+
+
+async def test_conditions_of_others_are_kept_and_gate_readiness() -> None:
+    """A readiness gate that a controller sets through the API."""
+    async with pods.running_node() as node:
+        pod = pods.pod()
+        pod.spec.readinessGates.add(conditionType="example.com/routed")
+        node.assign(pod)
+        status = await node.phase("Running")
+        ready = next(one for one in status.conditions if one.type == "Ready")
+        want = 'corresponding condition of pod readiness gate "example.com/routed" does not exist.'
+        assert (ready.status, ready.reason, ready.message) == ("False", "ReadinessGatesNotReady", want)
+        routed = corev1.Pod()
+        routed.CopyFrom(pod)
+        routed.status.conditions.add(type="example.com/routed", status="True")
+        node.assign(routed, complete=False)
+        status = await node.until(
+            "ready", lambda status: any(one.type == "Ready" and one.status == "True" for one in status.conditions)
+        )
+        assert [one.type for one in status.conditions][-1] == "example.com/routed"

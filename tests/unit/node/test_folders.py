@@ -1,0 +1,146 @@
+"""Volumes: what they hold, and how their files are replaced."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import pytest
+
+from fairlead.api.pb import agent_pb2
+from fairlead.api.pb import core_v1_pb2 as corev1
+from node import clock as clocks
+from node.agent import assignments
+from node.pods import fields, folders, sources, volumes
+from tests.support import pods
+
+
+def _given() -> assignments.Assignments:
+    made = assignments.Assignments(clocks.FakeClock(), lambda question: None)
+    settings = corev1.ConfigMap(data={"a": "1", "b": "2"}, binaryData={"c": b"\x00"})
+    settings.metadata.name, settings.metadata.namespace = "settings", "default"
+    made.take([agent_pb2.Change(config_map=settings)])
+    return made
+
+
+def _made(pod: corev1.Pod) -> list[volumes.Volume]:
+    return volumes.volumes(fields.PodFacts(pod, ("10.128.3.2",)), _given())
+
+
+def test_a_config_map_volume_has_a_file_for_each_key() -> None:
+    """With the volume's mode."""
+    pod = pods.pod()
+    source = pod.spec.volumes.add(name="v").volumeSource.configMap
+    source.localObjectReference.name, source.defaultMode = "settings", 0o400
+    [volume] = _made(pod)
+    assert volume == volumes.FilesVolume(
+        "v", {name: volumes.File(data, 0o400) for name, data in (("a", b"1"), ("b", b"2"), ("c", b"\x00"))}
+    )
+
+
+def test_items_choose_and_name() -> None:
+    """Only those keys, at those paths, with those modes."""
+    pod = pods.pod()
+    source = pod.spec.volumes.add(name="v").volumeSource.configMap
+    source.localObjectReference.name = "settings"
+    source.items.add(key="a", path="deep/er", mode=0o600)
+    assert _made(pod) == [volumes.FilesVolume("v", {"deep/er": volumes.File(b"1", 0o600)})]
+    source.items.add(key="z", path="z")
+    with pytest.raises(sources.Missing, match='volume "v" : references non-existent configmap key: z'):
+        _made(pod)
+
+
+def test_a_missing_secret_is_said_unless_optional() -> None:
+    """FailedMount's words."""
+    pod = pods.pod()
+    source = pod.spec.volumes.add(name="v").volumeSource.secret
+    source.secretName = "keys"
+    with pytest.raises(sources.Missing, match='MountVolume.SetUp failed for volume "v" : secret "keys" not found'):
+        _made(pod)
+    source.optional = True
+    assert _made(pod) == [volumes.FilesVolume("v", {}, memory=True)]
+
+
+def test_the_downward_api_as_files() -> None:
+    """Labels as lines."""
+    pod = pods.pod()
+    pod.metadata.labels["app"] = "web"
+    items = pod.spec.volumes.add(name="v").volumeSource.downwardAPI.items
+    items.add(path="labels").fieldRef.fieldPath = "metadata.labels"
+    assert _made(pod) == [volumes.FilesVolume("v", {"labels": volumes.File(b'app="web"', 0o644)}, memory=True)]
+
+
+def test_a_kind_that_is_not_known_is_said() -> None:
+    """Instead of an empty folder."""
+    pod = pods.pod()
+    pod.spec.volumes.add(name="v").volumeSource.nfs.server = "x"
+    with pytest.raises(volumes.UnsupportedVolume, match='volume "v": this node does not support volumes of type nfs'):
+        _made(pod)
+
+
+def _file(text: str) -> volumes.File:
+    return volumes.File(text.encode(), 0o644)
+
+
+def test_files_are_replaced_at_once(tmp_path: pathlib.Path) -> None:
+    """A reader that has the folder open sees all of the old or all of the new; what is gone is gone."""
+    folders.replace_files(tmp_path, {"a": _file("1"), "sub/b": _file("2")}, None)
+    old = os.readlink(tmp_path / "..data")
+    assert (tmp_path / "a").read_text() == "1"
+    assert (tmp_path / "sub" / "b").read_text() == "2"
+    assert folders.replace_files(tmp_path, {"a": _file("3")}, None)
+    assert (tmp_path / "a").read_text() == "3"
+    assert not (tmp_path / "sub").is_symlink()
+    assert not (tmp_path / old).exists()
+    assert sorted(one for one in os.listdir(tmp_path) if not one.startswith("..")) == ["a"]
+
+
+def test_what_is_the_same_is_not_written(tmp_path: pathlib.Path) -> None:
+    """So that nobody who watches the folder is woken."""
+    folders.replace_files(tmp_path, {"a": _file("1")}, None)
+    before = os.readlink(tmp_path / "..data")
+    assert not folders.replace_files(tmp_path, {"a": _file("1")}, None)
+    assert os.readlink(tmp_path / "..data") == before
+
+
+def test_a_path_may_not_leave_the_volume(tmp_path: pathlib.Path) -> None:
+    """Neither a file's nor a sub-path."""
+    with pytest.raises(folders.FolderFault, match=r"invalid path: \.\./a"):
+        folders.replace_files(tmp_path, {"../a": _file("1")}, None)
+    folder = folders.PodFolder(str(tmp_path), "uid")
+    container = pods.container()
+    container.volumeMounts.add(name="v", mountPath="/v", subPath="../../etc")
+    with pytest.raises(folders.FolderFault, match="must be a relative path inside the volume"):
+        folder.mounts(container, [volumes.EmptyVolume("v")], {})
+
+
+def test_a_link_may_not_leave_the_volume(tmp_path: pathlib.Path) -> None:
+    """A container that may write could otherwise mount the node's files into its next start."""
+    folder = folders.PodFolder(str(tmp_path), "uid")
+    inside = folder.path / "volumes" / "v"
+    inside.mkdir(parents=True)
+    (inside / "escape").symlink_to("/etc")
+    container = pods.container()
+    container.volumeMounts.add(name="v", mountPath="/v", subPath="escape")
+    with pytest.raises(folders.FolderFault, match="leaves the volume"):
+        folder.mounts(container, [volumes.EmptyVolume("v")], {})
+
+
+def test_mounts(tmp_path: pathlib.Path) -> None:
+    """Files are read-only whatever the spec says; sub-paths may use variables."""
+    folder = folders.PodFolder(str(tmp_path), "uid")
+    container = pods.container()
+    container.volumeMounts.add(name="files", mountPath="/files")
+    container.volumeMounts.add(name="work", mountPath="/work", subPathExpr="$(NAME)")
+    container.volumeMounts.add(name="host", mountPath="/host", mountPropagation="HostToContainer", readOnly=True)
+    made = [volumes.FilesVolume("files", {}), volumes.EmptyVolume("work"), volumes.HostVolume("host", "/srv")]
+    got = [
+        (one.source, one.target, one.read_only, one.propagation)
+        for one in folder.mounts(container, made, {"NAME": "x"})
+    ]
+    base = f"{folder.path}/volumes"
+    assert got == [
+        (f"{base}/files", "/files", True, "rprivate"),
+        (f"{base}/work/x", "/work", False, "rprivate"),
+        ("/srv", "/host", True, "rslave"),
+    ]
