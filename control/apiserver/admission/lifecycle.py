@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 from control.apiserver.admission import plugin
 from control.store import cache as caches
 from fairlead.api import errors, scheme
 from fairlead.api.pb import core_v1_pb2 as corev1
 
+LOOK_AGAIN_SECONDS = 30.0  # as Kubernetes; a cache that lags more serves nothing anyway
 IMMORTAL = frozenset({"default", "kube-system", "kube-public"})
 
 
@@ -16,19 +19,19 @@ class NamespaceLifecycle(plugin.Plugin):
     def __init__(self, cache: caches.Cache) -> None:
         self._cache = cache
         self._kind = scheme.DEFAULT.of(corev1.Namespace)
+        self._deleted: dict[str, float] = {}
 
     async def validate(self, request: plugin.Request) -> None:
         """Refuse by the namespace's state; the cache is asked, and etcd before a refusal for what is missing."""
         kind = request.kind
         if kind is self._kind:
-            if request.operation == "DELETE" and request.name in IMMORTAL:
-                why = "this namespace may not be deleted"
-                raise errors.forbidden(kind.group, kind.resource, request.name, why)
+            if request.operation == "DELETE":
+                self._note_deletion(request)
             return
         if request.operation != "CREATE" or not kind.namespaced:
             return
         found = self._cache.get(self._kind, "", request.namespace)
-        if found is None:
+        if found is None or self._deleted.get(request.namespace, 0.0) > time.monotonic():
             await self._cache.fresh()
             found = self._cache.get(self._kind, "", request.namespace)
         if found is None:
@@ -42,3 +45,12 @@ class NamespaceLifecycle(plugin.Plugin):
                 "NamespaceTerminating", f"namespace {request.namespace} is being terminated", "metadata.namespace"
             )
             raise errors.Forbidden(error.message, group=error.group, kind=error.kind, name=error.name, causes=[cause])
+
+    def _note_deletion(self, request: plugin.Request) -> None:
+        """Remember a namespace that this process deletes: for a while its cache may not show it yet."""
+        if request.name in IMMORTAL:
+            why = "this namespace may not be deleted"
+            raise errors.forbidden(request.kind.group, request.kind.resource, request.name, why)
+        now = time.monotonic()
+        self._deleted = {name: until for name, until in self._deleted.items() if until > now}
+        self._deleted[request.name] = now + LOOK_AGAIN_SECONDS
