@@ -26,7 +26,7 @@ class Table:
         self._namespaces = namespaces
         heads = [known[index].name.upper() for index in self._shown]
         self._heads = ["NAMESPACE", *heads] if namespaces else heads
-        self._widths = [len(head) for head in self._heads]
+        self._widths = [len(head) if headers else 0 for head in self._heads]
         self.headers = headers
 
     def write(self, objects: Sequence[Message], prefix: str = "") -> None:

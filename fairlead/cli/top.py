@@ -6,14 +6,10 @@ import json
 from collections.abc import Sequence
 
 import click
-import rich.console
-import rich.table
-import rich.text
 from google.protobuf import json_format
 
-from fairlead.api import errors
 from fairlead.api.pb import metrics_pb2
-from fairlead.cli import session
+from fairlead.cli import printing, session
 
 BAR_WIDTH = 12
 MIB = 1024 * 1024
@@ -25,33 +21,28 @@ def bar(fraction: float, width: int = BAR_WIDTH) -> str:
     return "█" * full + "░" * (width - full) + f" {fraction * 100:3.0f}%"
 
 
-def node_row(node: metrics_pb2.NodeMetrics) -> Sequence[str]:
-    """Return name, CPU, its bar, memory, its bar, and the GPUs of a node."""
+def node_rows(node: metrics_pb2.NodeMetrics) -> list[Sequence[str]]:
+    """Return name, CPU, its bar, memory and its bar, then a GPU; each further GPU has a line of its own."""
     cpu = node.cpu.used_cores / node.cpu.cores if node.cpu.cores else 0.0
     memory = node.memory.working_set / node.memory.total if node.memory.total else 0.0
-    gpus = [
-        f"{gpu.name} {bar(gpu.utilisation / 100)} {gpu.memory_used // MIB}/{gpu.memory_total // MIB}Mi"
-        f" {gpu.temperature}°C {gpu.power:.0f}W"
-        for gpu in node.gpus
-    ]
-    return (
+    first = (
         node.node,
         f"{node.cpu.used_cores * 1000:.0f}m",
         bar(cpu),
         f"{node.memory.working_set // MIB}Mi",
         bar(memory),
-        "\n".join(gpus) or f"none ({node.gpu_message})",
     )
+    gpus = [
+        f"{gpu.name} {bar(gpu.utilisation / 100)} {gpu.memory_used // MIB}/{gpu.memory_total // MIB}Mi"
+        f" {gpu.temperature}°C {gpu.power:.0f}W"
+        for gpu in node.gpus
+    ] or [f"none ({node.gpu_message})" if node.gpu_message else "none"]
+    return [(*first, gpus[0]), *(("",) * len(first) + (gpu,) for gpu in gpus[1:])]
 
 
 def _print(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = rich.table.Table(box=None, pad_edge=False, header_style="")
-    for header in headers:
-        table.add_column(header, no_wrap=header != "GPU")
-    for row in rows:
-        table.add_row(*(rich.text.Text(cell) for cell in row))
-    console = rich.console.Console()
-    console.print(table) if console.is_terminal else rich.console.Console(width=200).print(table)
+    for line in printing.aligned([headers, *rows]):
+        click.echo(line)
 
 
 @click.group()
@@ -68,11 +59,14 @@ async def nodes(cli: session.Session, name: str, output: str) -> None:
     answer = await cli.client.top()
     found = [node for node in answer.nodes if not name or node.node == name]
     if not found:
-        raise errors.NotFound(f'no metrics of node "{name}"' if name else "no node has reported metrics yet")
+        raise session.Failure(
+            f'error: no metrics of node "{name}"' if name else "error: no node has reported metrics yet"
+        )
     if output == "json":
         click.echo(json.dumps([_plain(node) for node in found], indent=2))
         return
-    _print(("NAME", "CPU(cores)", "CPU%", "MEMORY(bytes)", "MEMORY%", "GPU"), [node_row(node) for node in found])
+    headers = ("NAME", "CPU(cores)", "CPU%", "MEMORY(bytes)", "MEMORY%", "GPU")
+    _print(headers, [row for node in found for row in node_rows(node)])
 
 
 @top.command()
@@ -82,20 +76,29 @@ async def nodes(cli: session.Session, name: str, output: str) -> None:
 async def pods(cli: session.Session, name: str, all_namespaces: bool) -> None:
     """CPU and memory of pods."""
     answer = await cli.client.top(pods=True, namespace="" if all_namespaces else cli.namespace)
-    rows = []
-    for node in answer.nodes:
-        for pod in node.pods:
-            if name and pod.name != name:
-                continue
-            cpu = sum(container.used_cores for container in pod.containers)
-            memory = sum(container.working_set for container in pod.containers)
-            share = bar(cpu / node.cpu.cores if node.cpu.cores else 0.0)
-            cells = (pod.name, f"{cpu * 1000:.0f}m", share, f"{memory // MIB}Mi")
-            rows.append((pod.namespace, *cells) if all_namespaces else cells)
-    if not rows:
-        raise errors.NotFound(f'no metrics of pod "{name}"' if name else "no metrics of pods in this namespace")
-    headers = ("NAME", "CPU(cores)", "CPU of node", "MEMORY(bytes)")
-    _print(("NAMESPACE", *headers) if all_namespaces else headers, sorted(rows))
+    found = [(node, pod) for node in answer.nodes for pod in node.pods if name in ("", pod.name)]
+    if not found:
+        where = "any namespace" if all_namespaces else f"namespace {cli.namespace}"
+        raise session.Failure(
+            f'error: no metrics of pod "{name}"' if name else f"error: no metrics of pods in {where}"
+        )
+    rows = [(pod.namespace, *pod_row(node, pod)) for node, pod in found]
+    headers = ("NAMESPACE", "NAME", "CPU(cores)", "CPU of node", "MEMORY(bytes)", "MEMORY of node")
+    first = 0 if all_namespaces else 1
+    _print(headers[first:], [row[first:] for row in sorted(rows)])
+
+
+def pod_row(node: metrics_pb2.NodeMetrics, pod: metrics_pb2.PodMetrics) -> Sequence[str]:
+    """Return name, CPU and memory of a pod, each with its share of the node's."""
+    cpu = sum(container.used_cores for container in pod.containers)
+    memory = sum(container.working_set for container in pod.containers)
+    return (
+        pod.name,
+        f"{cpu * 1000:.0f}m",
+        bar(cpu / node.cpu.cores if node.cpu.cores else 0.0),
+        f"{memory // MIB}Mi",
+        bar(memory / node.memory.total if node.memory.total else 0.0),
+    )
 
 
 def _plain(node: metrics_pb2.NodeMetrics) -> dict[str, object]:

@@ -10,6 +10,10 @@ import asyncio
 import contextlib
 import dataclasses
 import pathlib
+import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -30,6 +34,31 @@ AGE_SECONDS = 52.5 * 3600
 AGE = "2d4h"
 CALL_SECONDS = 30.0
 T = TypeVar("T")
+
+
+@dataclass
+class Running:
+    """A command that runs."""
+
+    process: subprocess.Popen[str]
+
+    def line(self) -> str:
+        """Wait for the next line of its output; empty once it has ended."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().rstrip("\n")
+
+    def end(self, stdin: str | None = None) -> tuple[int, str, str]:
+        """Wait for its end; returns the exit code, what it still printed, and its errors."""
+        try:
+            out, errors = self.process.communicate(stdin, timeout=CALL_SECONDS)
+        finally:
+            self.process.kill()
+        return self.process.returncode, out, errors
+
+    def interrupt(self) -> tuple[int, str, str]:
+        """Press Ctrl-C and wait for the end."""
+        self.process.send_signal(signal.SIGINT)
+        return self.end()
 
 
 @dataclass
@@ -59,6 +88,12 @@ class Plane:
         result = self.cli(*words, stdin=stdin)
         assert (result.exit_code, result.stderr) == (0, ""), result.output
         return result.stdout
+
+    def start(self, *words: str) -> Running:
+        """Start a command line as a process of its own, for those that go on until something happens."""
+        arguments = [sys.executable, "-m", "fairlead.cli", "--kubeconfig", str(self.kubeconfig), *words]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return Running(subprocess.Popen(arguments, text=True, **pipes))  # type: ignore[call-overload]
 
     def revision(self) -> str:
         """Return the store's revision: it grows by every write."""
@@ -127,6 +162,13 @@ def control_plane(config: configs.Config, *, now: Callable[[], float] | None = N
         thread.join(CALL_SECONDS)
     if failure:
         raise failure[0]
+
+
+@contextlib.contextmanager
+def silent_host() -> Iterator[int]:
+    """Take connections on a port and say nothing, as a frozen process does; yields the port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield int(listener.getsockname()[1])
 
 
 def _credentials(config: configs.Config) -> Any:

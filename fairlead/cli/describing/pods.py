@@ -50,59 +50,60 @@ def pod(obj: corev1.Pod) -> Lines:
     yield from listed("Tolerations", [toleration(each) for each in obj.spec.tolerations])
 
 
-def container(obj: corev1.Container, status: corev1.ContainerStatus | None) -> Lines:
-    """Yield the lines of a container, indented once; with its status where it has one."""
-    yield f"{INDENT}{obj.name}:"
+def container(obj: corev1.Container, status: corev1.ContainerStatus | None, depth: int = 1) -> Lines:
+    """Yield the lines of a container; with its status where it has one."""
+    inner = depth + 1
+    yield f"{INDENT * depth}{obj.name}:"
     if status:
-        yield line("Container ID", status.containerID or NONE, 2)
-    yield line("Image", obj.image, 2)
+        yield line("Container ID", status.containerID or NONE, inner)
+    yield line("Image", obj.image, inner)
     if status:
-        yield line("Image ID", status.imageID or NONE, 2)
+        yield line("Image ID", status.imageID or NONE, inner)
     ports = ", ".join(f"{port.containerPort}/{port.protocol or 'TCP'}" for port in obj.ports)
-    yield line("Ports", ports or NONE, 2)
+    yield line("Ports", ports or NONE, inner)
     for label, words in (("Command", obj.command), ("Args", obj.args)):
         if words:
-            yield f"{INDENT * 2}{label}:"
-            yield from (f"{INDENT * 3}{word}" for word in words)
+            yield f"{INDENT * inner}{label}:"
+            yield from (f"{INDENT * (inner + 1)}{word}" for word in words)
     if status:
-        yield from _state("State", status.state)
-        yield from _state("Last State", status.lastState)
-        yield line("Ready", status.ready, 2)
-        yield line("Restart Count", status.restartCount, 2)
-    yield from resources("Limits", obj.resources.limits, 2)
-    yield from resources("Requests", obj.resources.requests, 2)
-    yield from _probes(obj)
-    yield f"{INDENT * 2}Environment:" if obj.env or obj.envFrom else line("Environment", NONE, 2)
+        yield from _state("State", status.state, inner)
+        yield from _state("Last State", status.lastState, inner)
+        yield line("Ready", status.ready, inner)
+        yield line("Restart Count", status.restartCount, inner)
+    yield from resources("Limits", obj.resources.limits, inner)
+    yield from resources("Requests", obj.resources.requests, inner)
+    yield from _probes(obj, inner)
+    yield f"{INDENT * inner}Environment:" if obj.env or obj.envFrom else line("Environment", NONE, inner)
     for source in obj.envFrom:
         from_map = source.HasField("configMapRef")
         reference = (source.configMapRef if from_map else source.secretRef).localObjectReference
-        yield f"{INDENT * 3}all of {'ConfigMap' if from_map else 'Secret'} {reference.name}"
+        yield f"{INDENT * (inner + 1)}all of {'ConfigMap' if from_map else 'Secret'} {reference.name}"
     for variable in obj.env:
-        yield line(variable.name, variable.value or _source(variable.valueFrom), 3)
-    yield f"{INDENT * 2}Mounts:" if obj.volumeMounts else line("Mounts", NONE, 2)
+        yield line(variable.name, variable.value or _source(variable.valueFrom), inner + 1)
+    yield f"{INDENT * inner}Mounts:" if obj.volumeMounts else line("Mounts", NONE, inner)
     for mount in obj.volumeMounts:
-        yield f"{INDENT * 3}{mount.mountPath} from {mount.name} ({'ro' if mount.readOnly else 'rw'})"
+        yield f"{INDENT * (inner + 1)}{mount.mountPath} from {mount.name} ({'ro' if mount.readOnly else 'rw'})"
 
 
-def _state(label: str, state: corev1.ContainerState) -> Lines:
+def _state(label: str, state: corev1.ContainerState, inner: int) -> Lines:
     kind = next((name for name in ("running", "waiting", "terminated") if state.HasField(name)), "")
     if not kind:
         return
     found = getattr(state, kind)
-    yield line(label, kind.capitalize(), 2)
+    yield line(label, kind.capitalize(), inner)
     if kind == "running":
-        yield line("Started", time_text(found.startedAt), 3)
+        yield line("Started", time_text(found.startedAt), inner + 1)
         return
-    yield line("Reason", found.reason or NONE, 3)
+    yield line("Reason", found.reason or NONE, inner + 1)
     if found.message:
-        yield line("Message", found.message.strip(), 3)
+        yield line("Message", found.message.strip(), inner + 1)
     if kind == "terminated":
-        yield line("Exit Code", found.exitCode, 3)
-        yield line("Started", time_text(found.startedAt), 3)
-        yield line("Finished", time_text(found.finishedAt), 3)
+        yield line("Exit Code", found.exitCode, inner + 1)
+        yield line("Started", time_text(found.startedAt), inner + 1)
+        yield line("Finished", time_text(found.finishedAt), inner + 1)
 
 
-def _probes(obj: corev1.Container) -> Lines:
+def _probes(obj: corev1.Container, inner: int) -> Lines:
     for label, name in (("Liveness", "livenessProbe"), ("Readiness", "readinessProbe"), ("Startup", "startupProbe")):
         if not obj.HasField(name):
             continue
@@ -111,7 +112,7 @@ def _probes(obj: corev1.Container) -> Lines:
             f"delay={probe.initialDelaySeconds}s timeout={probe.timeoutSeconds}s period={probe.periodSeconds}s "
             f"#success={probe.successThreshold} #failure={probe.failureThreshold}"
         )
-        yield line(label, f"{_handler(codec.to_json(probe))} {timing}", 2)
+        yield line(label, f"{_handler(codec.to_json(probe))} {timing}", inner)
 
 
 def _handler(probe: Any) -> str:
@@ -139,12 +140,12 @@ def _source(source: corev1.EnvVarSource) -> str:
     return source.resourceFieldRef.resource
 
 
-def volumes(spec: corev1.PodSpec) -> Lines:
+def volumes(spec: corev1.PodSpec, depth: int = 0) -> Lines:
     """Yield the volumes of a pod."""
-    yield "Volumes:" if spec.volumes else line("Volumes", NONE)
+    yield f"{INDENT * depth}Volumes:" if spec.volumes else line("Volumes", NONE, depth)
     for volume in spec.volumes:
-        yield f"{INDENT}{volume.name}:"
-        yield from fields(codec.to_json(volume.volumeSource), 2)
+        yield f"{INDENT * (depth + 1)}{volume.name}:"
+        yield from fields(codec.to_json(volume.volumeSource), depth + 2)
 
 
 def toleration(obj: corev1.Toleration) -> str:

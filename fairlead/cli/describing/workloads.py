@@ -63,8 +63,8 @@ def template(obj: corev1.PodTemplateSpec) -> Lines:
         if containers:
             yield f"{INDENT}{label}:"
         for each in containers:
-            yield from (INDENT + text for text in pods.container(each, None))
-    yield from (INDENT + text for text in pods.volumes(obj.spec))
+            yield from pods.container(each, None, 2)
+    yield from pods.volumes(obj.spec, 1)
 
 
 def service(obj: corev1.Service, slices: Sequence[discoveryv1.EndpointSlice]) -> Lines:
