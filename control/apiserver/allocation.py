@@ -8,10 +8,9 @@ along. Within a process writes of Services take turns, so that they do not refus
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
 
 from control.apiserver import bitmaps, field, hooks
 from control.store import interface
@@ -95,10 +94,23 @@ class ServiceAllocation(hooks.Hooks):
         self.addresses = Pool(ADDRESSES_KEY, addresses, store)
         self.ports = Pool(PORTS_KEY, ports, store)
         self._turn = asyncio.Lock()
+        self._failures = 0
 
-    def turn(self) -> AbstractAsyncContextManager[Any]:
-        """Let one write of a Service after the other through."""
-        return self._turn
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Let one write of a Service after the other through.
+
+        Where etcd does not answer one, those that waited meanwhile fail at once, not each after its own wait.
+        """
+        failures = self._failures
+        async with self._turn:
+            if self._failures != failures:
+                raise errors.ServiceUnavailable("etcd does not answer")
+            try:
+                yield
+            except (errors.ServiceUnavailable, errors.Timeout):
+                self._failures += 1
+                raise
 
     async def before_write(
         self, obj: corev1.Service, old: corev1.Service | None, companions: hooks.Companions

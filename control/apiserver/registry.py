@@ -115,7 +115,9 @@ class Registry(reading.Reader):
     async def _dry_created(self, obj: Any) -> Entry:
         async with self._hooks.turn():
             await self._hooks.before_write(obj, None, hooking.Companions())
-        return Entry(self.kind.key(obj.metadata.namespace, obj.metadata.name), self.kind, obj, 0)
+        entry = Entry(self.kind.key(obj.metadata.namespace, obj.metadata.name), self.kind, obj, 0)
+        obj.metadata.resourceVersion = ""
+        return entry
 
     async def _insert(self, obj: Any) -> Entry:
         """Store a new object that has been judged."""
@@ -180,11 +182,8 @@ class Registry(reading.Reader):
             await self._hooks.before_write(obj, entry.object, companions)
             if obj == entry.object and not companions.writes:
                 if sure:
-                    return entry
-                newer = await self._newer(entry)
-                if newer.revision == entry.revision:
-                    return entry
-                entry, sure = newer, True
+                    return _own(entry)
+                entry, sure = await self._newer(entry), True
                 continue
             if actor.dry_run:
                 return Entry(entry.key, self.kind, obj, entry.revision)
@@ -273,11 +272,11 @@ class Registry(reading.Reader):
             decided = deletion.decide(self.strategy, entry.object, options, int(self._now()))
             if isinstance(decided, deletion.Mark) and decided.obj == entry.object:
                 if sure:
-                    return entry, False
+                    return _own(entry), False
                 entry, sure = await self._newer(entry), True
                 continue
             if actor.dry_run:
-                return entry, isinstance(decided, deletion.Remove)
+                return _own(entry), isinstance(decided, deletion.Remove)
             outcome = await self._delete(entry, decided)
             if isinstance(outcome, Entry):
                 return outcome, isinstance(decided, deletion.Remove)
@@ -349,6 +348,11 @@ class Registry(reading.Reader):
     def _too_contended(self, verb: str, name: str) -> errors.ApiError:
         text = f'{self.kind.group_resource} "{name}" changes too fast to {verb} it'
         return errors.TooManyRequests(text, retry_after_seconds=1)
+
+
+def _own(entry: Entry) -> Entry:
+    """Return an entry that belongs to the caller, as every answer to a write does."""
+    return Entry(entry.key, entry.kind, objects.copy(entry.object), entry.revision)  # type: ignore[type-var]
 
 
 def _keep_system_metadata(metadata: metav1.ObjectMeta, before: metav1.ObjectMeta) -> None:

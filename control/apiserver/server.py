@@ -45,8 +45,6 @@ from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
 from fairlead.client.interface import Patch
 
-PATCH_ATTEMPTS = 5
-
 _log = logging.getLogger(__name__)
 
 
@@ -209,13 +207,8 @@ class ApiServer:
             return await self._subresources.patch(
                 actor, found, target.namespace, target.name, target.subresource, patch
             )
-        attempts = PATCH_ATTEMPTS
 
         def change(old: Message) -> Message:
-            nonlocal attempts
-            if attempts == 0:
-                raise errors.conflict(target.kind.group, target.kind.resource, target.name)
-            attempts -= 1
             return patching.apply(patch, old)
 
         return await found.update(actor, target.namespace, target.name, change, target.subresource)
