@@ -146,6 +146,7 @@ class Parts:
         self.allocatable: dict[str, quantity.Quantity] = {}
         self.starting = asyncio.Semaphore(PARALLEL_STARTS)
         self._folder = folder
+        self._session: aiohttp.ClientSession | None = None
         self._pulls: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         # A folder that only pretends needs no thread, and a process may hold a thousand nodes.
         real = folder is folders.PodFolder
@@ -163,8 +164,11 @@ class Parts:
         return lock
 
     def http(self) -> aiohttp.ClientSession:
-        """Return a client for probes and hooks: a connection each, nothing kept; close it after use."""
-        return aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
+        """Return the client of probes and hooks: a fresh connection for each, no cookies, no proxies."""
+        if self._session is None:
+            connector = aiohttp.TCPConnector(force_close=True, limit=0)
+            self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        return self._session
 
     async def in_thread(self, work: Callable[..., T], *arguments: object) -> T:
         """Run work on files."""
@@ -172,7 +176,9 @@ class Parts:
             return work(*arguments)
         return await asyncio.get_running_loop().run_in_executor(self._threads, functools.partial(work, *arguments))
 
-    def close(self) -> None:
-        """Let the threads end."""
+    async def close(self) -> None:
+        """Close connections and let the threads end."""
+        if self._session is not None:
+            await self._session.close()
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)

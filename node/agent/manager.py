@@ -80,7 +80,7 @@ class PodManager(podstreams.Streams):
                 await asyncio.Event().wait()
         finally:
             self._group = None
-            self._parts.close()
+            await self._parts.close()
 
     def configure(self, info: interface.ClusterInfo) -> None:
         """Take what Welcome says."""

@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator
 
 import podman.api
+import psutil
 
 IMAGE = "fairlead.test/busybox:1"
 _APPLETS = (
@@ -34,6 +35,7 @@ _CONTAINED = (
     *("unshare", "--mount", "--propagation", "slave", "--pid", "--fork", "--kill-child", "--mount-proc"),
 )
 _START_SECONDS = 20.0
+_CLEAN_SECONDS = 3.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +44,13 @@ class Service:
 
     socket: str
     root: pathlib.Path
+    pid: int
+
+    def crash(self) -> None:
+        """Kill the service's process; another takes its place."""
+        for process in psutil.Process(self.pid).children(recursive=True):
+            if process.name() == "podman" and "service" in process.cmdline():
+                process.kill()
 
 
 def missing() -> str:
@@ -63,7 +72,8 @@ def service(root: pathlib.Path) -> Iterator[Service]:
     )
     path = str(root / "podman.sock")
     storage = f"--root {root}/storage --runroot {root}/run --tmpdir {root}/tmp --storage-driver overlay"
-    command = f"podman {storage} system service -t 0 unix://{path}"
+    # As systemd does: a service that ends is started again; containers do not depend on it.
+    command = f"while :; do podman {storage} system service -t 0 unix://{path}; sleep 0.5; done"
     with (root / "service.log").open("wb") as log:
         process = subprocess.Popen(
             [*_CONTAINED, "sh", "-c", command],
@@ -74,7 +84,7 @@ def service(root: pathlib.Path) -> Iterator[Service]:
         try:
             _wait(path, process, root / "service.log")
             _load(path)
-            yield Service(path, root)
+            yield Service(path, root, process.pid)
         finally:
             process.send_signal(signal.SIGKILL)
             process.wait()
@@ -124,17 +134,25 @@ def _filesystem() -> bytes:
 
 
 def _remove_cgroups(root: pathlib.Path) -> None:
-    """Remove the empty cgroups that killed containers leave; those of other services are not empty or not ours."""
+    """Remove the empty cgroups that killed containers leave; those of other services are not empty, or not ours."""
     containers = root / "storage" / "overlay-containers"
-    for folder in containers.iterdir() if containers.is_dir() else ():
-        for base in pathlib.Path("/sys/fs/cgroup").glob(f"**/libpod_parent/libpod*-{folder.name}"):
-            for inner in sorted((one for one in base.rglob("*") if one.is_dir()), reverse=True):
-                with contextlib.suppress(OSError):
-                    inner.rmdir()
-            with contextlib.suppress(OSError):
-                base.rmdir()
+    names = [folder.name for folder in containers.iterdir()] if containers.is_dir() else []
+    deadline = time.monotonic() + _CLEAN_SECONDS
+    while _left(names) and time.monotonic() < deadline:
+        time.sleep(0.05)  # what was killed is not gone at once
+
+
+def _left(names: list[str]) -> bool:
+    """Try to remove the cgroups; tell whether some are left."""
+    left = False
     for parent in pathlib.Path("/sys/fs/cgroup").glob("*/libpod_parent"):
-        with contextlib.suppress(OSError):
-            (parent / "conmon").rmdir()
+        ours = [one for name in names for one in parent.glob(f"libpod*-{name}")]
+        for base in (*ours, parent / "conmon"):
+            inner = sorted((one for one in base.rglob("*") if one.is_dir()), reverse=True)
+            for one in (*inner, base):
+                with contextlib.suppress(OSError):
+                    one.rmdir()
+            left = left or base.exists()
         with contextlib.suppress(OSError):
             parent.rmdir()
+    return left
