@@ -89,7 +89,7 @@ class Reader:
         if query.resource_version_match == "Exact":
             return await self._page(query, selector, parse_version(query.resource_version), "")
         await self._reach(query.resource_version)
-        return self._from_cache(query, selector, "")
+        return await self._from_cache(query, selector, "")
 
     async def watch(self, query: WatchQuery) -> AsyncIterator[Sequence[selection.Event]]:
         """Iterate over the changes of what is selected, after a revision or after the collection itself."""
@@ -99,8 +99,8 @@ class Reader:
         initial: list[selection.Event] | None = None
         if not after or query.initial_events:
             await self._reach(query.resource_version)
-            entries = self._select(query.namespace, selector)
             after = self._cache.revision
+            entries = await self._select(query.namespace, selector)
             initial = [selection.Event("ADDED", entry, entry.revision) for entry in entries]
             if query.initial_events or query.bookmark_seconds:
                 initial.append(selection.Event("BOOKMARK", None, after, initial_end=True))
@@ -130,22 +130,23 @@ class Reader:
         else:
             await self._cache.ready()
 
-    def _select(self, namespace: str, selector: selection.Selector) -> Sequence[Entry]:
+    async def _select(self, namespace: str, selector: selection.Selector) -> Sequence[Entry]:
+        """Return what is selected, as of the cache's revision when this is called."""
         name = selector.fields.required("metadata.name")
         namespace = namespace or selector.fields.required("metadata.namespace") or ""
         if name and (namespace or not self.kind.namespaced):
             found = self._cache.get(self.kind, namespace, name)
-            return selector.select([found] if found else [])
+            return await selector.select([found] if found else [])
         node = selector.fields.required("spec.nodeName") if self.kind.resource == "pods" else None
         if node:
             entries = sorted(self._cache.find(self.kind, PODS_BY_NODE, node), key=lambda entry: entry.key)
             in_namespace = [entry for entry in entries if namespace in ("", entry.object.metadata.namespace)]
-            return selector.select(in_namespace)
-        return selector.select(self._cache.list(self.kind, namespace))
+            return await selector.select(in_namespace)
+        return await selector.select(self._cache.list(self.kind, namespace))
 
-    def _from_cache(self, query: ListQuery, selector: selection.Selector, start: str) -> Listing:
-        entries = self._select(query.namespace, selector)
+    async def _from_cache(self, query: ListQuery, selector: selection.Selector, start: str) -> Listing:
         revision = self._cache.revision
+        entries = await self._select(query.namespace, selector)
         if start:
             entries = [entry for entry in entries if entry.key >= start]
         if not query.limit or len(entries) <= query.limit:
@@ -156,7 +157,7 @@ class Reader:
 
     async def _page(self, query: ListQuery, selector: selection.Selector, revision: int, start: str) -> Listing:
         if revision == self._cache.revision:
-            return self._from_cache(query, selector, start)
+            return await self._from_cache(query, selector, start)
         prefix = self.kind.key_prefix(query.namespace)
         found: list[Entry] = []
         while True:

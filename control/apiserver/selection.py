@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from control.apiserver import slices
 from control.apiserver.strategies import strategy as strategies
 from control.store.entry import Change, Entry
 from fairlead.api import errors, selectors
@@ -57,9 +58,11 @@ class Selector:
                 return False
         return True
 
-    def select(self, entries: Sequence[Entry]) -> list[Entry]:
+    async def select(self, entries: Sequence[Entry]) -> Sequence[Entry]:
         """Return the entries that are wanted."""
-        return list(entries) if self.empty else [entry for entry in entries if self.matches(entry.object)]
+        if self.empty:
+            return entries
+        return [entry async for entry in slices.sliced(entries) if self.matches(entry.object)]
 
     def event(self, change: Change) -> Event | None:
         """Return what a watcher sees of a change: an object that leaves the selection is DELETED to it."""

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from google.protobuf import any_pb2
 
-from control.apiserver import authn, authz, reading, relay, selection, server
+from control.apiserver import authn, authz, reading, relay, selection, server, slices
 from control.apiserver.target import Target
 from control.gateway import calls, identity
 from fairlead.api import codec, errors, scheme
@@ -78,7 +78,7 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
         )
         kind = _kind(request.resource)
         listing = await self._api.list(user, kind, query)
-        return _page(kind, request.namespace, listing)
+        return await _page(kind, request.namespace, listing)
 
     @calls.streaming
     async def Watch(self, request: cluster.WatchRequest, context: Any) -> AsyncIterator[cluster.WatchResponse]:
@@ -98,7 +98,7 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit), contextlib.aclosing(events):  # type: ignore[type-var]
                 async for some in events:
-                    for response in _responses(kind, some):
+                    async for response in _responses(kind, some):
                         yield response
 
     @calls.unary
@@ -216,35 +216,39 @@ def _options(request: Any) -> metav1.DeleteOptions | None:
     return request.options if request.HasField("options") else None
 
 
-def _page(kind: scheme.Kind, namespace: str, listing: reading.Listing) -> cluster.ListResponse:
+async def _page(kind: scheme.Kind, namespace: str, listing: reading.Listing) -> cluster.ListResponse:
     """Return a page that fits into a message, with the token for what does not."""
     response = cluster.ListResponse(resource_version=str(listing.revision), remaining_item_count=listing.remaining)
     more = listing.continue_
     size = 0
-    for index, entry in enumerate(listing.entries):
+    last = ""
+    async for entry in slices.sliced(listing.entries):
         item = entry.any()
         size += len(item.value)
-        if size > PAGE_BYTES and index:
-            more = reading.continue_token(kind, namespace, listing.entries[index - 1].key, listing.revision)
-            response.remaining_item_count += len(listing.entries) - index
+        if size > PAGE_BYTES and last:
+            more = reading.continue_token(kind, namespace, last, listing.revision)
+            response.remaining_item_count += len(listing.entries) - len(response.items)
             break
         response.items.append(item)
+        last = entry.key
     setattr(response, "continue", more)
     return response
 
 
-def _responses(kind: scheme.Kind, events: Sequence[selection.Event]) -> list[cluster.WatchResponse]:
-    """Return events as messages of a bounded size."""
-    responses = [cluster.WatchResponse()]
+async def _responses(kind: scheme.Kind, events: Sequence[selection.Event]) -> AsyncIterator[cluster.WatchResponse]:
+    """Iterate over events as messages of a bounded size."""
+    response = cluster.WatchResponse()
     size = 0
-    for event in events:
+    async for event in slices.sliced(events):
         carried = event.entry.any() if event.entry is not None else _bookmark(kind, event)
         size += len(carried.value)
-        if size > BATCH_BYTES and responses[-1].events:
-            responses.append(cluster.WatchResponse())
+        if size > BATCH_BYTES and response.events:
+            yield response
+            response = cluster.WatchResponse()
             size = len(carried.value)
-        responses[-1].events.add(type=event.type, object=carried)
-    return responses
+        response.events.add(type=event.type, object=carried)
+    if response.events:
+        yield response
 
 
 def _bookmark(kind: scheme.Kind, event: selection.Event) -> any_pb2.Any:

@@ -265,3 +265,23 @@ async def test_a_taken_port_is_an_error(ports: Ports) -> None:
     """A second process does not share it silently."""
     with pytest.raises(OSError, match="cannot listen on"):
         await listening.serve(ports.mutual, [])
+
+
+async def test_a_large_collection_comes_in_pages_that_fit(ports: Ports, api: ApiServer) -> None:
+    """Also without a limit; together they are the whole, at one revision."""
+    admin = api.as_user(*control.ADMIN)
+    for n in range(12):
+        large = corev1.ConfigMap()
+        large.metadata.name, large.metadata.namespace = f"c{n:02}", "default"
+        large.data["key"] = "x" * 1_000_000
+        await admin.create(large)
+    request = cluster_pb2.ListRequest(resource=cluster_pb2.Resource(version="v1", resource="configmaps"))
+    request.namespace = "default"
+
+    async with ports.connect(ports.mutual, "jane", "system:masters") as made:
+        first = await cluster_pb2_grpc.ClusterStub(made).List(request)
+        setattr(request, "continue", getattr(first, "continue"))
+        second = await cluster_pb2_grpc.ClusterStub(made).List(request)
+
+    assert (len(first.items), first.remaining_item_count, len(second.items)) == (8, 4, 4)
+    assert (getattr(second, "continue"), second.resource_version) == ("", first.resource_version)
