@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import pathlib
 
@@ -22,9 +23,12 @@ def memory(target: pathlib.Path, *, size: int = 0, mode: int = 0o755) -> None:
 
 
 def share(folder: pathlib.Path) -> None:
-    """Make a folder whose later mounts reach the mount namespaces that were copied from this one, Podman's say."""
+    """Make a folder whose later mounts reach the mount namespaces that were copied from this one, Podman's say.
+
+    Where systemd is, everything is shared already; a second mount on the same would only show each pin twice.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    if not is_mounted(folder):
+    if not _is_shared(folder):
         bind(str(folder), folder)
         _mount(None, folder, None, _SHARED, None)
 
@@ -41,14 +45,32 @@ def below(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def unmount(path: pathlib.Path) -> None:
-    """Take the uppermost mount away from a path; who still uses it keeps it."""
-    if _libc.umount2(str(path).encode(), _DETACH) != 0:
+    """Take the uppermost mount away from a path; who still uses it keeps it. One that is gone is no error."""
+    if _libc.umount2(str(path).encode(), _DETACH) != 0 and ctypes.get_errno() not in (errno.EINVAL, errno.ENOENT):
         _fail(f"umount {path}")
 
 
+def _is_shared(folder: pathlib.Path) -> bool:
+    """Tell whether the mount that a folder lies on is shared (proc(5): `shared:` among the optional fields)."""
+    best, shared = -1, False
+    for fields in _mounts():
+        point = _point(fields)
+        if (folder.is_relative_to(point)) and len(point) >= best:
+            best, shared = len(point), any(one.startswith("shared:") for one in fields[6:])
+    return shared
+
+
 def _points() -> list[str]:
+    return [_point(fields) for fields in _mounts()]
+
+
+def _point(fields: list[str]) -> str:
+    return fields[4].replace("\\040", " ")
+
+
+def _mounts() -> list[list[str]]:
     lines = pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
-    return [line.split(" ", 5)[4].replace("\\040", " ") for line in lines]
+    return [line.partition(" - ")[0].split(" ") for line in lines]
 
 
 def _mount(source: str | None, target: pathlib.Path, kind: str | None, flags: int, options: str | None) -> None:

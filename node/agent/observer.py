@@ -74,7 +74,12 @@ class Observer:
         elif event.kind == "removed":
             self._drop(event.container)
         else:
-            await self.refresh(event.container)
+            try:
+                await self.refresh(event.container)
+            except runtime.Refused as error:
+                log.warning(
+                    "a container cannot be inspected", extra={"container": event.container, "why": str(error)}
+                )
 
     async def _list(self) -> None:
         found = {one.id: one for one in await self._runtime.containers()}

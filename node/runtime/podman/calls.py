@@ -105,6 +105,9 @@ def fault(status: int, content: bytes, missing: type[interface.RuntimeFault]) ->
         text = orjson.loads(content)["message"]
     except (orjson.JSONDecodeError, KeyError, TypeError):
         text = content.decode(errors="replace").strip()
-    if "image not known" in text:  # libpod answers 500 for it where a container is created
+    # libpod answers 500 for these where it finds out late: creating from an image, meeting a removal.
+    if "image not known" in text:
         return interface.NoSuchImage(text)
+    if "no such container" in text:
+        return interface.NoSuchContainer(text)
     return missing(text) if status == 404 else interface.Refused(text)

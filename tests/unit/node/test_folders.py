@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pathlib
+import subprocess
+import sys
 
 import pytest
 
@@ -144,3 +146,25 @@ def test_mounts(tmp_path: pathlib.Path) -> None:
         (f"{base}/work/x", "/work", False, "rprivate"),
         ("/srv", "/host", True, "rslave"),
     ]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_memory_volumes_are_released_where_everything_is_shared(tmp_path: pathlib.Path) -> None:
+    """systemd shares every mount: then each is there once, not twice, and releasing is complete and repeatable."""
+    script = f"""
+import pathlib
+from node import mounts
+from node.pods import folders, volumes
+folder = folders.PodFolder({str(tmp_path)!r}, "uid")
+made = [volumes.EmptyVolume("scratch", memory=True), volumes.FilesVolume("keys", {{}}, memory=True)]
+folder.prepare(made, None)
+folder.prepare(made, None)
+points = [str(one.relative_to(folder.path)) for one in mounts.below(folder.path)]
+assert points == ["volumes/scratch", "volumes/keys"], points
+folder.release()
+folder.release()
+assert mounts.below(pathlib.Path({str(tmp_path)!r}, "pods")) == []
+assert not folder.exists()
+"""
+    inside = ["unshare", "--mount", "--propagation", "shared", sys.executable, "-c", script]
+    subprocess.run(inside, check=True, env=os.environ | {"PYTHONPATH": os.getcwd()})

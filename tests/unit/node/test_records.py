@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 
 from node.runtime import interface as runtime
-from node.runtime.podman import records
+from node.runtime.podman import calls, records
 
 STARTED = "2026-11-21T03:19:34.196686802Z"
 ZERO = "0001-01-01T00:00:00Z"
@@ -70,3 +71,18 @@ def test_events_of_others_are_passed_over() -> None:
     assert records.event({"Type": "container", "Action": "exec", "Actor": actor}) is None
     assert records.event({"Type": "container", "Action": "died", "Actor": {"ID": "y", "Attributes": {}}}) is None
     assert records.event({"Type": "image", "Action": "pull", "Actor": actor}) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "want"),
+    [
+        (404, "no container with name or ID x found", runtime.NoSuchContainer),
+        (500, "container x does not exist in database: no such container", runtime.NoSuchContainer),
+        (500, "web: image not known", runtime.NoSuchImage),
+        (500, "something else", runtime.Refused),
+    ],
+)
+def test_refusals(status: int, text: str, want: type[runtime.RuntimeFault]) -> None:
+    """By status or, where libpod notices late, by its words."""
+    found = calls.fault(status, orjson.dumps({"message": text}), runtime.NoSuchContainer)
+    assert (type(found), str(found)) == (want, text)
