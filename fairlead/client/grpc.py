@@ -13,7 +13,7 @@ import grpc
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
 
-from fairlead.api import scheme
+from fairlead.api import codec, scheme
 from fairlead.api.pb import cluster_pb2, cluster_pb2_grpc
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
@@ -181,7 +181,9 @@ class GrpcClient:
             field_manager=field_manager,
             force=patch.force,
         )
-        return _unpack(await self._call(self._stub.Patch, request), kind)
+        answer = await self._call(self._stub.Patch, request)
+        # a `scale` is answered as a Scale
+        return cast(M, codec.message_from_any(answer)) if subresource else _unpack(answer, kind)
 
     async def delete(
         self, kind: type[M], name: str, namespace: str = "", *, options: metav1.DeleteOptions | None = None
@@ -229,23 +231,39 @@ class GrpcClient:
         async for answer in self._stream(self._stub.Logs(request, metadata=self._metadata)):
             yield answer.data
 
-    async def exec(
+    def exec(
         self, start: cluster_pb2.StreamStart, frames: AsyncIterator[cluster_pb2.ClientFrame]
     ) -> AsyncGenerator[cluster_pb2.ServerFrame]:
         """Run a command in a container; the last frame carries its Status."""
+        return self._frames(self._stub.Exec, start, frames)
 
-        async def sent() -> AsyncGenerator[cluster_pb2.ClientFrame]:
-            yield cluster_pb2.ClientFrame(start=start)
-            async for frame in frames:
-                yield frame
+    def attach(
+        self, start: cluster_pb2.StreamStart, frames: AsyncIterator[cluster_pb2.ClientFrame]
+    ) -> AsyncGenerator[cluster_pb2.ServerFrame]:
+        """Join the streams of a container's main process; the last frame carries its Status."""
+        return self._frames(self._stub.Attach, start, frames)
 
-        async for answer in self._stream(self._stub.Exec(sent(), metadata=self._metadata)):
-            yield answer
+    def port_forward(
+        self, start: cluster_pb2.StreamStart, frames: AsyncIterator[cluster_pb2.ClientFrame]
+    ) -> AsyncGenerator[cluster_pb2.ServerFrame]:
+        """Carry one connection to a pod's port."""
+        return self._frames(self._stub.PortForward, start, frames)
 
     async def top(self, *, pods: bool = False, namespace: str = "") -> cluster_pb2.TopResponse:
         """Read the newest metrics of all nodes, and of pods if asked."""
         request = cluster_pb2.TopRequest(pods=pods, namespace=namespace)
         return cast(cluster_pb2.TopResponse, await self._call(self._stub.Top, request))
+
+    async def _frames(
+        self, method: Any, start: cluster_pb2.StreamStart, frames: AsyncIterator[cluster_pb2.ClientFrame]
+    ) -> AsyncGenerator[cluster_pb2.ServerFrame]:
+        async def sent() -> AsyncGenerator[cluster_pb2.ClientFrame]:
+            yield cluster_pb2.ClientFrame(start=start)
+            async for frame in frames:
+                yield frame
+
+        async for answer in self._stream(method(sent(), metadata=self._metadata)):
+            yield answer
 
     async def _call(self, method: Any, request: Message) -> Any:
         call: Awaitable[Any] = method(request, timeout=CALL_SECONDS, metadata=self._metadata)

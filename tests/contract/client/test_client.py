@@ -10,6 +10,7 @@ import pytest
 
 from fairlead.api import errors, objects
 from fairlead.api.pb import apps_v1_pb2 as appsv1
+from fairlead.api.pb import autoscaling_v1_pb2 as autoscalingv1
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
 from fairlead.client.interface import Patch, PatchType, Selection
@@ -396,3 +397,19 @@ async def test_an_object_that_is_too_large_is_refused(client: Any) -> None:
 
     with pytest.raises(errors.Invalid, match="Too long: may not be more than 1048576 bytes"):
         await client.create(large)
+
+
+async def test_a_scale_is_patched_and_answered_as_a_scale(client: Any) -> None:
+    """autoscaling/v1, whatever the object's own kind is."""
+    deployment = appsv1.Deployment()
+    deployment.metadata.name, deployment.metadata.namespace = "web", "default"
+    deployment.spec.selector.matchLabels["app"] = "web"
+    deployment.spec.template.metadata.labels["app"] = "web"
+    deployment.spec.template.spec.containers.add(name="main", image="web")
+    await client.create(deployment)
+    patch = Patch(PatchType.MERGE, b'{"spec": {"replicas": 4}}')
+
+    scale = await client.patch(appsv1.Deployment, "web", "default", patch, subresource="scale")
+
+    assert isinstance(scale, autoscalingv1.Scale)
+    assert (scale.spec.replicas, scale.status.selector) == (4, "app=web")

@@ -285,3 +285,42 @@ async def test_a_large_collection_comes_in_pages_that_fit(ports: Ports, api: Api
 
     assert (len(first.items), first.remaining_item_count, len(second.items)) == (8, 4, 4)
     assert (getattr(second, "continue"), second.resource_version) == ("", first.resource_version)
+
+
+async def test_a_client_goes_on_at_another_control_process(ports: Ports, api: ApiServer) -> None:
+    """Reads and writes, when the one that it used is gone; an endpoint that never was does not matter."""
+    certificate, key = ports.authority.issue(pki.Subject("control", hosts=("kubernetes",), server=True))
+    tls = listening.credentials(certificate, key, ports.authority.pem, require_client=True)
+    service = listening.cluster(cluster.ClusterService(api, relay.NoRelay(), identity.Identifier()))
+    second = await listening.serve("127.0.0.1:0", [service], tls)
+    pem, private = ports.authority.issue(pki.Subject("jane", ("system:masters",), client=True))
+    endpoints = [f"127.0.0.1:{second.port}", "127.0.0.1:9", ports.mutual]
+    access = kubeconfig.Connection(endpoints, ports.authority.pem, pem, private)
+    async with clients.GrpcClient(access) as client:
+        await client.get(corev1.Namespace, "default")
+
+        await second.stop(0)
+
+        assert (await client.get(corev1.Namespace, "default")).metadata.name == "default"
+        made = corev1.ConfigMap()
+        made.metadata.name, made.metadata.namespace = "after", "default"
+        assert (await client.create(made)).metadata.uid
+
+
+async def test_a_watch_whose_server_goes_ends_as_unavailable(ports: Ports, api: ApiServer) -> None:
+    """So that an informer goes on elsewhere from the revision that it has."""
+    certificate, key = ports.authority.issue(pki.Subject("control", hosts=("kubernetes",), server=True))
+    tls = listening.credentials(certificate, key, ports.authority.pem, require_client=True)
+    service = listening.cluster(cluster.ClusterService(api, relay.NoRelay(), identity.Identifier()))
+    second = await listening.serve("127.0.0.1:0", [service], tls)
+    pem, private = ports.authority.issue(pki.Subject("jane", ("system:masters",), client=True))
+    access = kubeconfig.Connection([f"127.0.0.1:{second.port}"], ports.authority.pem, pem, private)
+    async with clients.GrpcClient(access) as client:
+        watch = client.watch(corev1.Namespace)
+        first = await anext(watch)
+
+        await second.stop(0)
+
+        assert [event.type for event in first][:1] == ["ADDED"]
+        with pytest.raises(errors.ServiceUnavailable):
+            await anext(watch)
