@@ -26,7 +26,7 @@ from control.dispatcher import relay as relays
 from control.gateway import bootstrap as joining
 from control.gateway import cluster, identity, listening
 from control.scheduler import scheduler as schedulers
-from control.store import cache, compactor, endpoints, etcd
+from control.store import cache, compactor, endpoints, etcd, interface
 from fairlead import supervise
 from fairlead.api import errors
 from fairlead.api.pb import cluster_pb2_grpc
@@ -71,12 +71,13 @@ async def run(config: Config) -> None:
     try:
         cluster_id = await _patiently(store.cluster_id, "wait for etcd", stop)
         if cluster_id is not None:
-            await _serve(config, store, int(cluster_id, 16), stop)
+            await serve(config, store, int(cluster_id, 16), stop)
     finally:
         await store.close()
 
 
-async def _serve(config: Config, store: etcd.EtcdStore, cluster_id: int, stop: asyncio.Event) -> None:
+async def serve(config: Config, store: interface.Store, cluster_id: int, stop: asyncio.Event) -> None:
+    """Run every room on a store until `stop` is set; raises where a root task fails."""
     watched = cache.Cache(store)
     api = apiservers.ApiServer(
         store,

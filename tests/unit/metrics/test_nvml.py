@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from node.metrics import nvml
+from tests.support import driver
 
-SOURCE = pathlib.Path(__file__).parent / "nvml.c"
 ROOT = pathlib.Path(__file__).parents[3]
 
 Read = Callable[..., list[dict[str, Any]]]
@@ -35,11 +35,7 @@ for step in json.loads(sys.argv[1]):
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The folder of a libnvidia-ml.so.1 that is compiled for this run."""
-    folder = tmp_path_factory.mktemp("nvml")
-    command = ["gcc", "-Wall", "-Werror", "-shared", "-fPIC", "-Wl,-soname,libnvidia-ml.so.1"]
-    target = folder / "libnvidia-ml.so.1"
-    subprocess.run([*command, "-o", str(target), str(SOURCE)], check=True, timeout=60)
-    return folder
+    return driver.build(tmp_path_factory.mktemp("nvml"))
 
 
 @pytest.fixture
