@@ -186,9 +186,9 @@ class Framework:
         best = total.max()
         if best < 0:
             return Verdict(self._explain(info.shape, nodes, memory, objections))
-        candidates = np.flatnonzero(total == best)
-        chosen = candidates[0] if len(candidates) == 1 else candidates[self._rng.randrange(len(candidates))]
-        node = nodes.objects[int(chosen)]
+        candidates = (total == best).nonzero()[0]
+        chosen = candidates[self._rng.randrange(len(candidates))] if len(candidates) > 1 else candidates[0]
+        node = nodes.objects[chosen]
         assert node is not None
         return Verdict(Status(Code.SUCCESS), node.metadata.name)
 
@@ -252,6 +252,9 @@ class Framework:
         for score, prepared, raw in memory.relative:
             if score.static == static:
                 raw[index] = score.score(prepared, nodes, index)
+        if len(index) == 1:
+            self._settle_one(memory, nodes, index)
+            return
         passed = nodes.present[index]
         for flags in memory.by_filter.values():
             passed = passed & flags[index]
@@ -260,6 +263,16 @@ class Framework:
         for score, prepared in memory.scores:
             total += score.weight * score.score(prepared, nodes, index)
         memory.total[index] = np.where(passed, total, OUT)
+
+    def _settle_one(self, memory: _Memory, nodes: Nodes, index: Index) -> None:
+        position = index[0]
+        passed = bool(nodes.present[position]) and all(flags[position] for flags in memory.by_filter.values())
+        memory.passed[position] = passed
+        if passed:
+            scores = (score.weight * score.score(prepared, nodes, index)[0] for score, prepared in memory.scores)
+            memory.total[position] = sum(scores)
+        else:
+            memory.total[position] = OUT
 
     # Words
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from control.scheduler import pods as podinfos
 from control.scheduler.framework import MAX_SCORE, Event
@@ -23,6 +22,17 @@ class _Wanted:
     rows: Ints
     amounts: Ints
 
+    def lacking(self, nodes: Nodes, index: Index) -> Flags:
+        """Return for each resource and node whether there is too little of it left."""
+        if len(index) == 1:
+            # what one node carries changed: by far the most frequent question
+            rows, position = self.rows, index[0]
+            left = nodes.allocatable[rows, position] - nodes.requested[rows, position]
+        else:
+            left = nodes.allocatable[self.rows][:, index] - nodes.requested[self.rows][:, index]
+        short: Flags = self.amounts.reshape(-1, 1) > left.reshape(len(self.rows), -1)
+        return short
+
 
 class Fit:
     """Keeps pods off nodes that have too little of a resource left; extended resources and pods count alike."""
@@ -35,20 +45,17 @@ class Fit:
         """Look up the rows of what the pod asks for."""
         names = tuple(name for name, _ in shape.requests)
         rows = np.array([nodes.row(name) for name in names], np.int64)
-        amounts = np.array([[amount] for _, amount in shape.requests], np.int64)
+        amounts = np.array([amount for _, amount in shape.requests], np.int64)
         return _Wanted(names, rows, amounts)
 
     def passes(self, prepared: _Wanted, nodes: Nodes, index: Index) -> Flags:
         """Pass nodes that have enough of everything left."""
-        cells = np.ix_(prepared.rows, index)
-        fits = nodes.requested[cells] + prepared.amounts <= nodes.allocatable[cells]
-        passed: Flags = np.logical_and.reduce(fits, axis=0)
+        passed: Flags = np.logical_not(prepared.lacking(nodes, index).any(axis=0))
         return passed
 
     def explain(self, prepared: _Wanted, nodes: Nodes, index: Index) -> Iterable[str]:
         """Name every resource that each node lacks."""
-        cells = np.ix_(prepared.rows, index)
-        lacking = nodes.requested[cells] + prepared.amounts > nodes.allocatable[cells]
+        lacking = prepared.lacking(nodes, index)
         for row, name in enumerate(prepared.names):
             reason = "Too many pods" if name == podinfos.PODS else f"Insufficient {name}"
             yield from [reason] * int(lacking[row].sum())
@@ -63,19 +70,30 @@ class Balance:
     reverse = False
     normalize = False
 
-    def prepare(self, shape: podinfos.Shape, nodes: Nodes) -> npt.NDArray[np.float64]:
+    def prepare(self, shape: podinfos.Shape, nodes: Nodes) -> tuple[int, int]:
         """Take CPU and memory as they count for comparison."""
-        return np.array([[shape.counted[0]], [shape.counted[1]]], np.float64)
+        return shape.counted
 
-    def score(self, prepared: npt.NDArray[np.float64], nodes: Nodes, index: Index) -> Ints:
+    def score(self, prepared: tuple[int, int], nodes: Nodes, index: Index) -> Ints:
         """Add the share that stays free and the balance, each 0 to 100."""
-        room = nodes.allocatable[:2, index]
-        used = np.minimum((nodes.counted[:, index] + prepared) / np.maximum(room, 1), 1.0)
+        if len(index) == 1:
+            return np.array([self._score_one(prepared, nodes, int(index[0]))])
+        wanted = np.array(prepared).reshape(2, 1)
+        room = np.maximum(nodes.allocatable[:2, index], 1)
+        used = np.minimum((nodes.counted[:, index] + wanted) / room, 1.0)
         free = (MAX_SCORE * (1.0 - used)).astype(np.int64)
-        least = (free[0] + free[1]) // 2
         balanced = (MAX_SCORE * (1.0 - np.abs(used[0] - used[1]) / 2)).astype(np.int64)
-        total: Ints = least + balanced
+        total: Ints = (free[0] + free[1]) // 2 + balanced
         return total
+
+    def _score_one(self, prepared: tuple[int, int], nodes: Nodes, position: int) -> int:
+        """Do the same for one node without arrays, which cost more than the arithmetic."""
+        cpu, memory = nodes.counted[:, position].tolist()
+        cpu_room, memory_room = nodes.allocatable[:2, position].tolist()
+        cpu_used = min((cpu + prepared[0]) / max(cpu_room, 1), 1.0)
+        memory_used = min((memory + prepared[1]) / max(memory_room, 1), 1.0)
+        free = int(MAX_SCORE * (1.0 - cpu_used)) + int(MAX_SCORE * (1.0 - memory_used))
+        return free // 2 + int(MAX_SCORE * (1.0 - abs(cpu_used - memory_used) / 2))
 
 
 class NodePorts:
