@@ -179,15 +179,10 @@ class Api:
         """The control process that runs the controllers, by the name it gave itself; '' while there is none."""
         return self.get(coordinationv1.Lease, LEADER_LEASE, "kube-system", through=through).spec.holderIdentity
 
-    def events(self, name: str, namespace: str = "default") -> list[tuple[str, str]]:
-        """Reason and text of the Events about an object."""
-        found = [event for event in self.list(corev1.Event, namespace) if event.involvedObject.name == name]
-        return [(event.reason, event.message) for event in found]
-
 
 def ready(obj: corev1.Node | corev1.Pod) -> str:
     """The status of an object's Ready condition; '' if it has none."""
-    return condition(obj, "Ready").status
+    return str(condition(obj, "Ready").status)
 
 
 def condition(obj: corev1.Node | corev1.Pod, type_: str) -> Any:

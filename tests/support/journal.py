@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import concurrent.futures
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -74,7 +75,7 @@ class Journal:
         try:
             self._writing.result(asking.PATIENCE_SECONDS)
         except BaseException as error:  # its own failure, but not that it was told to stop
-            if not isinstance(error, asyncio.CancelledError | asking.concurrent.futures.CancelledError):
+            if not isinstance(error, asyncio.CancelledError | concurrent.futures.CancelledError):
                 raise
 
     def remove(self) -> None:
@@ -98,7 +99,7 @@ class Journal:
                 await self._acknowledged(name, next(clients).update(changed))
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _acknowledged(self, name: str, call: asking.Awaitable[corev1.ConfigMap]) -> corev1.ConfigMap | None:
+    async def _acknowledged(self, name: str, call: Awaitable[corev1.ConfigMap]) -> corev1.ConfigMap | None:
         try:
             async with asyncio.timeout(asking.REQUEST_SECONDS):
                 answer = await call
