@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -47,17 +48,30 @@ class Caller:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
+        self._lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def stop(self) -> list[Answer]:
         """End the client and return every answer that it got."""
         self._process.terminate()
-        output, _ = self._process.communicate(timeout=20)
-        return [Answer(*json.loads(line)) for line in output.splitlines() if line.startswith("[")]
+        self._reader.join(20.0)
+        self._process.wait(20.0)
+        assert not self._reader.is_alive(), "the client does not end"
+        return [Answer(*json.loads(line)) for line in self._lines if line.startswith("[") and line.endswith("]\n")]
+
+    def _read(self) -> None:
+        """Take the answers as they come: a full pipe would hold the client up."""
+        assert self._process.stdout is not None
+        with self._process.stdout as output:
+            self._lines.extend(output)
 
 
-# one thread a request, so that a request that hangs does not slow the next; Python is on every host
+# one thread a request, so that a request that hangs does not slow the next; Python is on every host; it ends with
+# the program that brought it into the host, because that is what `stop` can reach
 _CALLER = """
-import json, sys, threading, time, urllib.request
+import ctypes, json, signal, sys, threading, time, urllib.request
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 url, rate, timeout = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
 def ask():
     sent = time.time()
