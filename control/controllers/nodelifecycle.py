@@ -1,6 +1,6 @@
 """The node lifecycle controller: what follows when a node is not ready, or tainted, or not heard of.
 
-It taints nodes by their conditions, marks the pods of nodes that are not ready as not ready (so that Services leave
+It taints nodes by their conditions, marks the pods of nodes that nobody hears of as not ready (so that Services leave
 them out), deletes pods that do not tolerate a NoExecute taint when their time is over, and says Ready=Unknown of
 nodes whose Lease has not changed for long: those whose control process died with them, for else the dispatcher that
 holds the session judges. A Lease's age counts from when this process, while it leads, saw it change.
@@ -130,8 +130,11 @@ class NodeLifecycleController(framework.Controller):
         return f"set taints [{listed}]"
 
     async def _mark_pods(self, key: str, node: corev1.Node, carried: Sequence[corev1.Pod]) -> str:
-        """Mark the pods of a node that is not ready as not ready, Services' endpoints among them."""
-        if nodehealth.ready_status(node) in ("", conditions.TRUE):
+        """Mark the pods of a node that is not heard of as not ready, Services' endpoints among them.
+
+        The agent of a node that says itself that it is not ready speaks for its pods: to contradict it would not end.
+        """
+        if nodehealth.ready_status(node) != conditions.UNKNOWN:
             return ""
         now = self.clock.now()
         marked = [fresh for pod in carried if (fresh := nodehealth.unready(pod, now)) is not None]
