@@ -48,6 +48,10 @@ class Folder(Protocol):
         """Write a file that containers mount; returns its path."""
         ...
 
+    def shared_memory(self) -> str:
+        """Return the path of the pod's /dev/shm."""
+        ...
+
     def message_file(self, container: str, attempt: int) -> str:
         """Return the path of an empty file for a termination message."""
         ...

@@ -86,6 +86,8 @@ class PodManager(podstreams.Streams):
         """Take what Welcome says."""
         self._parts.cluster = info
         self._plan_network()
+        # A session that is made anew may mean that the network was away, and our routes with it.
+        self._network_changed.set()
 
     def apply(self, changes: Sequence[agent_pb2.Change], *, complete: bool) -> None:
         """Take assignments."""

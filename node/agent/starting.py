@@ -21,6 +21,7 @@ from node.runtime import interface as runtime
 
 CONFIG_ERROR = "CreateContainerConfigError"
 DEFAULT_MESSAGE_PATH = "/dev/termination-log"
+_SHARED_MEMORY = "/dev/shm"
 _HOST_HOSTS, _HOST_RESOLV = "/etc/hosts", "/etc/resolv.conf"
 
 
@@ -146,6 +147,8 @@ def _mounts(parts: context.Parts, wanted: Start, env: dict[str, str]) -> list[ru
     for target, (name, text) in given.items():
         if target not in taken:
             found.append(runtime.Mount(folder.write(name, text), target))
+    if not pod.spec.hostIPC and _SHARED_MEMORY not in taken:
+        found.append(runtime.Mount(folder.shared_memory(), _SHARED_MEMORY))
     target = wanted.container.terminationMessagePath or DEFAULT_MESSAGE_PATH
     if target not in taken:
         found.append(runtime.Mount(folder.message_file(wanted.container.name, wanted.action.attempt), target))

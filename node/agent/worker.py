@@ -182,9 +182,27 @@ class Worker:
         if fresh == self._published:
             return
         changed = fresh != self._status
+        self._tell_of_waiting(self._status, fresh)
         self._status = self._published = fresh
         if changed:
             self._parts.sink.status(self._pod, objects.copy(fresh))
+
+    def _tell_of_waiting(self, before: corev1.PodStatus, after: corev1.PodStatus) -> None:
+        """Record that a container has begun to wait for its next try."""
+        listed = (*before.initContainerStatuses, *before.containerStatuses)
+        known = {one.name: (one.state.waiting.reason, one.restartCount) for one in listed}
+        for one in (*after.initContainerStatuses, *after.containerStatuses):
+            reason = one.state.waiting.reason
+            if known.get(one.name) == (reason, one.restartCount):
+                continue
+            if reason == lifecycle.CRASH_LOOP:
+                text = f"Back-off restarting failed container {one.name} in pod {model.full_name(self._pod)}"
+                self._parts.recorder.record(self._pod, WARNING, "BackOff", text, one.name)
+            elif reason == "ImagePullBackOff":
+                self._parts.recorder.record(
+                    self._pod, NORMAL, "BackOff", f'Back-off pulling image "{one.image}"', one.name
+                )
+                self._parts.recorder.record(self._pod, WARNING, "Failed", "Error: ImagePullBackOff", one.name)
 
     async def _rest(self, wake_at: float) -> None:
         """Wait until something changes or the plan's time has come."""
@@ -307,10 +325,6 @@ class Worker:
         if self._sandbox is None or self._volumes is None:
             return
         wanted = starting.Start(pod, spec, action, self._sandbox, self._volumes, self._folder)
-        if action.attempt > 0:
-            text = f"Back-off restarting failed container {spec.name} in pod {model.full_name(pod)}"
-            if action.backoff > lifecycle.FIRST_BACKOFF_SECONDS:
-                self._parts.recorder.record(pod, WARNING, "BackOff", text, spec.name)
         try:
             await starting.start(self._parts, wanted)
         except starting.StartRefused as error:

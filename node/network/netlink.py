@@ -91,6 +91,7 @@ class NetlinkNetwork:
         for version in versions:
             namespaces.set_sysctl(_FORWARDING[version], "1")
         self._sweep()
+        self._firewall = ""
         self._sync_firewall()
         kernel.sync_routes(routes.wanted(config))
 

@@ -22,6 +22,9 @@ from node.runtime.interface import Mount
 MESSAGE_BYTES = 4096
 DEFAULT_FILE_MODE = 0o644
 PODS = "pods"
+# POSIX shared memory (/dev/shm), one for all containers of the pod, of the size that container runtimes give it.
+SHARED_MEMORY = "shm"
+SHARED_MEMORY_BYTES = 64 * 1024 * 1024
 _DATA = "..data"
 _PROPAGATION = {"HostToContainer": "rslave", "Bidirectional": "rshared"}
 _CHECKS: Mapping[str, tuple[Callable[[int], bool], str]] = {
@@ -54,6 +57,10 @@ class PodFolder:
         """Make or update every volume; `group` (fsGroup) owns what is made. FolderFault, OSError."""
         mounts.share(self._pods)
         self.path.mkdir(mode=0o750, exist_ok=True)
+        shared = self.path / SHARED_MEMORY
+        shared.mkdir(exist_ok=True)
+        if not mounts.is_mounted(shared):
+            mounts.memory(shared, size=SHARED_MEMORY_BYTES, mode=0o1777)
         for volume in volumes:
             if isinstance(volume, HostVolume):
                 _check_host_path(volume)
@@ -82,6 +89,10 @@ class PodFolder:
             path.write_text(text)
             path.chmod(DEFAULT_FILE_MODE)
         return str(path)
+
+    def shared_memory(self) -> str:
+        """Return the path of the pod's /dev/shm."""
+        return str(self.path / SHARED_MEMORY)
 
     def message_file(self, container: str, attempt: int) -> str:
         """Return the path of an empty file for a container's termination message."""

@@ -33,6 +33,10 @@ class MemoryFolder:
         """Return the path that a file would have."""
         return f"{self.path}/{name}"
 
+    def shared_memory(self) -> str:
+        """Return the path that the pod's /dev/shm would have."""
+        return f"{self.path}/shm"
+
     def message_file(self, container: str, attempt: int) -> str:
         """Return the path that a termination message would have."""
         return f"{self.path}/messages/{container}-{attempt}"

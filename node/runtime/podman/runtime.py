@@ -168,7 +168,7 @@ class PodmanRuntime:
     async def attach(self, container: str, *, stdin: bool, tty: bool) -> interface.Stream:
         """Connect to the main process' streams."""
         query = f"stream=true&stdout=true&stderr=true&stdin={_flag(stdin)}"
-        reader, writer = await streams.hijack(self._socket, f"containers/{container}/attach?{query}", {})
+        reader, writer = await streams.hijack(self._socket, f"containers/{container}/attach?{query}")
 
         async def resize(width: int, height: int) -> None:
             await self._resize(f"/containers/{container}/resize", width, height)

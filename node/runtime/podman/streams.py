@@ -178,9 +178,10 @@ class Hijacked:
         self._writer.close()
 
 
-async def hijack(socket: str, path: str, body: object) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def hijack(socket: str, path: str, body: object = None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Make a call that turns its connection into a stream of bytes in both directions."""
-    content = orjson.dumps(body)
+    # Without a body there must be no byte of one: attach would hand it to the process.
+    content = orjson.dumps(body) if body is not None else b""
     head = (
         f"POST {_PREFIX}/{path} HTTP/1.1\r\nHost: podman\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"

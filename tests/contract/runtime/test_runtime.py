@@ -160,6 +160,28 @@ async def test_logs_of_a_container_that_ended(runtime: interface.Runtime, script
     assert stamped[0].data.startswith(b"2")
 
 
+async def test_logs_since_a_moment(runtime: interface.Runtime, script: Script) -> None:
+    """Only what was written after it."""
+    async with conftest.following(runtime) as until, asyncio.timeout(WAIT_SECONDS):
+        container = await _run(runtime, script("exit 0"))
+        await until("exited", container)
+        past, future = time.time() - 60, time.time() + 60
+        before = [chunk.data async for chunk in runtime.logs(container, interface.LogOptions(since=past))]
+        after = [chunk async for chunk in runtime.logs(container, interface.LogOptions(since=future))]
+    assert (before, after) == ([b"started exit 0\n"], [])
+
+
+async def test_attach_reaches_the_main_process(runtime: interface.Runtime) -> None:
+    """What is written to it comes back from `cat`."""
+    container = await runtime.create(dataclasses.replace(_spec(("cat",)), stdin=True))
+    await runtime.start(container)
+    async with asyncio.timeout(WAIT_SECONDS):
+        stream = await runtime.attach(container, stdin=True, tty=False)
+        await stream.write(b"ping\n")
+        assert await stream.read() == interface.Chunk(b"ping\n")
+        await stream.close()
+
+
 async def test_followed_logs_end_with_the_container(runtime: interface.Runtime, script: Script) -> None:
     """`logs -f` returns when there will be no more."""
     container = await _run(runtime, script("sleep 1"))

@@ -253,3 +253,35 @@ async def test_pods_outlive_podmans_service(node: pods.Node, host: podman.Servic
     await node.phase("Running", other.metadata.uid)
     await pods.wait_until(lambda: node.sink.faults["runtime"])
     assert node.sink.newest().containerStatuses[0].restartCount == 0
+
+
+async def test_hooks_run_in_the_container(node: pods.Node, tmp_path: pathlib.Path) -> None:
+    """postStart beside the process; preStop before it is asked to end."""
+    pod = _pod(_shell("trap 'echo stopping >> /host/story; exit 0' TERM; while :; do sleep 0.1; done"))
+    [container] = pod.spec.containers
+    pod.spec.volumes.add(name="host").volumeSource.hostPath.path = str(tmp_path)
+    container.volumeMounts.add(name="host", mountPath="/host")
+    start, stop = container.lifecycle.postStart, container.lifecycle.preStop
+    start.exec.command.extend(["sh", "-c", "echo started >> /host/story"])
+    stop.exec.command.extend(["sh", "-c", "echo hook >> /host/story"])
+    pod.spec.terminationGracePeriodSeconds = 10
+    node.assign(pod)
+    await node.phase("Running")
+    story = tmp_path / "story"
+    await pods.wait_until(lambda: "" if story.exists() else "no hook ran")
+    node.assign(pods.deleted(pod), complete=False)
+    await node.gone()
+    assert story.read_text().split() == ["started", "hook", "stopping"]
+
+
+async def test_shared_memory_is_the_pods(node: pods.Node) -> None:
+    """One container writes to /dev/shm, another reads it."""
+    reader = _shell("while ! cat /dev/shm/word 2>/dev/null; do sleep 0.1; done; sleep 600", "reader")
+    node.assign(_pod(_shell("echo shared > /dev/shm/word; sleep 600", "writer"), reader))
+    await node.phase("Running")
+
+    async def read() -> str:
+        text = await _log(node, container="reader")
+        return "" if text == b"shared\n" else str(text)
+
+    await pods.wait_until_async(read)

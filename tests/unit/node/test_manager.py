@@ -172,6 +172,15 @@ async def test_an_image_that_is_not_there() -> None:
         _clock(node).advance(6)
         waiting = await node.waiting("ImagePullBackOff")
         assert waiting.message.startswith('Back-off pulling image "fairlead.test/missing:1"')
+        texts = [one.message for one in node.sink.events]
+        assert texts == [
+            'Pulling image "fairlead.test/missing:1"',
+            'Failed to pull image "fairlead.test/missing:1": '
+            "reading manifest in fairlead.test/missing:1: manifest unknown",
+            "Error: ErrImagePull",
+            'Back-off pulling image "fairlead.test/missing:1"',
+            "Error: ImagePullBackOff",
+        ]
         _clock(node).advance(5)
         await pods.wait_until(lambda: "" if len(_runtime(node).pulls) == 2 else "no second try")
         assert node.sink.newest().phase == "Pending"
