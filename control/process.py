@@ -11,13 +11,14 @@ import contextlib
 import datetime
 import logging
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import grpc
 
 from control import pki
-from control.apiserver import authn, bootstrap, relay
+from control.apiserver import authn, bootstrap, relay, tokens
 from control.apiserver import server as apiservers
 from control.config import Config
 from control.controllers import manager, podcidr
@@ -83,6 +84,7 @@ async def serve(config: Config, store: interface.Store, cluster_id: int, stop: a
         store,
         watched,
         settings=apiservers.Settings(config.serviceCIDR, (config.nodePortMin, config.nodePortMax)),
+        issuer=tokens.Issuer((config.pki / "sa.key").read_bytes(), time.time),
     )
     name = f"{config.name}-{secrets.token_hex(4)}"
     holder = leases.Holder(name, f"{config.advertiseAddress}:{config.grpcPort}")
@@ -129,14 +131,16 @@ async def _listening(
     # The authority goes along, so that a joiner can compare its hash.
     chain = (config.pki / "server.crt").read_bytes() + authority.pem
     key = (config.pki / "server.key").read_bytes()
-    tokens = authn.TokenAuthenticator(_secrets(api), lambda: datetime.datetime.now(datetime.UTC))
+    joiners = authn.TokenAuthenticator(_secrets(api), lambda: datetime.datetime.now(datetime.UTC))
     mutual = [
         listening.cluster(cluster.ClusterService(api, streams, identity.Identifier())),
         listening.Service("fairlead.v1.NodeAgent", lambda server: edge.add_to_server(dispatcher, server)),
     ]
     open_to_all = [
-        listening.cluster(cluster.ClusterService(api, streams, identity.Identifier(tokens))),
-        listening.bootstrap(joining.BootstrapService(tokens, authority, lambda: config.grpc_endpoints, pki.PkiError)),
+        listening.cluster(cluster.ClusterService(api, streams, identity.Identifier(api.bearers(joiners)))),
+        listening.bootstrap(
+            joining.BootstrapService(joiners, authority, lambda: config.grpc_endpoints, pki.PkiError)
+        ),
     ]
     host = config.advertiseAddress
     known = listening.credentials(chain, key, authority.pem, require_client=True)

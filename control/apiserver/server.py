@@ -30,6 +30,7 @@ from control.apiserver import (
     repair,
     selection,
     subresources,
+    tokens,
 )
 from control.apiserver import hooks as hooking
 from control.apiserver import registry as registries
@@ -67,6 +68,7 @@ class ApiServer:
         settings: Settings = Settings(),
         now: Callable[[], float] = time.time,
         sink: audit.Sink | None = None,
+        issuer: tokens.Issuer | None = None,
     ) -> None:
         self.store = store
         self.cache = cache
@@ -88,9 +90,10 @@ class ApiServer:
         pods = schemes.DEFAULT.of(corev1.Pod)
         cache.index(pods, reading.PODS_BY_NODE, _node_of)
         self.authorizer: authz.Authorizer = authz.Union(
-            authz.MastersAuthorizer(), authz.RoleAuthorizer(), nodeauthz.NodeAuthorizer(CachedPods(cache))
+            authz.MastersAuthorizer(), authz.RoleAuthorizer(), nodeauthz.NodeAuthorizer(CachedObjects(cache))
         )
-        self._subresources = subresources.Subresources(self.registry, admission, now)
+        self._issuer = issuer
+        self._subresources = subresources.Subresources(self.registry, now, issuer)
 
     def client(self, user: authn.User) -> inprocess.InProcessClient:
         """Return a client that acts as a user."""
@@ -99,6 +102,10 @@ class ApiServer:
     def as_user(self, name: str, groups: Sequence[str] = ()) -> inprocess.InProcessClient:
         """Return a client that acts as the user of a name, in its groups and those that its name implies."""
         return self.client(authn.user(name, tuple(groups)))
+
+    def bearers(self, bootstrap: authn.TokenAuthenticator) -> tokens.Bearers:
+        """Return the judge of bearer tokens: bootstrap tokens, and those of service accounts."""
+        return tokens.Bearers(bootstrap, self._issuer, CachedObjects(self.cache))
 
     def registry(self, kind: schemes.Kind) -> registries.Registry:
         """Return a kind's registry; errors.NotFound for a kind that is not served."""
@@ -235,12 +242,18 @@ class ApiServer:
         return await found.delete_collection(registries.Actor(user, bool(options.dryRun)), query, options)
 
 
-class CachedPods:
-    """The pods as the cache has them, for the node authorizer."""
+class CachedObjects:
+    """Pods and service accounts as the cache has them, for authorisation and authentication."""
 
     def __init__(self, cache: caches.Cache) -> None:
         self._cache = cache
         self._kind = schemes.DEFAULT.of(corev1.Pod)
+        self._accounts = schemes.DEFAULT.of(corev1.ServiceAccount)
+
+    def account(self, namespace: str, name: str) -> corev1.ServiceAccount | None:
+        """Return a service account, or None."""
+        entry = self._cache.get(self._accounts, namespace, name)
+        return entry.object if entry is not None else None  # type: ignore[return-value]
 
     def pod(self, namespace: str, name: str) -> corev1.Pod | None:
         """Return a pod, or None."""

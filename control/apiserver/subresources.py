@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from control.apiserver import patching, registry
-from control.apiserver.admission import plugin
+from control.apiserver import patching, registry, tokens
 from control.apiserver.strategies import namespace as namespaces
 from control.store.entry import Entry
 from fairlead.api import errors, objects, scheme, selectors
@@ -31,12 +30,12 @@ class Subresources:
     def __init__(
         self,
         registries: Callable[[scheme.Kind], registry.Registry],
-        admission: plugin.Chain,
         now: Callable[[], float],
+        issuer: tokens.Issuer | None = None,
     ) -> None:
         self._registries = registries
-        self._admission = admission
         self._now = now
+        self._issuer = issuer
 
     def owns(self, subresource: str) -> bool:
         """Say whether updates and patches of a subresource go here rather than to the object."""
@@ -61,7 +60,7 @@ class Subresources:
             case "eviction", policyv1.Eviction():
                 entry = await self._evict(actor, found, namespace, name, body)
             case "token", authenticationv1.TokenRequest():
-                raise errors.NotImplementedByServer("service account tokens are not issued by this server")
+                return await self._issue(actor, found, namespace, name, body)
             case _:
                 raise errors.BadRequest(f"{type(body).DESCRIPTOR.name} cannot be posted to {subresource}")
         return Entry(entry.key, entry.kind, objects.copy(body), entry.revision)
@@ -127,6 +126,61 @@ class Subresources:
         options.CopyFrom(eviction.deleteOptions)
         entry, _ = await found.delete(actor, namespace, name, options)
         return entry
+
+    async def _issue(
+        self,
+        actor: registry.Actor,
+        found: registry.Registry,
+        namespace: str,
+        name: str,
+        request: authenticationv1.TokenRequest,
+    ) -> Entry:
+        """Sign a token for a service account, bound to a pod of it if the request names one."""
+        if self._issuer is None:
+            raise errors.NotImplementedByServer("this server has no service-account key")
+        answer = objects.copy(request)
+        faults = tokens.judge(answer)
+        if faults:
+            raise errors.invalid("authentication.k8s.io", "TokenRequest", name, faults)
+        entry = await found.get(namespace, name)
+        account = entry.object
+        assert isinstance(account, corev1.ServiceAccount)
+        pod = await self._bound_pod(namespace, name, request.spec.boundObjectRef)
+        node = actor.user.node
+        if node and (pod is None or pod.spec.nodeName != node):
+            why = f'node "{node}" requested token not bound to a pod scheduled on it'
+            raise errors.forbidden("", "serviceaccounts", name, why)
+        seconds = answer.spec.expirationSeconds
+        token, expires = self._issuer.issue(account, pod, list(request.spec.audiences), seconds)
+        if not answer.spec.audiences:
+            answer.spec.audiences.append(self._issuer.issuer)
+        answer.metadata.name, answer.metadata.namespace = name, namespace
+        answer.status.token = token
+        answer.status.expirationTimestamp.seconds = expires
+        return Entry(entry.key, entry.kind, answer, entry.revision)
+
+    async def _bound_pod(
+        self, namespace: str, account: str, reference: authenticationv1.BoundObjectReference
+    ) -> corev1.Pod | None:
+        if not reference.kind:
+            return None
+        if (reference.apiVersion, reference.kind) != ("v1", "Pod"):
+            raise errors.BadRequest(f"cannot bind token for serviceaccount to object of type {reference.kind}")
+        entry = await self._registries(scheme.DEFAULT.of(corev1.Pod)).get(namespace, reference.name)
+        pod = entry.object
+        assert isinstance(pod, corev1.Pod)
+        if reference.uID and reference.uID != pod.metadata.uid:
+            why = (
+                f"the UID in the bound object reference ({reference.uID}) does not match the UID in record."
+                " The object might have been deleted and then recreated"
+            )
+            raise errors.conflict("", "pods", reference.name, why)
+        if pod.spec.serviceAccountName != account:
+            text = (
+                f'cannot bind token for serviceaccount "{account}" to pod running with different serviceaccount name.'
+            )
+            raise errors.BadRequest(text)
+        return pod
 
     async def _finalize(self, actor: registry.Actor, found: registry.Registry, name: str, body: Any) -> Entry:
         strategy = found.strategy

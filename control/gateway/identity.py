@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 from control.apiserver import authn
 from fairlead.api import errors
@@ -21,10 +21,18 @@ def _of_certificate(pem: bytes) -> authn.User:
     return authn.from_certificate(pem)
 
 
+class Tokens(Protocol):
+    """A judge of bearer tokens."""
+
+    async def authenticate(self, token: str) -> authn.User:
+        """Return a token's user; errors.Unauthorized where it is nobody's."""
+        ...
+
+
 class Identifier:
     """Finds the user of a call; `tokens` checks bearer tokens where the port takes them."""
 
-    def __init__(self, tokens: authn.TokenAuthenticator | None = None) -> None:
+    def __init__(self, tokens: Tokens | None = None) -> None:
         self._tokens = tokens
         self._known: dict[str, tuple[float, authn.User]] = {}
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from control.apiserver.server import ApiServer, Settings
+    from control.apiserver.tokens import Issuer
     from control.store.interface import Store
 
 ADMIN = ("admin", ("system:masters",))
@@ -26,6 +27,7 @@ async def memory_api(
     *,
     now: Callable[[], float] | None = None,
     settings: Settings | None = None,
+    issuer: Issuer | None = None,
     detect_mutations: bool = True,
 ) -> AsyncIterator[ApiServer]:
     """Run an API server with its watch cache on a store, in memory unless given, with the built-in objects made.
@@ -42,7 +44,9 @@ async def memory_api(
     running = asyncio.create_task(watched.run(), name="watch-cache")
     try:
         await watched.ready()
-        api = server.ApiServer(backing, watched, settings=settings or server.Settings(), now=now or time.time)
+        api = server.ApiServer(
+            backing, watched, settings=settings or server.Settings(), now=now or time.time, issuer=issuer
+        )
         await bootstrap.ensure(api)
         yield api
         watched.check_mutations()

@@ -1,0 +1,193 @@
+"""Service-account tokens: what is issued, whom it stands for, when it dies."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from control.apiserver import authn, tokens
+from control.apiserver.server import ApiServer
+from fairlead import certificates
+from fairlead.api import errors
+from fairlead.api.pb import authentication_v1_pb2 as authenticationv1
+from fairlead.api.pb import core_v1_pb2 as corev1
+from fairlead.api.pb import meta_v1_pb2 as metav1
+from fairlead.testing import control
+from tests.unit.apiserver import yamls
+
+KEY = certificates.key_pem(rsa.generate_private_key(public_exponent=65537, key_size=2048))
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The server's clock."""
+    return Clock()
+
+
+@pytest.fixture
+async def api(clock: Clock) -> AsyncIterator[ApiServer]:
+    """An API server with the account `robot` and a pod of it on node-1."""
+    async with control.memory_api(now=clock, issuer=tokens.Issuer(KEY, clock)) as made:
+        admin = made.as_user(*control.ADMIN)
+        await admin.create(yamls.read("metadata: {name: robot, namespace: default}", corev1.ServiceAccount))
+        manifest = "{metadata: {name: web, namespace: default}, spec: {containers: [{name: a, image: b}]}}"
+        pod = yamls.read(manifest, corev1.Pod)
+        pod.spec.serviceAccountName = "robot"
+        await admin.create(pod)
+        binding = corev1.Binding()
+        binding.target.name = "node-1"
+        await admin.post(corev1.Pod, "web", "default", "binding", binding)
+        yield made
+
+
+def bearers(api: ApiServer) -> tokens.Bearers:
+    """The judge of tokens, without bootstrap tokens."""
+
+    async def nothing(name: str) -> None:
+        return None
+
+    return api.bearers(authn.TokenAuthenticator(nothing, lambda: None))  # type: ignore[arg-type, return-value]
+
+
+async def ask(client: Any, pod: str = "web", **spec: Any) -> authenticationv1.TokenRequest:
+    """Ask for a token of `robot`, bound to a pod."""
+    request = authenticationv1.TokenRequest()
+    for name, value in spec.items():
+        setattr(request.spec, name, value)
+    if pod:
+        request.spec.boundObjectRef.apiVersion, request.spec.boundObjectRef.kind = "v1", "Pod"
+        request.spec.boundObjectRef.name = pod
+    answer: authenticationv1.TokenRequest = await client.post(
+        corev1.ServiceAccount, "robot", "default", "token", request
+    )
+    return answer
+
+
+async def test_a_token_is_kubernetes_and_stands_for_the_account(api: ApiServer) -> None:
+    """A JWT, RS256, with Kubernetes' claims."""
+    admin = api.as_user(*control.ADMIN)
+    answer = await ask(admin)
+
+    header, claims = (
+        orjson.loads(base64.urlsafe_b64decode(part + "==")) for part in answer.status.token.split(".")[:2]
+    )
+    user = await bearers(api).authenticate(answer.status.token)
+
+    pod = await admin.get(corev1.Pod, "web", "default")
+    account = await admin.get(corev1.ServiceAccount, "robot", "default")
+    assert header["alg"] == "RS256"
+    assert claims == {
+        "aud": [tokens.DEFAULT_ISSUER],
+        "exp": 4600,
+        "iat": 1000,
+        "iss": tokens.DEFAULT_ISSUER,
+        "jti": claims["jti"],
+        "kubernetes.io": {
+            "namespace": "default",
+            "pod": {"name": "web", "uid": pod.metadata.uid},
+            "serviceaccount": {"name": "robot", "uid": account.metadata.uid},
+        },
+        "nbf": 1000,
+        "sub": "system:serviceaccount:default:robot",
+    }
+    assert answer.status.expirationTimestamp.seconds == 4600
+    assert user == authn.User(
+        "system:serviceaccount:default:robot",
+        ("system:serviceaccounts", "system:serviceaccounts:default", "system:authenticated"),
+    )
+
+
+async def test_a_token_dies_with_its_time_its_pod_and_its_account(api: ApiServer, clock: Clock) -> None:
+    """Each alone is enough."""
+    admin = api.as_user(*control.ADMIN)
+    of_pod = (await ask(admin)).status.token
+    of_account = (await ask(admin, pod="")).status.token
+    judge = bearers(api)
+
+    clock.now = 4600.0
+    with pytest.raises(errors.Unauthorized):
+        await judge.authenticate(of_account)
+    clock.now = 1000.0
+    await admin.delete(corev1.Pod, "web", "default", options=metav1.DeleteOptions(gracePeriodSeconds=0))
+    await api.cache.fresh()
+    with pytest.raises(errors.Unauthorized):
+        await judge.authenticate(of_pod)
+    await judge.authenticate(of_account)
+    await admin.delete(corev1.ServiceAccount, "robot", "default")
+    await api.cache.fresh()
+    with pytest.raises(errors.Unauthorized):
+        await judge.authenticate(of_account)
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+async def test_a_token_that_was_changed_is_nobodys(api: ApiServer, part: int) -> None:
+    """Header, claims or signature."""
+    parts = (await ask(api.as_user(*control.ADMIN))).status.token.split(".")
+    middle = len(parts[part]) // 2
+    letter = "A" if parts[part][middle] != "A" else "B"
+    parts[part] = parts[part][:middle] + letter + parts[part][middle + 1 :]
+
+    with pytest.raises(errors.Unauthorized):
+        await bearers(api).authenticate(".".join(parts))
+
+
+async def test_a_token_for_others_is_not_taken_here(api: ApiServer) -> None:
+    """Its audience is somebody else."""
+    request = authenticationv1.TokenRequest()
+    request.spec.audiences.append("vault")
+    answer = await api.as_user(*control.ADMIN).post(corev1.ServiceAccount, "robot", "default", "token", request)
+
+    with pytest.raises(errors.Unauthorized):
+        await bearers(api).authenticate(answer.status.token)
+
+
+async def test_a_node_gets_tokens_for_its_own_pods(api: ApiServer) -> None:
+    """Bound to one of them, and only of their accounts."""
+    mine = api.as_user("system:node:node-1", ["system:nodes"])
+    other = api.as_user("system:node:node-2", ["system:nodes"])
+
+    assert (await ask(mine)).status.token
+    with pytest.raises(errors.Forbidden, match="requested token not bound to a pod"):
+        await ask(mine, pod="")
+    with pytest.raises(errors.Forbidden, match="no relationship found between node 'node-2' and this object"):
+        await ask(other)
+
+
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [
+        (
+            {"expirationSeconds": 60},
+            "spec.expirationSeconds: Invalid value: 60: may not specify a duration less than",
+        ),
+        ({"expirationSeconds": 1 << 33}, "may not specify a duration larger than 2\\^32 seconds"),
+    ],
+)
+async def test_a_time_out_of_bounds_is_refused(api: ApiServer, spec: dict[str, int], text: str) -> None:
+    """Ten minutes at least."""
+    with pytest.raises(errors.Invalid, match=text):
+        await ask(api.as_user(*control.ADMIN), **spec)
+
+
+async def test_a_pod_of_another_account_binds_nothing(api: ApiServer) -> None:
+    """The token would outlive its reason."""
+    admin = api.as_user(*control.ADMIN)
+    pod = "{metadata: {name: db, namespace: default}, spec: {containers: [{name: a, image: b}]}}"
+    await admin.create(yamls.read(pod, corev1.Pod))
+
+    with pytest.raises(errors.BadRequest, match="to pod running with different serviceaccount name"):
+        await ask(admin, pod="db")
