@@ -80,7 +80,7 @@ class Cluster:
         old = self._objects.get(key)
         self._objects[key] = obj
         if key.resource in SHARED:
-            return EVERYONE if self._shared.put(key, obj) else NOBODY
+            return EVERYONE if self._put_shared(key, obj) else NOBODY
         if isinstance(obj, corev1.Pod):
             return self._put_pod(key, old, obj)
         return self._concerned(key)
@@ -195,6 +195,11 @@ class Cluster:
             yield wire.assignments(header, changes)
 
     # The index.
+
+    def _put_shared(self, key: Key, obj: Message) -> bool:
+        if isinstance(obj, corev1.Node) and not obj.spec.podCIDRs:
+            return False  # nothing leads there yet
+        return self._shared.put(key, obj)
 
     def _put_pod(self, key: Key, old: Message | None, pod: corev1.Pod) -> Effect:
         was = old if isinstance(old, corev1.Pod) else None

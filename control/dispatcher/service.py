@@ -30,8 +30,12 @@ log = logging.getLogger(__name__)
 
 HELLO_SECONDS = 10.0
 RETRY_SECONDS = 0.5
-# Changes that come within this time travel together; well below the 50 ms that the protocol promises.
+# Changes that come within this time travel together: a node's own, those of everyone among many sessions (what the
+# protocol promises), and nodes that come or go, whose routes nobody needs at once and which come in hundreds.
 BATCH_SECONDS = 0.02
+MANY_BATCH_SECONDS = 0.05
+NODES_BATCH_SECONDS = 0.5
+MANY = 50
 RENEWALS_IN_FLIGHT = 32
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -66,6 +70,7 @@ class Dispatcher:
         self._everyone = False
         self._stopped = False
         self._flush: clocks.Timer | None = None
+        self._flush_at = 0.0
 
     # The root task.
 
@@ -91,10 +96,15 @@ class Dispatcher:
 
     async def _judge_nodes(self, tasks: asyncio.TaskGroup) -> None:
         while True:
-            for gone in self._judge.tick(self._clock.monotonic()):
-                held = self._sessions.get(gone.node)
-                if held is not None and held.epoch == gone.epoch:
-                    held.intake.judged_alive = False
+            now = self._clock.monotonic()
+            for held in self._sessions.values():
+                if held.stuck(now):
+                    log.warning("agent does not read", extra={"node": held.node, "epoch": held.epoch})
+                    held.cut.set()
+            for gone in self._judge.tick(now):
+                silent = self._sessions.get(gone.node)
+                if silent is not None and silent.epoch == gone.epoch:
+                    silent.intake.judged_alive = False
                 tasks.create_task(self._declare(gone.node, gone.epoch), name=f"declare {gone.node}")
             await self._clock.sleep(liveness.TICK_SECONDS)
 
@@ -159,8 +169,22 @@ class Dispatcher:
         if effect.everyone or effect.nodes:
             self._everyone |= effect.everyone
             self._dirty |= effect.nodes
-            if self._flush is None:
-                self._flush = self._clock.call_later(BATCH_SECONDS, self._wake)
+            self._flush_within(self._batch_seconds(obj, effect))
+
+    def _batch_seconds(self, obj: Any, effect: assignments.Effect) -> float:
+        """Return how long a change may wait for others: the longer, the more sessions it wakes."""
+        if isinstance(obj, corev1.Node):
+            return NODES_BATCH_SECONDS
+        return MANY_BATCH_SECONDS if effect.everyone and len(self._sessions) > MANY else BATCH_SECONDS
+
+    def _flush_within(self, seconds: float) -> None:
+        at = self._clock.monotonic() + seconds
+        if self._flush is not None:
+            if self._flush_at <= at:
+                return
+            self._flush.cancel()
+        self._flush_at = at
+        self._flush = self._clock.call_later(seconds, self._wake)
 
     def _node_changed(self, node: corev1.Node, there: bool) -> None:
         held = self._sessions.get(node.metadata.name)
@@ -243,7 +267,7 @@ class Dispatcher:
         if older is not None:
             older.end(f"epoch {epoch} has begun")
         into = intake.Intake(node, epoch, client, self.state, self.settings)
-        held = session.Session(stored, epoch, lease, self.state.open(node), into)
+        held = session.Session(stored, epoch, lease, self.state.open(node), into, self._clock.monotonic)
         held.renewed_at = self._clock.monotonic()
         self._sessions[node] = held
         self._judge.opened(node, epoch, self._clock.monotonic())
@@ -268,14 +292,12 @@ class Dispatcher:
         try:
             await first_of(
                 held.write(self.feed, self.settings, send),
-                held.answer(send),
                 held.read(messages, heard),
                 held.intake.run(),
+                held.cut.wait(),
             )
         except intake.Superseded as why:
             log.info("session is superseded", extra={"node": held.node, "reason": str(why)})
-        except TimeoutError:
-            log.warning("agent does not read", extra={"node": held.node, "epoch": held.epoch})
 
     def _finish(self, held: session.Session) -> None:
         self.state.close(held.cursor)

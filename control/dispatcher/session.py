@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any
 
 from control.dispatcher import assignments, feed, intake, settings
 from fairlead.api.pb import agent_pb2 as agent
@@ -16,6 +17,8 @@ from fairlead.api.pb import core_v1_pb2 as corev1
 
 # An agent that does not read for this long is cut off; it then dials again.
 SEND_SECONDS = 30.0
+# One heartbeat in so many is answered: agent.proto's promise.
+ANSWERED = 5
 
 Send = Callable[[bytes], Awaitable[None]]
 
@@ -30,6 +33,7 @@ class Session:
         lease: coordinationv1.Lease,
         cursor: assignments.Cursor,
         into: intake.Intake,
+        monotonic: Callable[[], float],
     ) -> None:
         self.node = node.metadata.name
         self.node_uid = node.metadata.uid
@@ -44,8 +48,9 @@ class Session:
         self._tokens: deque[agent.ServiceAccountToken] = deque()
         self._goodbye = ""
         self._beat = 0
-        self._beaten = asyncio.Event()
-        self._sending = asyncio.Lock()
+        self._monotonic = monotonic
+        self.sending_since: float | None = None
+        self.cut = asyncio.Event()
         into.on_token = self.send_token
 
     def wake(self) -> None:
@@ -56,6 +61,10 @@ class Session:
         """Say goodbye and end the session."""
         self._goodbye = self._goodbye or why
         self._wake.set()
+
+    def stuck(self, now: float) -> bool:
+        """Tell whether the agent has not read for too long; such a session is to be `cut`."""
+        return self.sending_since is not None and now - self.sending_since > SEND_SECONDS
 
     def open_stream(self, request: agent.OpenStream) -> None:
         """Ask the agent for a stream."""
@@ -68,30 +77,47 @@ class Session:
         self._wake.set()
 
     async def write(self, state: feed.Feed, made: settings.Settings, send: Send) -> None:
-        """Send Welcome, the COMPLETE, and then news until the session is to end."""
-        await self._send(send, self._welcome(made).SerializeToString())
-        revision = await state.caught_up()
+        """Send Welcome, the COMPLETE, and then news and answers until the session is to end."""
+        await send(self._welcome(made).SerializeToString())
+        revision = await self._answering(state.caught_up(), send)
         for part in state.cluster.complete(self.cursor, revision):
-            await self._send(send, part)
+            await self._pass(part, send)
         self._wake.set()
         while not self._goodbye:
             await self._wake.wait()
             self._wake.clear()
+            await self._answer(send)
             while self._messages:
-                await self._send(send, self._messages.popleft().SerializeToString())
+                await self._pass(self._messages.popleft().SerializeToString(), send)
             for part in state.cluster.incremental(self.cursor):
-                await self._send(send, part)
+                await self._pass(part, send)
             while self._tokens:
-                await self._send(send, state.cluster.extra(self.cursor, self._tokens.popleft()))
-        await self._send(send, agent.ControlMessage(goodbye=self._goodbye).SerializeToString())
+                await self._pass(state.cluster.extra(self.cursor, self._tokens.popleft()), send)
+        await send(agent.ControlMessage(goodbye=self._goodbye).SerializeToString())
 
-    async def answer(self, send: Send) -> None:
-        """Answer heartbeats, also while `write` waits for the newest state."""
-        while True:
-            await self._beaten.wait()
-            self._beaten.clear()
-            beat = agent.ControlMessage(heartbeat=agent.Heartbeat(sequence=self._beat))
-            await self._send(send, beat.SerializeToString())
+    async def _answering(self, wait: Coroutine[Any, Any, int], send: Send) -> int:
+        """Wait for something, answering heartbeats meanwhile."""
+        waiting = asyncio.create_task(wait, name="caught up")
+        waiting.add_done_callback(lambda _: self._wake.set())
+        try:
+            while not waiting.done():
+                await self._wake.wait()
+                self._wake.clear()
+                await self._answer(send)
+            return waiting.result()
+        finally:
+            waiting.cancel()
+
+    async def _answer(self, send: Send) -> None:
+        if self._beat:
+            beat, self._beat = self._beat, 0
+            await send(agent.ControlMessage(heartbeat=agent.Heartbeat(sequence=beat)).SerializeToString())
+
+    async def _pass(self, message: bytes, send: Send) -> None:
+        """Send a message that an agent may take long to read."""
+        self.sending_since = self._monotonic()
+        await send(message)
+        self.sending_since = None
 
     async def read(
         self, messages: AsyncIterator[agent.AgentMessage], heard: Callable[[agent.AgentMessage], None]
@@ -100,8 +126,9 @@ class Session:
         async for message in messages:
             heard(message)
             if message.WhichOneof("message") == "heartbeat":
-                self._beat = message.heartbeat.sequence
-                self._beaten.set()
+                if message.heartbeat.sequence % ANSWERED == 0:
+                    self._beat = message.heartbeat.sequence
+                    self._wake.set()
             else:
                 self.intake.take(message)
 
@@ -120,7 +147,3 @@ class Session:
             endpoints=made.endpoints,
         )
         return agent.ControlMessage(welcome=welcome)
-
-    async def _send(self, send: Send, message: bytes) -> None:
-        async with asyncio.timeout(SEND_SECONDS), self._sending:
-            await send(message)

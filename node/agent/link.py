@@ -13,7 +13,12 @@ from fairlead.api.pb import cluster_pb2 as cluster
 from fairlead.client import channel as channels
 from node.agent import config as configs
 
+# With keepalive on, gRPC sets TCP's user timeout to `keepalive_timeout_ms`: where a link is cut, the first heartbeat
+# that is not acknowledged ends the connection after that time, which lies below a node's grace.
 OPTIONS: tuple[tuple[str, int | str], ...] = (
+    ("grpc.keepalive_time_ms", 5000),
+    ("grpc.keepalive_timeout_ms", 1500),
+    ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.max_receive_message_length", 16 << 20),
     ("grpc.max_send_message_length", 16 << 20),
     # Every control process' certificate carries this name, whatever address it is dialled by.

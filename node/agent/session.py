@@ -24,6 +24,8 @@ PROTOCOL_VERSION = 1
 CONNECT_SECONDS = 1.5
 WELCOME_SECONDS = 10.0
 RUNNING_SECONDS = 0.5
+# One heartbeat in five is answered.
+PATIENCE_BEATS = 15
 
 
 class Ended(Exception):
@@ -180,13 +182,12 @@ class Session:
 
 
 def _patience(welcome: agent.Welcome) -> float:
-    """Return how many seconds a control process may be silent: so few that another can be found within the grace."""
-    beat, grace = welcome.heartbeat_milliseconds / 1000, welcome.grace_milliseconds / 1000
-    return max(2 * beat, grace - beat)
+    """Return how many seconds a control process may be silent: three answers to heartbeats may be missing."""
+    return PATIENCE_BEATS * welcome.heartbeat_milliseconds / 1000
 
 
 async def _within(seconds: float, call: Any) -> Any:
-    """Return the next message; Ended where none comes, because every heartbeat is answered."""
+    """Return the next message; Ended where none comes, not even an answer to heartbeats."""
     try:
         async with asyncio.timeout(seconds):
             return await call.read()

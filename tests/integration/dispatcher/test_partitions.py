@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import subprocess
+import sys
 
-from tests.integration.dispatcher import harness
+from tests.integration.dispatcher import cut, harness
 
 
 class Cuttable:
@@ -59,8 +61,18 @@ class Cuttable:
         target.close()
 
 
-async def test_agent_leaves_a_silent_control_process_within_3_s() -> None:
-    """Nobody closes the connection; the agent finds out by itself and has a session with another process."""
+def test_agent_behind_a_cut_link_has_another_session_within_3_s() -> None:
+    """TCP gives up what nobody acknowledges before the node's grace of 3 s ends."""
+    command = ["unshare", "--net", "sh", "-c", f"ip link set lo up; {sys.executable} -m {cut.__name__}"]
+
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 3.0
+
+
+async def test_agent_leaves_a_control_process_that_hangs() -> None:
+    """TCP still acknowledges, but heartbeats are not answered: after 15 of them the agent goes elsewhere."""
     async with harness.world() as world:
         first, second = await world.control("one"), await world.control("two")
         async with Cuttable(first.endpoint) as cable:

@@ -25,7 +25,7 @@ def test_complete_names_the_nodes_pods_and_what_they_name() -> None:
         objects.pod("db", "b", config_map="other"),
         objects.pod("waiting"),
         objects.service("web"),
-        objects.node("a"),
+        objects.node("a", cidr="10.128.0.0/24"),
     ):
         cluster.put(obj)
 
@@ -202,15 +202,15 @@ def test_removed_service_is_told_to_everyone() -> None:
 
 
 def test_nodes_readiness_is_nobodys_business() -> None:
-    """Of other nodes only addresses and pod CIDRs are sent, so that flapping costs nothing."""
+    """Of other nodes only addresses and pod CIDRs are sent, once they have some, so that flapping costs nothing."""
     cluster = assignments.Cluster()
-    cluster.put(objects.node("a"))
+    new = cluster.put(objects.node("a"))
     cursor = begun(cluster, "b")
 
     unready = cluster.put(objects.node("a", ready="Unknown"))
     routed = cluster.put(objects.node("a", cidr="10.128.3.0/24"))
 
-    assert (unready, routed) == (assignments.NOBODY, assignments.EVERYONE)
+    assert (new, unready, routed) == (assignments.NOBODY, assignments.NOBODY, assignments.EVERYONE)
     (got,) = objects.decoded(cluster.incremental(cursor))
     assert got.changes[0].node.spec.podCIDRs == ["10.128.3.0/24"]
     assert not got.changes[0].node.status.conditions
