@@ -1,6 +1,6 @@
 """Time as loops see it: a wall clock that stamps objects, a monotonic one that judges, and timers.
 
-Queues, elections, controllers and the scheduler take a `Clock`, so that tests move time by hand.
+Every loop of both programs takes a `Clock`, so that tests move time by hand.
 """
 
 from __future__ import annotations
@@ -82,6 +82,11 @@ class FakeClock:
         self._elapsed = 0.0
         self._order = itertools.count()
         self._timers: list[tuple[float, int, _FakeTimer]] = []
+
+    @property
+    def sleepers(self) -> int:
+        """How many wait for `advance`."""
+        return sum(timer.callback is not None for _, _, timer in self._timers)
 
     def now(self) -> float:
         """Return Unix time in seconds."""

@@ -10,12 +10,12 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
+from fairlead import clock as clocks
 from fairlead import supervise
 from fairlead.api.pb import agent_pb2 as agent
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
 from fairlead.api.pb import metrics_pb2 as metrics
-from node import clock as clocks
 from node.agent import conditions, health, interface, link, outbox, session
 from node.runtime import interface as runtime
 

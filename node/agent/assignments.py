@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from fairlead import clock as clocks
 from fairlead.api import times
 from fairlead.api.pb import agent_pb2
 from fairlead.api.pb import core_v1_pb2 as corev1
-from node import clock as clocks
 
 # A token is asked for anew when this share of its life is over, as kubelet does.
 TOKEN_RENEWAL = 0.8

@@ -12,9 +12,9 @@ from typing import Protocol, TypeVar
 
 import aiohttp
 
+from fairlead import clock as clocks
 from fairlead.api import quantity
 from fairlead.api.pb import core_v1_pb2 as corev1
-from node import clock as clocks
 from node.agent import interface, recorder
 from node.network import interface as network
 from node.pods import folders

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 import psutil
 
+from fairlead import clock as clocks
 from fairlead.api.pb import core_v1_pb2 as corev1
-from node import clock as clocks
 from node.agent import conditions, interface, outbox
 
 log = logging.getLogger(__name__)

@@ -10,10 +10,10 @@ import dataclasses
 import logging
 from collections.abc import Callable, Sequence
 
+from fairlead import clock as clocks
 from fairlead.api import quantity
 from fairlead.api.pb import agent_pb2, metrics_pb2
 from fairlead.api.pb import core_v1_pb2 as corev1
-from node import clock as clocks
 from node.agent import assignments, context, gpus, interface, observer, podstreams, usage, worker
 from node.network import interface as network
 from node.pods import folders, model

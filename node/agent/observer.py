@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 
-from node import clock as clocks
+from fairlead import clock as clocks
 from node.agent import interface
 from node.runtime import interface as runtime
 

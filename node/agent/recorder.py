@@ -9,9 +9,9 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
 
+from fairlead import clock as clocks
 from fairlead.api import objects, times
 from fairlead.api.pb import core_v1_pb2 as corev1
-from node import clock as clocks
 
 COMPONENT = "kubelet"
 NORMAL, WARNING = "Normal", "Warning"

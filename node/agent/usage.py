@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from fairlead import clock as clocks
 from fairlead.api.pb import metrics_pb2
-from node import clock as clocks
 from node.runtime import interface as runtime
 
 

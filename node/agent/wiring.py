@@ -8,8 +8,8 @@ import ipaddress
 import logging
 from collections.abc import AsyncIterator
 
+from fairlead import clock as clocks
 from fairlead.api.pb import agent_pb2
-from node import clock as clocks
 from node.agent import agent as agents
 from node.agent import conditions, health, interface, link, manager, register
 from node.agent import config as configs

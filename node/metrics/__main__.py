@@ -9,8 +9,8 @@ import sys
 
 from google.protobuf import json_format
 
+from fairlead import clock as clocks
 from fairlead.api.pb import metrics_pb2
-from node import clock as clocks
 from node.metrics import collector
 
 

@@ -13,8 +13,8 @@ import threading
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, Protocol, TypeVar, cast
 
+from fairlead import clock as clocks
 from fairlead.api.pb import metrics_pb2
-from node import clock as clocks
 from node.metrics import nvml, psutil_source
 from node.runtime import interface as runtime
 

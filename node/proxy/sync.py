@@ -15,9 +15,9 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from fairlead import clock as clocks
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
-from node import clock as clocks
 from node.proxy import interface, ledger, model, rules, text
 
 MIN_PERIOD_SECONDS = 0.1

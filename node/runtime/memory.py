@@ -14,7 +14,7 @@ import dataclasses
 import datetime
 from collections.abc import AsyncIterator, Sequence
 
-from node import clock as clocks
+from fairlead import clock as clocks
 from node.runtime import interface
 from node.runtime.interface import Chunk, Container, ContainerSpec, Event, Image
 

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 
 from pyroute2 import netns
 
+from fairlead import clock as clocks
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
-from node import clock as clocks
 from node.proxy import iptables, model, sync
 
 ENDPOINTS = 5

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from node import clock as clocks
+from fairlead import clock as clocks
 from node.metrics import __main__ as program
 from node.metrics import collector, nvml
 

@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
+from fairlead import clock as clocks
 from fairlead.api.pb import agent_pb2
 from fairlead.api.pb import core_v1_pb2 as corev1
-from node import clock as clocks
 from node.agent import interface, manager, worker
 from node.network import interface as network
 from node.network import memory as memory_network

@@ -25,12 +25,12 @@ import grpc
 from control import config as configs
 from control import init, pki, process
 from control.store import memory
+from fairlead import clock as clocks
 from fairlead.api import errors
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import metrics_pb2 as metrics
 from fairlead.client import grpc as clients
 from fairlead.client import kubeconfig
-from node import clock as clocks
 from node.agent import agent as agents
 from node.agent import hollow, link
 from node.metrics import collector

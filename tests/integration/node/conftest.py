@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from node import clock as clocks
+from fairlead import clock as clocks
 from node import mounts
 from node.network import interface as network
 from node.network import netlink

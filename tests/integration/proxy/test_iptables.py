@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Iterator
 
 import pytest
 
-from node import clock as clocks
+from fairlead import clock as clocks
 from node.proxy import interface, iptables, ledger, rules, sync, text
 from tests.integration.proxy.network import (
     NODE_ADDRESS,

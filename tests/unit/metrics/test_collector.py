@@ -8,8 +8,8 @@ import dataclasses
 import threading
 from collections.abc import Callable, Sequence
 
+from fairlead import clock as clocks
 from fairlead.api.pb import metrics_pb2
-from node import clock as clocks
 from node.metrics import collector, nvml
 from node.runtime import interface as runtime
 from tests.unit.metrics.test_psutil_source import BEFORE

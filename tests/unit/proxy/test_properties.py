@@ -7,9 +7,9 @@ import asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fairlead import clock as clocks
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
-from node import clock as clocks
 from node.proxy import ledger, rules, sync, text
 from tests.unit.proxy import kernel
 from tests.unit.proxy.objects import CONFIG, balanced, endpoint, endpoint_slice, service

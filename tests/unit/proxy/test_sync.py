@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from node import clock as clocks
+from fairlead import clock as clocks
 from node.proxy import iptables, rules, sync
 from tests.unit.proxy.kernel import MemoryKernel
 from tests.unit.proxy.objects import CONFIG, endpoint, endpoint_slice, service
