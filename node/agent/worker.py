@@ -234,6 +234,7 @@ class Worker:
     async def _succeeds(self, action: Action, name: str) -> bool:
         try:
             await self._act(action)
+            log.info("a step is done", extra=self._context | {"step": action.key})
             return True
         except StepFault as error:
             for news in error.news:

@@ -92,8 +92,19 @@ class NetlinkNetwork:
             namespaces.set_sysctl(_FORWARDING[version], "1")
         self._sweep()
         self._firewall = ""
-        self._sync_firewall()
-        kernel.sync_routes(routes.wanted(config))
+        failures = []
+        # Each is worth having without the other.
+        parts: list[Callable[[], None]] = [
+            functools.partial(kernel.sync_routes, routes.wanted(config)),
+            self._sync_firewall,
+        ]
+        for work in parts:
+            try:
+                work()
+            except NetworkFault as error:
+                failures.append(str(error))
+        if failures:
+            raise NetworkFault("; ".join(failures))
 
     def _all(self) -> dict[str, tuple[Sandbox, tuple[HostPort, ...]]]:
         if self._known is None:

@@ -72,6 +72,12 @@ async def wait_until_async(probe: Callable[[], Awaitable[str]]) -> None:
         raise AssertionError(f"after {WAIT_SECONDS:g} s: {reason}") from None
 
 
+async def settle() -> None:
+    """Let every task that can go on do so."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
 class Sink:
     """Keeps what the pod machinery says."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 import pathlib
 import socket
 import subprocess
@@ -148,3 +149,19 @@ async def test_a_host_port_leads_to_the_pod(pins: pathlib.Path) -> None:
     await network.remove(WEB.uid)
     await network.close()
     assert "--dport 8080" not in _run("iptables-save -t nat")
+
+
+async def test_routes_do_not_wait_for_a_broken_firewall(pins: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failing iptables-restore is a fault that is said; the routes are there."""
+    broken = pins.parent / "bin"
+    broken.mkdir()
+    for name in ("iptables", "iptables-restore"):
+        (broken / name).write_text("#!/bin/sh\necho no such table >&2; exit 3\n")
+        (broken / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{broken}:{os.environ['PATH']}")
+    network = netlink.NetlinkNetwork(conftest.CONFIG, str(pins))
+    near = interface.Peer("node-2", ("192.0.2.2",), ("10.128.4.0/24",))
+    with pytest.raises(interface.NetworkFault, match="iptables-restore: no such table"):
+        await network.configure(dataclasses.replace(conftest.CONFIG, peers=(near,)))
+    await network.close()
+    assert "10.128.4.0/24 via 192.0.2.2" in _run("ip route show proto 76")

@@ -1,0 +1,71 @@
+"""Probes against containers that only pretend: `exit N` is what a probe's command answers."""
+
+from __future__ import annotations
+
+from fairlead.api.pb import core_v1_pb2 as corev1
+from node import clock as clocks
+from tests.support import pods
+
+
+def _probed(**answers: str) -> corev1.Pod:
+    pod = pods.pod()
+    for kind, code in answers.items():
+        probe: corev1.Probe = getattr(pod.spec.containers[0], f"{kind}Probe")
+        probe.handler.exec.command.extend(["exit", code])
+        probe.periodSeconds = 5
+    return pod
+
+
+async def _advance(node: pods.Node, seconds: float) -> None:
+    """Let time pass in small steps, so that each probe gets its turns."""
+    assert isinstance(node.clock, clocks.FakeClock)
+    for _ in range(int(seconds * 2)):
+        node.clock.advance(0.5)
+        await pods.settle()
+
+
+async def test_a_container_is_ready_once_its_probe_succeeds() -> None:
+    """Not before the first answer."""
+    async with pods.running_node() as node:
+        node.assign(_probed(readiness="0"))
+        status = await node.phase("Running")
+        assert not status.containerStatuses[0].ready
+        await _advance(node, 1)
+        await node.until("ready", lambda status: status.containerStatuses[0].ready)
+
+
+async def test_a_container_that_is_not_ready_goes_on_running() -> None:
+    """It only gets no traffic."""
+    async with pods.running_node() as node:
+        node.assign(_probed(readiness="1"))
+        await node.phase("Running")
+        await _advance(node, 30)
+        status = node.sink.newest()
+        assert (status.containerStatuses[0].ready, status.containerStatuses[0].restartCount) == (False, 0)
+        assert node.sink.events[-1].message == "Readiness probe failed: exit status 1"
+        assert node.sink.events[-1].count > 1
+
+
+async def test_three_failures_of_liveness_restart() -> None:
+    """The event says why."""
+    async with pods.running_node() as node:
+        node.assign(_probed(liveness="1"))
+        await node.phase("Running")
+        await _advance(node, 8)
+        assert node.sink.newest().containerStatuses[0].restartCount == 0
+        await _advance(node, 6)
+        await node.until("restarted", lambda status: status.containerStatuses[0].restartCount == 1)
+        killing = next(one for one in node.sink.events if one.reason == "Killing")
+        assert killing.message == "Container main failed liveness probe, will be restarted"
+
+
+async def test_a_startup_probe_holds_the_others_back() -> None:
+    """Until it has succeeded the container has not started; when it fails for good it is restarted."""
+    async with pods.running_node() as node:
+        node.assign(_probed(startup="1", liveness="1", readiness="0"))
+        status = await node.phase("Running")
+        assert not status.containerStatuses[0].started
+        await _advance(node, 14)
+        await node.until("restarted", lambda status: status.containerStatuses[0].restartCount == 1)
+        killing = [one.message for one in node.sink.events if one.reason == "Killing"]
+        assert killing == ["Container main failed startup probe, will be restarted"]
