@@ -178,6 +178,7 @@ class Node:
             return "" if status.phase and holds(status) else f"not {what}: {status}"
 
         await wait_until(probe)
+        await settle()  # so that the worker rests, and has told the clock until when
         return self.sink.newest(uid)
 
     async def phase(self, phase: str, uid: str = UID) -> corev1.PodStatus:
