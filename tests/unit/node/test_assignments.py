@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from fairlead import clock as clocks
 from fairlead.api.pb import agent_pb2
 from fairlead.api.pb import core_v1_pb2 as corev1
-from node import clock as clocks
 from node.agent import assignments
 from tests.support import pods
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from fairlead import clock as clocks
 from fairlead.api.pb import core_v1_pb2 as corev1
-from node import clock as clocks
 from tests.support import pods
 
 
