@@ -10,7 +10,7 @@ Pure: the caller gives the monotonic time. A node is in one of these states here
 LIVE: a session is open here. CLOSED: it ended, and the agent has one grace to be back, at any control process.
 DECLARED: Ready=Unknown is, or is to be, written, at the session's epoch. Whoever takes the node's next epoch makes
 the others forget it (`superseded`); a control process that dies forgets all, and then the leader judges by the
-Lease's age. What a process did not observe because it was itself stopped is not held against any node: `tick` moves
+Lease's age. What a process did not observe because it was itself stopped or busy is not held against any node: `tick` moves
 all deadlines by the time that the process lost.
 """
 
@@ -22,8 +22,10 @@ from dataclasses import dataclass, replace
 
 # `tick` is called about this often; judged: it adds at most this much to the time until a node is declared.
 TICK_SECONDS = 0.25
-# A tick that comes later than this means that the process, not the node, was away.
-STALL_SECONDS = 1.0
+# A tick that comes this much too late means that the process was away or has more to do than it can: messages wait.
+LATE_SECONDS = 0.1
+# A message passes through so many turns of the event loop before it is heard, each as late as the tick.
+TURNS = 3
 
 
 class State(enum.Enum):
@@ -82,10 +84,12 @@ class Liveness:
 
     def tick(self, now: float) -> Sequence[Tracked]:
         """Return the nodes whose grace has ended since the last call, each once, now DECLARED."""
-        late = 0.0 if self._ticked is None else now - self._ticked
+        late = 0.0 if self._ticked is None else now - self._ticked - TICK_SECONDS
         self._ticked = now
-        if late > STALL_SECONDS:
-            self._nodes = {name: replace(node, since=node.since + late) for name, node in self._nodes.items()}
+        if late > LATE_SECONDS:
+            self._nodes = {
+                name: replace(node, since=min(now, node.since + TURNS * late)) for name, node in self._nodes.items()
+            }
         due = [
             replace(node, state=State.DECLARED)
             for node in self._nodes.values()

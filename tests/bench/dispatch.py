@@ -1,6 +1,6 @@
 """What sessions cost: 1,000 hollow agents on one control process and one etcd member.
 
-    python -m tests.bench.dispatch [--agents 1000] [--pods 2000] [--rate 300]
+    python -m tests.bench.dispatch [--agents 1000] [--pods 1000] [--rate 100]
 
 Control process, agents and etcd share the machine's cores; agents run in a process of their own and speak the real
 session under mutual TLS. Times are of the machine's monotonic clock, which both processes read.
@@ -218,8 +218,8 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--agents", type=int, default=1000)
-    parser.add_argument("--pods", type=int, default=2000)
-    parser.add_argument("--rate", type=float, default=300.0)
+    parser.add_argument("--pods", type=int, default=1000)
+    parser.add_argument("--rate", type=float, default=100.0)
     parser.add_argument("--child", nargs=2, metavar=("FOLDER", "ENDPOINT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:

@@ -83,10 +83,30 @@ def test_node_that_speaks_again_on_its_old_session_is_back() -> None:
 
 
 def test_stopped_process_does_not_blame_the_nodes() -> None:
-    """A process that did not run for a minute gives each node the time that it had left."""
+    """A process that did not run for a minute gives each node its grace anew."""
     judge = liveness.Liveness(GRACE)
     judge.tick(0.0)
     judge.opened("a", 1, 0.0)
 
     assert not judge.tick(60.0)
     assert ticking(judge, 60.25, 65.0) == [(63.0, "a")]
+
+
+def test_busy_process_is_patient() -> None:
+    """While every tick comes half a second late, heartbeats wait, too, and nobody is declared."""
+    judge = liveness.Liveness(GRACE)
+    judge.tick(0.0)
+    judge.opened("a", 1, 0.0)
+
+    assert not any(judge.tick(number * 0.75) for number in range(1, 40))
+
+
+def test_slightly_late_ticks_change_nothing() -> None:
+    """A loop that is a little busy still declares in time."""
+    judge = liveness.Liveness(GRACE)
+    judge.tick(0.0)
+    judge.opened("a", 1, 0.0)
+
+    declared = [number for number in range(1, 20) if judge.tick(number * 0.3)]
+
+    assert declared == [10]
