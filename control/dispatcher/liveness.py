@@ -10,8 +10,8 @@ Pure: the caller gives the monotonic time. A node is in one of these states here
 LIVE: a session is open here. CLOSED: it ended, and the agent has one grace to be back, at any control process.
 DECLARED: Ready=Unknown is, or is to be, written, at the session's epoch. Whoever takes the node's next epoch makes
 the others forget it (`superseded`); a control process that dies forgets all, and then the leader judges by the
-Lease's age. What a process did not observe because it was itself stopped or busy is not held against any node: `tick` moves
-all deadlines by the time that the process lost.
+Lease's age. What a process did not observe because it was itself stopped or busy is not held against any node:
+`tick` moves all deadlines by the time that the process lost.
 """
 
 from __future__ import annotations
