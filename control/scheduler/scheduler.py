@@ -170,7 +170,14 @@ class Term:
     def schedule_one(self, waiting: queue.Waiting) -> str:
         """Choose a node for a pod and assume it there; where none can carry it, park it. Returns the node's name."""
         info = waiting.info
-        verdict = self._framework.schedule(info, self.nodes)
+        try:
+            verdict = self._framework.schedule(info, self.nodes)
+        except Exception as error:
+            # like a reconcile: one pod that breaks a plugin must not end scheduling for all others
+            log.exception("scheduling broke", extra={"pod": info.key})
+            self._recorder.warning(info.pod, "FailedScheduling", f"running the plugins: {error!r}")
+            self.queue.retry(waiting)
+            return ""
         if verdict.status.code is framework.Code.SUCCESS:
             self._assumed[info.uid] = verdict.node_name
             self.nodes.carry(info, verdict.node_name)

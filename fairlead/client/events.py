@@ -58,6 +58,14 @@ class Said:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An Event to write, and what it is remembered by."""
+
+    key: tuple[str, ...]
+    event: corev1.Event
+
+
 class _Remembered(collections.OrderedDict[tuple[str, ...], Any]):
     """A dict that forgets what was set longest ago."""
 
@@ -93,7 +101,7 @@ class Correlator:
         self._alike = _Remembered()
         self._events = _Remembered()
 
-    def correlate(self, said: Said, now: float) -> corev1.Event | None:
+    def correlate(self, said: Said, now: float) -> Recorded | None:
         """Return the Event to create, or to update if it has a resourceVersion; None if the object is muted."""
         about = said.about
         object_key = (about.kind, about.namespace, about.name, about.uid)
@@ -107,15 +115,14 @@ class Correlator:
         known = self._events.get(key)
         event = self._again(known, message, now) if known is not None else self._first(said, message, now)
         self._events.remember(key, event)
-        return event
+        return Recorded(key, event)
 
-    def stored(self, said: Said, before: corev1.Event, event: corev1.Event | None) -> None:
+    def stored(self, key: tuple[str, ...], event: corev1.Event | None) -> None:
         """Note what the API made of an Event; None where it is gone, so that the next starts anew."""
-        for key in [key for key, known in self._events.items() if known is before]:
-            if event is None:
-                del self._events[key]
-            else:
-                self._events[key] = event
+        if event is None:
+            self._events.pop(key, None)
+        elif key in self._events:
+            self._events[key] = event
 
     def _may_talk(self, key: tuple[str, ...], now: float) -> bool:
         talk = self._talk.get(key)
@@ -200,14 +207,15 @@ class Recorder:
         """Write what was said until cancelled."""
         while True:
             said = await self._queue.get()
-            event = self._correlator.correlate(said, self._clock.now())
-            if event is None:
+            recorded = self._correlator.correlate(said, self._clock.now())
+            if recorded is None:
                 continue
-            await self._write(said, event)
+            await self._write(recorded)
             if not self._queue.empty():
                 await self._clock.sleep(self._pause)
 
-    async def _write(self, said: Said, event: corev1.Event) -> None:
+    async def _write(self, recorded: Recorded) -> None:
+        event = recorded.event
         try:
             if event.metadata.resourceVersion:
                 stored = await self._client.update(event)
@@ -215,7 +223,7 @@ class Recorder:
                 stored = await self._client.create(event)
         except errors.ApiError as error:
             # expired, its namespace ending, the API away: the next occurrence starts anew
-            log.debug("event not written", extra={"reason": said.reason, "error": str(error)})
-            self._correlator.stored(said, event, None)
+            log.debug("event not written", extra={"reason": event.reason, "error": str(error)})
+            self._correlator.stored(recorded.key, None)
         else:
-            self._correlator.stored(said, event, stored)
+            self._correlator.stored(recorded.key, stored)

@@ -70,14 +70,14 @@ def test_many_alike_are_combined() -> None:
     """More than ten different messages of one reason become one Event that says so."""
     correlator = events.Correlator("scheduler", "scheduler-1")
     made = [correlator.correlate(_said(f"message {number}"), 100.0 + number) for number in range(12)]
-    texts = [event.message for event in made if event is not None]
+    texts = [each.event.message for each in made if each is not None]
     assert texts[9] == "message 9"
     assert texts[10:] == [
         "(combined from similar events): message 10",
         "(combined from similar events): message 11",
     ]
     assert made[11] is not None
-    assert made[11].count == 2
+    assert made[11].event.count == 2
 
 
 def test_chatterer_is_muted_for_a_while() -> None:
