@@ -16,7 +16,9 @@ from node.runtime import interface as runtime
 
 log = logging.getLogger(__name__)
 
-RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0)
+RETRY_SECONDS = (0.5, 1.0, 2.0, 2.0, 5.0, 10.0)
+# A shorter outage is nobody's business: a restart of the service must not make the node lose its pods.
+TOLERATED_SECONDS = 5.0
 
 
 class Observer:
@@ -47,7 +49,7 @@ class Observer:
 
     async def run(self) -> None:
         """Follow the runtime until cancelled, through any outage of it."""
-        failures = 0
+        failures, since = 0, 0.0
         while True:
             try:
                 async with contextlib.aclosing(self._runtime.events()) as events:  # type: ignore[type-var]
@@ -55,8 +57,11 @@ class Observer:
                         await self._take(event)
                         failures = 0
             except runtime.RuntimeFault as error:
-                self._fault(interface.Fault("runtime", str(error)))
-                log.warning("the runtime's events broke off", extra={"fault": str(error)})
+                now = self._clock.monotonic()
+                since = since if failures else now
+                log.warning("the runtime's events broke off", extra={"fault": str(error), "failures": failures})
+                if now - since >= TOLERATED_SECONDS:
+                    self._fault(interface.Fault("runtime", str(error)))
             await self._clock.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
             failures += 1
 

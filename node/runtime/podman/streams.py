@@ -6,6 +6,7 @@ None of them holds a thread, and each ends when its reader leaves.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TypeVar
@@ -17,6 +18,7 @@ from node.runtime import interface
 from node.runtime.podman import calls, records
 
 CONNECT_SECONDS = 5.0
+EVENTS = "events"
 T = TypeVar("T")
 _HEADER = struct.Struct(">BxxxL")
 _STDERR = 2
@@ -91,13 +93,18 @@ class Http:
     ) -> AsyncIterator[T]:
         try:
             url = f"http://podman{_PREFIX}/{path}"
-            async with self._open().request(method, url, params=params, headers=headers) as answer:
+            async with contextlib.AsyncExitStack() as stack:
+                # Events are answered at once; a log only when there is a line, a pull when there is progress.
+                async with asyncio.timeout(calls.QUERY.seconds if path == EVENTS else None):
+                    request = self._open().request(method, url, params=params, headers=headers)
+                    answer = await stack.enter_async_context(request)
                 if answer.status >= 400:
                     raise calls.fault(answer.status, await answer.read(), missing)
                 async for item in split(answer.content):
                     yield item
         except (aiohttp.ClientError, OSError) as error:
-            raise interface.Unavailable(f"podman: {method} {path}: {error}") from error
+            why = str(error) or "no answer in time"
+            raise interface.Unavailable(f"podman: {method} {path}: {why}") from error
 
 
 async def _by_line(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
@@ -204,7 +211,7 @@ async def hijack(socket: str, path: str, body: object = None) -> tuple[asyncio.S
 
 async def events(http: Http) -> AsyncIterator[interface.Event]:
     """Iterate over the changes of our containers."""
-    async for line in http.lines("GET", "events", {"stream": "true", "filters": '{"type":["container"]}'}):
+    async for line in http.lines("GET", EVENTS, {"stream": "true", "filters": '{"type":["container"]}'}):
         if not line:
             yield interface.Event("subscribed")
         elif (event := records.event(orjson.loads(line))) is not None:

@@ -239,19 +239,18 @@ async def test_a_folder_of_the_node_is_mounted(node: pods.Node, tmp_path: pathli
 # podman-py leaves the socket of a connection that is refused to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_pods_outlive_podmans_service(node: pods.Node, host: podman.Service) -> None:
-    """Its process is killed: the fault is said, pods go on, and new ones start within 20 s."""
+    """Its process is killed and another takes its place: pods go on, new ones start, no fault is said."""
     pod = _pod(_server())
     node.assign(pod)
     status = await node.phase("Running")
     await pods.wait_until_async(lambda: _answers(status.podIP))
     host.crash()
-    await pods.wait_until(lambda: "" if node.sink.faults["runtime"] else "no fault")
     assert await _get(status.podIP)
     other = _pod(_server())
     other.metadata.uid, other.metadata.name = "0a1b2c3d-0000-4000-8000-000000000002", "other"
     node.assign(other, complete=False)
     await node.phase("Running", other.metadata.uid)
-    await pods.wait_until(lambda: node.sink.faults["runtime"])
+    assert node.sink.faults["runtime"] == ""
     assert node.sink.newest().containerStatuses[0].restartCount == 0
 
 
