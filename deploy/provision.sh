@@ -47,6 +47,7 @@ install_packages() {
 
 # Fairlead and what it needs, in an environment of its own: PyPI knows other packages named control and node
 install_fairlead() {
+    ln -sf "$venv/bin/fairlead" "$venv/bin/fl" "$venv/bin/fairlead-control" "$venv/bin/fairlead-node" /usr/local/bin/
     if compgen -G "$venv/lib/python3*/site-packages/fairlead-checkout.pth" >/dev/null; then
         return 0 # the lab's, which runs the checkout itself
     fi
@@ -59,7 +60,6 @@ install_fairlead() {
     say "installing Fairlead into $venv"
     [ -x "$venv/bin/pip" ] || /usr/bin/python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check "$checkout"
-    ln -sf "$venv/bin/fairlead" "$venv/bin/fl" "$venv/bin/fairlead-control" "$venv/bin/fairlead-node" /usr/local/bin/
     echo "$built" >"$venv/fairlead.sha256"
     changed=1
 }

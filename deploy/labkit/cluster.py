@@ -220,7 +220,7 @@ def _forget_unused() -> None:
     """Remove from the machine's cache what no lab was made from for a long time, unless a lab may run from it."""
     if len(list((layout.CACHE / "users").glob("*"))) > 1:
         return
-    for kind in ("base", "venv", "images"):
+    for kind in ("base", "venv", "images", "box"):
         for path in layout.CACHE.glob(f"{kind}-*"):
             if time.time() - path.stat().st_mtime > UNUSED_DAYS * 86400:
                 shutil.rmtree(path, ignore_errors=True)

@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from labkit import cluster, preflight, shell, venvs
-from testkit import plan, units
+from testkit import plan, units, vagrant
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 BIN = CHECKOUT / ".venv" / "bin"
@@ -107,7 +107,20 @@ def _run_all(options: plan.Options, log: Path) -> list[Outcome]:
             outcomes += future.result()
     for step in lab:
         outcomes.append(_report(_run(step)))
+    if options.vagrant:
+        outcomes.append(_report(_run_vagrant(log)))
     return outcomes
+
+
+def _run_vagrant(log: Path) -> Outcome:
+    """Do one real `vagrant up`, and keep its whole output in a file."""
+    started = time.monotonic()
+    vagrant.install(log)
+    _, venv, _ = cluster.prepare(CHECKOUT, log, shell.Progress(quiet=True))
+    good, output = vagrant.run(CHECKOUT, vagrant.ensure_box(venv, log))
+    vagrant.default_log().write_text(output)
+    _say(f"the output of vagrant is in {vagrant.default_log()}")
+    return _outcome("vagrant up", good, time.monotonic() - started, output)
 
 
 def _prepare_lab(log: Path) -> list[Outcome]:
