@@ -137,14 +137,13 @@ def _bring_up(lab: layout.Lab, progress: shell.Progress) -> None:
 
 
 def _run_example(lab: layout.Lab, progress: shell.Progress) -> None:
-    cluster.wait_until(lambda: report.nodes_not_ready(lab), cluster.NODE_SECONDS)
+    report.wait_for_nodes(lab, cluster.NODE_SECONDS)
     progress.say(f"running the example, {report.EXAMPLE}")
     print(report.client(lab, "apply", "-f", report.EXAMPLE), end="")
     report.client(lab, "rollout", "status", "deployment/web", timeout=cluster.EXAMPLE_SECONDS)
     cluster.wait_until(lambda: cluster.example_answers(lab), cluster.EXAMPLE_SECONDS)
     progress.say("the example answers")
-    for what in ("nodes", "pods", "services"):
-        print("\n" + report.client(lab, "get", what, "-o", "wide"), end="")
+    print("\n" + report.client(lab, "get", "nodes,pods,services", "-o", "wide"), end="")
 
 
 def _down(options: argparse.Namespace) -> int:

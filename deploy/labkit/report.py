@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from pathlib import Path
@@ -19,15 +18,11 @@ def client(lab: layout.Lab, *arguments: str, timeout: float = 60.0) -> str:
     return shell.run((program, *arguments), timeout=timeout, environment=environment, cwd=lab.checkout)
 
 
-def nodes_not_ready(lab: layout.Lab) -> str:
-    """A probe: every node of the lab is in the cluster and ready."""
-    ready = set()
-    for node in json.loads(client(lab, "get", "nodes", "-o", "json"))["items"]:
-        conditions = node.get("status", {}).get("conditions", [])
-        if any(c["type"] == "Ready" and c["status"] == "True" for c in conditions):
-            ready.add(node["metadata"]["name"])
-    missing = [host.name for host in lab.nodes if host.name not in ready]
-    return f"not ready: {', '.join(missing)}" if missing else ""
+def wait_for_nodes(lab: layout.Lab, seconds: float) -> None:
+    """Return once every node of the lab is in the cluster and ready."""
+    nodes = [f"node/{host.name}" for host in lab.nodes]
+    for goal in ("create", "condition=Ready"):
+        client(lab, "wait", *nodes, f"--for={goal}", f"--timeout={seconds:.0f}s", timeout=seconds + 10.0)
 
 
 def status(lab: layout.Lab) -> list[str]:
