@@ -14,7 +14,7 @@ import uvloop
 from control import config as configs
 from control import init as initialisation
 from control import pki
-from fairlead import certificates, logs
+from fairlead import certificates, garbage, logs
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -83,6 +83,7 @@ def run(config_path: str) -> None:
     except configs.ConfigError as error:
         raise click.ClickException(str(error)) from error
     logs.configure(config.logLevel, journal="JOURNAL_STREAM" in os.environ)
+    garbage.collect_rarely()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(process.run(config))
 

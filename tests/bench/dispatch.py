@@ -30,6 +30,7 @@ from control.dispatcher import edge, leases, service, settings
 from control.gateway import listening
 from control.store import cache as caches
 from control.store.etcd import EtcdStore
+from fairlead import garbage
 from fairlead.api.pb import agent_pb2 as agent
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.client import interface
@@ -226,6 +227,7 @@ def main() -> None:
         asyncio.run(agents_main(pathlib.Path(options.child[0]), options.child[1], options.agents))
         return
     with etcd.cluster() as members, tempfile.TemporaryDirectory() as folder:
+        garbage.collect_rarely()
         for row in uvloop.run(measure(options, members.urls[0], pathlib.Path(folder))):
             print(row)
 
