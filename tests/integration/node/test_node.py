@@ -284,3 +284,29 @@ async def test_shared_memory_is_the_pods(node: pods.Node) -> None:
         return "" if text == b"shared\n" else str(text)
 
     await pods.wait_until_async(read)
+
+
+async def test_fifty_followers_and_slow_stops_keep_no_pod_from_starting(node: pods.Node) -> None:
+    """Nothing that waits holds a thread that a start needs."""
+    stubborn = [_shell("trap '' TERM; while :; do sleep 1; done", f"s{number}") for number in range(4)]
+    slow = _pod(*stubborn)
+    slow.spec.terminationGracePeriodSeconds = 8
+    node.assign(slow)
+    await node.until("running", lambda status: all(one.started for one in status.containerStatuses))
+
+    async def follow(container: str) -> None:
+        options = corev1.PodLogOptions(follow=True, container=container)
+        assert [chunk async for chunk in node.manager.logs(pods.UID, options)] == []
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(50):
+            group.create_task(follow(f"s{number % 4}"))
+        node.assign(pods.deleted(slow), complete=False)
+        await pods.wait_until(lambda: "" if "Killing" in node.sink.reasons() else "not killing")
+        other = _pod(_shell("sleep 600"))
+        other.metadata.uid, other.metadata.name = "0a1b2c3d-0000-4000-8000-000000000003", "other"
+        node.assign(other, complete=False)
+        async with asyncio.timeout(6):
+            await node.phase("Running", other.metadata.uid)
+        assert pods.UID not in node.sink.gone
+    await node.gone()

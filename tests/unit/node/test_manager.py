@@ -381,3 +381,40 @@ async def test_conditions_of_others_are_kept_and_gate_readiness() -> None:
             "ready", lambda status: any(one.type == "Ready" and one.status == "True" for one in status.conditions)
         )
         assert [one.type for one in status.conditions][-1] == "example.com/routed"
+
+
+async def test_after_a_reboot_pods_run_anew_in_new_sandboxes() -> None:
+    """Pins are gone, containers ended: the same pod, another start, counted."""
+    async with pods.running_node() as node:
+        pod = pods.pod()
+        node.assign(pod)
+        status = await node.phase("Running")
+        [before] = await node.runtime.containers()
+        await node.kill()
+        _runtime(node).end(before.id, 255)
+        await node.network.remove(pods.UID)
+        node.start()
+        known = corev1.Pod()
+        known.CopyFrom(pod)
+        known.status.CopyFrom(status)
+        node.assign(known)
+        status = await node.until("running again", lambda status: status.containerStatuses[0].restartCount == 1)
+        assert status.containerStatuses[0].lastState.terminated.exitCode == 255
+        assert status.podIP == "10.128.3.3"
+
+
+async def test_a_pod_that_was_to_be_deleted_when_the_node_died_goes_when_it_is_back() -> None:
+    """Nothing of it is started again."""
+    async with pods.running_node() as node:
+        pod = pods.pod()
+        node.assign(pod)
+        await node.phase("Running")
+        await node.kill()
+        for one in await node.runtime.containers():
+            _runtime(node).end(one.id, 255)
+        await node.network.remove(pods.UID)
+        node.start()
+        node.assign(pods.deleted(pod))
+        await node.gone()
+        assert await node.runtime.containers() == []
+        assert "Started" not in node.sink.reasons()
