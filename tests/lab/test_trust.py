@@ -50,7 +50,6 @@ def test_node_certificate_is_refused_by_etcd(lab: labs.Lab, api: asking.Api) -> 
     known = lab.call(lab.controls[0], "curl", "-sS", "--cert", *own, url)
 
     assert (strange.returncode != 0, strange.stdout) == (True, "")
-    assert "tls" in strange.stderr.lower() or "ssl" in strange.stderr.lower()
     assert '"health":"true"' in known.stdout
 
 
