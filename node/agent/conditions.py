@@ -72,7 +72,9 @@ def transitions(before: Sequence[corev1.NodeCondition], after: Sequence[corev1.N
     was = {condition.type: condition.status for condition in before}
     found = []
     for condition in after:
-        if was.get(condition.type, condition.status) == condition.status:
+        # a condition that is told only once it is bad was not bad before
+        unsaid = "False" if before and condition.type == "NetworkUnavailable" else condition.status
+        if was.get(condition.type, unsaid) == condition.status:
             continue
         if condition.type == "Ready":
             found.append("NodeReady" if condition.status == "True" else "NodeNotReady")

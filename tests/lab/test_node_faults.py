@@ -53,6 +53,7 @@ def test_killed_agent_leaves_its_pods_running_and_the_next_adopts_them(
 ) -> None:
     """SIGKILL: the same containers run on, none is started anew, and the node never counts as lost."""
     node = lab.nodes[0]
+    sessions.spread(lab, api)
     before, counts, epoch = containers(lab, node), restarts(api), api.epoch(node)
     with witness.Witness(api, lab.address(api.holder(node))) as eyes:
         started = time.monotonic()
@@ -70,6 +71,7 @@ def test_killed_agent_leaves_its_pods_running_and_the_next_adopts_them(
 def test_restarted_agent_notices_what_happened_while_it_was_away(lab: labs.Lab, api: asking.Api) -> None:
     """A pod deleted and a container killed meanwhile are gone, or run again, once the agent is back."""
     node = lab.nodes[0]
+    sessions.spread(lab, api)
     pod = next(pod for pod in api.living("web") if pod.spec.nodeName == node)
     container = pod.status.containerStatuses[0].containerID.rpartition("/")[2]
     lab.run(node, "systemctl", "stop", "fairlead-node")
@@ -88,6 +90,7 @@ def test_restarted_agent_notices_what_happened_while_it_was_away(lab: labs.Lab, 
 def test_restart_of_podmans_service_touches_no_pod(lab: labs.Lab, api: asking.Api) -> None:
     """Podman's API process is only a process: containers run on, and the agent takes up with the new one."""
     node = lab.nodes[0]
+    sessions.spread(lab, api)
     before, counts, was = containers(lab, node), restarts(api), agent(lab, node)
 
     lab.run(node, "systemctl", "restart", "fairlead-podman")
@@ -112,6 +115,7 @@ def test_podman_that_does_not_answer_is_told_and_survived(
     lab: labs.Lab, api: asking.Api, figures: figuring.Figures
 ) -> None:
     """Ready turns False and says why, an Event too; the agent goes on, and all is well once Podman is back."""
+    sessions.spread(lab, api)
     node, since, was = lab.nodes[-1], int(time.time()), agent(lab, lab.nodes[-1])
     with podman_gone(lab, node):
         probe = labs.wait_until(
@@ -174,30 +178,65 @@ def test_failing_iptables_restore_is_told_retried_and_mended(
 @contextlib.contextmanager
 def full_disk(lab: labs.Lab, node: str) -> Iterator[None]:
     """A stretch in which the agent's folder lies on a disk of 4 MB without a byte left."""
-    folder = "/var/lib/fairlead"
+    folder, small = "/var/lib/fairlead", "/run/small"
     make = (
-        f"set -e; mkdir -p /run/small && mount -t tmpfs -o size=4m,mode=755 small /run/small; "
-        f"cp -a {folder}/. /run/small/ 2>/dev/null || true; mount --move /run/small {folder}; "
-        f"cat /dev/zero >{folder}/filling 2>/dev/null || true"
+        f"set -e; mkdir -p {small}; mount -t tmpfs -o size=4m,mode=755 small {small}; cp -a {folder}/. {small}/; "
+        f"cat /dev/zero >{small}/filling 2>/dev/null || true; mount --bind {small} {folder}"
     )
     lab.run(node, "sh", "-c", make)
     try:
         yield
     finally:
         lab.run(node, "umount", "--lazy", folder)
+        lab.run(node, "umount", "--lazy", small)
+
+
+def patient(node: str) -> corev1.Pod:
+    """A pod for one node that wants a file there."""
+    made = corev1.Pod()
+    made.metadata.name, made.metadata.namespace = "patient", "default"
+    made.spec.nodeName = node
+    made.spec.terminationGracePeriodSeconds = 0
+    container = made.spec.containers.add(name="main", image="registry.fairlead.lab:5000/web:1")
+    container.volumeMounts.add(name="settings", mountPath="/settings")
+    made.spec.volumes.add(name="settings").volumeSource.configMap.localObjectReference.name = "patient"
+    return made
+
+
+def says_why(api: asking.Api, pod: str) -> str:
+    """A probe: an Event about a pod says that the disk is full."""
+    told = [event.message for event in api.list(corev1.Event, "default") if event.involvedObject.name == pod]
+    return "" if any("No space left on device" in text for text in told) else f"events about {pod}: {told}"
 
 
 def test_full_disk_is_told_and_survived(lab: labs.Lab, api: asking.Api, figures: figuring.Figures) -> None:
-    """DiskPressure and its Event come, running pods stay, a new pod there waits and says why, then it runs."""
+    """DiskPressure and its Event come, running pods stay, a new pod there waits and says why; then it runs."""
+    sessions.spread(lab, api)
     node, since, was = lab.nodes[-1], int(time.time()), agent(lab, lab.nodes[-1])
     before = containers(lab, node)
+    settings = corev1.ConfigMap()
+    settings.metadata.name, settings.metadata.namespace = "patient", "default"
+    settings.data["greeting"] = "hello"
+    api.create(settings)
     with full_disk(lab, node):
         noticed = labs.wait_until(lambda: has_condition(api, node, "DiskPressure", "True"), NOTICED_SECONDS)
         labs.wait_until(lambda: has_event(api, node, "NodeHasDiskPressure", since), NOTICED_SECONDS)
+        api.create(patient(node))
+        labs.wait_until(lambda: says_why(api, "patient"), NOTICED_SECONDS)
         assert before <= containers(lab, node)
     figures.note("the disk is full: DiskPressure", noticed, NOTICED_SECONDS)
 
     back = labs.wait_until(lambda: has_condition(api, node, "DiskPressure", "False"), RECOVERED_SECONDS)
+    labs.wait_until(lambda: running(api, "patient"), RECOVERED_SECONDS)
+    api.delete(corev1.Pod, "patient", "default")
+    api.delete(corev1.ConfigMap, "patient", "default")
+    labs.wait_until(lambda: "it is left" if api.find(corev1.Pod, "patient", "default") else "", RECOVERED_SECONDS)
 
     figures.note("the disk has room again: no DiskPressure", back, RECOVERED_SECONDS)
     assert (containers(lab, node), agent(lab, node)) == (before, was)
+
+
+def running(api: asking.Api, pod: str) -> str:
+    """A probe: a pod runs."""
+    phase = api.get(corev1.Pod, pod, "default").status.phase
+    return "" if phase == "Running" else f"{pod} is {phase}"

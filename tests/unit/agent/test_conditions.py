@@ -47,6 +47,8 @@ def test_rules_that_cannot_be_written_are_a_network_condition() -> None:
     assert by_type(broken)["NetworkUnavailable"][0] == "True"
     assert by_type(broken)["Ready"][0] == "True"
     assert by_type(mended)["NetworkUnavailable"][0] == "False"
+    assert conditions.transitions(before, broken) == ["ServiceRulesFailed"]
+    assert conditions.transitions(broken, mended) == ["ServiceRulesWritten"]
 
 
 def test_disk_pressure_has_a_margin() -> None:
