@@ -16,6 +16,7 @@ pytestmark = pytest.mark.usefixtures("the_journal")
 
 NOTICED_SECONDS = 15.0
 RECOVERED_SECONDS = 30.0
+UNTOLD_SECONDS = 6.0  # longer than the agent keeps a silent Podman to itself
 
 
 def containers(lab: labs.Lab, node: str) -> set[str]:
@@ -69,7 +70,7 @@ def test_killed_agent_leaves_its_pods_running_and_the_next_adopts_them(
 
 
 def test_restarted_agent_notices_what_happened_while_it_was_away(lab: labs.Lab, api: asking.Api) -> None:
-    """A pod deleted and a container killed meanwhile are gone, or run again, once the agent is back."""
+    """A container that was killed meanwhile runs again once the agent is back."""
     node = lab.nodes[0]
     sessions.spread(lab, api)
     pod = next(pod for pod in api.living("web") if pod.spec.nodeName == node)
@@ -80,10 +81,15 @@ def test_restarted_agent_notices_what_happened_while_it_was_away(lab: labs.Lab, 
     finally:
         lab.run(node, "systemctl", "start", "fairlead-node")
 
-    labs.wait_until(lambda: sessions.steady(lab, api), RECOVERED_SECONDS)
+    def started_anew() -> str:
+        now = api.find(corev1.Pod, pod.metadata.name, "default")
+        if now is None or now.metadata.HasField("deletionTimestamp"):
+            return ""  # the agent was away for so long that others took over
+        count = now.status.containerStatuses[0].restartCount
+        return "" if count == 1 and asking.ready(now) == "True" else f"restarted {count} times"
 
-    now = next((p for p in api.living("web") if p.metadata.uid == pod.metadata.uid), None)
-    assert now is None or now.status.containerStatuses[0].restartCount == 1
+    labs.wait_until(started_anew, RECOVERED_SECONDS)
+    labs.wait_until(lambda: sessions.steady(lab, api), RECOVERED_SECONDS)
     assert container not in lab.run(node, "podman", "ps", "--quiet", "--no-trunc")
 
 
@@ -93,10 +99,13 @@ def test_restart_of_podmans_service_touches_no_pod(lab: labs.Lab, api: asking.Ap
     sessions.spread(lab, api)
     before, counts, was = containers(lab, node), restarts(api), agent(lab, node)
 
-    lab.run(node, "systemctl", "restart", "fairlead-podman")
-    labs.wait_until(lambda: sessions.steady(lab, api), RECOVERED_SECONDS)
-    labs.wait_until(lambda: has_condition(api, node, "Ready", "True"), RECOVERED_SECONDS)
-
+    with witness.Witness(api, lab.address(api.holder(node))) as eyes:
+        started = time.monotonic()
+        lab.run(node, "systemctl", "restart", "fairlead-podman")
+        labs.wait_until(
+            lambda: "" if time.monotonic() - started > UNTOLD_SECONDS else "the witness goes on", RECOVERED_SECONDS
+        )
+    assert {status for name, status in eyes.statuses(0.0) if name == node} == {"True"}
     assert (containers(lab, node), restarts(api), agent(lab, node)) == (before, counts, was)
 
 
@@ -144,22 +153,24 @@ def failing_iptables(lab: labs.Lab, node: str) -> Iterator[None]:
         lab.run(node, "sh", "-c", undo)
 
 
-def service(name: str) -> corev1.Service:
-    """A Service that leads to the example's pods."""
+@pytest.fixture
+def late_service(the_api: asking.Api) -> Iterator[corev1.Service]:
+    """A Service that leads to the example's pods, to be created, and removed after the test."""
     made = corev1.Service()
-    made.metadata.name, made.metadata.namespace = name, "default"
+    made.metadata.name, made.metadata.namespace = "late", "default"
     made.spec.selector["app"] = "web"
     made.spec.ports.add(port=80).targetPort.intVal = 8080
-    return made
+    yield made
+    the_api.delete(corev1.Service, "late", "default")
 
 
 def test_failing_iptables_restore_is_told_retried_and_mended(
-    lab: labs.Lab, api: asking.Api, figures: figuring.Figures
+    lab: labs.Lab, api: asking.Api, figures: figuring.Figures, late_service: corev1.Service
 ) -> None:
     """The node says that its rules are not written; the agent goes on trying; then the rules are there."""
     node, since, was = lab.nodes[0], int(time.time()), agent(lab, lab.nodes[0])
     with failing_iptables(lab, node):
-        made = api.create(service("late"))
+        made = api.create(late_service)
         noticed = labs.wait_until(lambda: has_condition(api, node, "NetworkUnavailable", "True"), NOTICED_SECONDS)
         labs.wait_until(lambda: has_event(api, node, "ServiceRulesFailed", since), NOTICED_SECONDS)
     figures.note("iptables-restore fails: the node says so", noticed, NOTICED_SECONDS)
@@ -169,7 +180,6 @@ def test_failing_iptables_restore_is_told_retried_and_mended(
         lambda: "" if lab.call(node, "curl", "-sm", "2", url).stdout else f"{url} is silent", RECOVERED_SECONDS
     )
     labs.wait_until(lambda: has_condition(api, node, "NetworkUnavailable", "False"), RECOVERED_SECONDS)
-    api.delete(corev1.Service, "late", "default")
 
     figures.note("iptables-restore works again: the new Service answers", back, RECOVERED_SECONDS)
     assert agent(lab, node) == was
@@ -191,16 +201,24 @@ def full_disk(lab: labs.Lab, node: str) -> Iterator[None]:
         lab.run(node, "umount", "--lazy", small)
 
 
-def patient(node: str) -> corev1.Pod:
-    """A pod for one node that wants a file there."""
+@pytest.fixture
+def patient(lab: labs.Lab, the_api: asking.Api) -> Iterator[corev1.Pod]:
+    """A pod for the last node that wants a file there, to be created, and removed after the test."""
+    settings = corev1.ConfigMap()
+    settings.metadata.name, settings.metadata.namespace = "patient", "default"
+    settings.data["greeting"] = "hello"
+    the_api.create(settings)
     made = corev1.Pod()
     made.metadata.name, made.metadata.namespace = "patient", "default"
-    made.spec.nodeName = node
+    made.spec.nodeName = lab.nodes[-1]
     made.spec.terminationGracePeriodSeconds = 0
     container = made.spec.containers.add(name="main", image="registry.fairlead.lab:5000/web:1")
     container.volumeMounts.add(name="settings", mountPath="/settings")
     made.spec.volumes.add(name="settings").volumeSource.configMap.localObjectReference.name = "patient"
-    return made
+    yield made
+    the_api.delete(corev1.Pod, "patient", "default")
+    the_api.delete(corev1.ConfigMap, "patient", "default")
+    labs.wait_until(lambda: "it is left" if the_api.find(corev1.Pod, "patient", "default") else "", RECOVERED_SECONDS)
 
 
 def says_why(api: asking.Api, pod: str) -> str:
@@ -209,31 +227,26 @@ def says_why(api: asking.Api, pod: str) -> str:
     return "" if any("No space left on device" in text for text in told) else f"events about {pod}: {told}"
 
 
-def test_full_disk_is_told_and_survived(lab: labs.Lab, api: asking.Api, figures: figuring.Figures) -> None:
+def test_full_disk_is_told_and_survived(
+    lab: labs.Lab, api: asking.Api, figures: figuring.Figures, patient: corev1.Pod
+) -> None:
     """DiskPressure and its Event come, running pods stay, a new pod there waits and says why; then it runs."""
     sessions.spread(lab, api)
     node, since, was = lab.nodes[-1], int(time.time()), agent(lab, lab.nodes[-1])
     before = containers(lab, node)
-    settings = corev1.ConfigMap()
-    settings.metadata.name, settings.metadata.namespace = "patient", "default"
-    settings.data["greeting"] = "hello"
-    api.create(settings)
     with full_disk(lab, node):
         noticed = labs.wait_until(lambda: has_condition(api, node, "DiskPressure", "True"), NOTICED_SECONDS)
         labs.wait_until(lambda: has_event(api, node, "NodeHasDiskPressure", since), NOTICED_SECONDS)
-        api.create(patient(node))
+        api.create(patient)
         labs.wait_until(lambda: says_why(api, "patient"), NOTICED_SECONDS)
         assert before <= containers(lab, node)
     figures.note("the disk is full: DiskPressure", noticed, NOTICED_SECONDS)
 
     back = labs.wait_until(lambda: has_condition(api, node, "DiskPressure", "False"), RECOVERED_SECONDS)
     labs.wait_until(lambda: running(api, "patient"), RECOVERED_SECONDS)
-    api.delete(corev1.Pod, "patient", "default")
-    api.delete(corev1.ConfigMap, "patient", "default")
-    labs.wait_until(lambda: "it is left" if api.find(corev1.Pod, "patient", "default") else "", RECOVERED_SECONDS)
 
     figures.note("the disk has room again: no DiskPressure", back, RECOVERED_SECONDS)
-    assert (containers(lab, node), agent(lab, node)) == (before, was)
+    assert (before <= containers(lab, node), agent(lab, node)) == (True, was)
 
 
 def running(api: asking.Api, pod: str) -> str:
