@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("the_journal")
 
 NOTICED_SECONDS = 15.0
 RECOVERED_SECONDS = 30.0
-UNTOLD_SECONDS = 6.0  # longer than the agent keeps a silent Podman to itself
+UNTOLD_SECONDS = 8.0  # longer than the agent keeps a silent Podman to itself
 
 
 def containers(lab: labs.Lab, node: str) -> set[str]:
