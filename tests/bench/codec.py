@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import json
 import pathlib
-import sys
 import timeit
 from collections.abc import Callable
 from typing import Any
 
 from fairlead.api import codec
 from fairlead.api.pb import core_v1_pb2 as corev1
+from tests.bench import report
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden" / "api" / "pod.json"
 ROUNDS, REPEATS = 2_000, 5
@@ -29,27 +29,32 @@ def typical() -> dict[str, Any]:
     return pod
 
 
-def microseconds(call: Callable[[], object]) -> float:
+def microseconds(call: Callable[[], object], rounds: int) -> float:
     """Return the fastest of several runs: the one that was least disturbed."""
     call()
-    return min(timeit.repeat(call, number=ROUNDS, repeat=REPEATS)) / ROUNDS * 1e6
+    return min(timeit.repeat(call, number=rounds, repeat=REPEATS)) / rounds * 1e6
 
 
-def main() -> int:
-    print(f"{'operation':<34}{'tiny pod':>10}{'typical pod':>13}   µs")
-    pods = [codec.from_json(copy.deepcopy(data), corev1.Pod) for data in (TINY, typical())]
-    rows: list[tuple[str, Callable[[corev1.Pod], Callable[[], object]]]] = [
-        ("message -> JSON-shaped (to_json)", lambda pod: lambda: codec.to_json(pod)),
-        ("JSON-shaped -> message (from_json)", lambda pod: _decoder(codec.to_json(pod))),
-        ("message -> JSON bytes (dumps)", lambda pod: lambda: codec.dumps(pod)),
-        ("message -> etcd's bytes", lambda pod: lambda: codec.encode_stored(pod)),
-        ("etcd's bytes -> message", lambda pod: _reader(codec.encode_stored(pod))),
-        ("message -> Any", lambda pod: lambda: codec.to_any(pod)),
+def rows(quick: bool = False) -> list[report.Row]:
+    """Measure each way for a tiny and a typical pod."""
+    pods = {
+        "tiny": codec.from_json(copy.deepcopy(TINY), corev1.Pod),
+        "typical": codec.from_json(typical(), corev1.Pod),
+    }
+    ways: list[tuple[str, Callable[[corev1.Pod], Callable[[], object]]]] = [
+        ("message to JSON-shaped", lambda pod: lambda: codec.to_json(pod)),
+        ("JSON-shaped to message", lambda pod: _decoder(codec.to_json(pod))),
+        ("message to JSON bytes", lambda pod: lambda: codec.dumps(pod)),
+        ("message to etcd's bytes", lambda pod: lambda: codec.encode_stored(pod)),
+        ("etcd's bytes to message", lambda pod: _reader(codec.encode_stored(pod))),
+        ("message to Any", lambda pod: lambda: codec.to_any(pod)),
     ]
-    for name, prepared in rows:
-        tiny, full = (microseconds(prepared(pod)) for pod in pods)
-        print(f"{name:<34}{tiny:>10.1f}{full:>13.1f}")
-    return 0
+    rounds = ROUNDS // 5 if quick else ROUNDS
+    return [
+        report.Row(f"{way}, {size} pod", microseconds(made(pod), rounds), "µs", better="less")
+        for way, made in ways
+        for size, pod in pods.items()
+    ]
 
 
 def _decoder(data: dict[str, Any]) -> Callable[[], object]:
@@ -61,4 +66,4 @@ def _reader(data: bytes) -> Callable[[], object]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    print(report.text(rows()))

@@ -2,8 +2,7 @@
 
     python -m tests.bench.creates [--pods 4000] [--in-flight 32]
 
-One control process, one etcd member and the client, a process of its own, on the same cores. Each row: what, target,
-figure, met or not.
+One control process, one etcd member and the client, a process of its own, on the same cores.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import contextlib
 import multiprocessing
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -27,9 +27,11 @@ from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.client import grpc as clients
 from fairlead.client import kubeconfig
 from fairlead.testing import control
+from tests.bench import report
 from tests.support import etcd
 
 WARM = 200
+IN_FLIGHT = 32
 FIRST, THEN, P99_MILLISECONDS = 1000, 1800, 60
 
 
@@ -100,41 +102,76 @@ async def serving(make: Callable[[Any, Any, Any], Any]) -> AsyncIterator[kubecon
         await store.close()
 
 
-async def measure(name: str, make: Any, ask: Callable[[Any], Awaitable[Any]], count: int) -> tuple[float, float]:
-    """Run one load and print its figure; returns rate and p99 in milliseconds."""
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one load took."""
+
+    rate: float
+    p99_milliseconds: float
+    server_microseconds: float
+
+
+async def measure(make: Any, ask: Callable[[Any], Awaitable[Any]], count: int) -> Load:
+    """Put one load on a servicer."""
     async with serving(make) as access:
         before = time.process_time()
         spent, taken = await ask((access, count))
         used = (time.process_time() - before) / (len(taken) + WARM) * 1e6
-    rate = len(taken) / spent
-    p99 = sorted(taken)[int(len(taken) * 0.99)] * 1000
-    print(f"{name:55} {rate:8,.0f} /s   p99 {p99:6.1f} ms   {used:6.0f} us of CPU a call in the server")
-    return rate, p99
+    return Load(len(taken) / spent, sorted(taken)[int(len(taken) * 0.99)] * 1000, used)
 
 
-async def main(count: int, pipe: Connection) -> None:
+async def both(count: int, pipe: Connection) -> list[report.Row]:
     """Measure the empty handler, then the API."""
 
     async def ask(job: Any) -> Any:
         pipe.send(job)
         return await asyncio.to_thread(pipe.recv)
 
-    await measure("the same load on an empty handler", EmptyService, ask, count)
-    rate, p99 = await measure("pods created over gRPC", cluster.ClusterService, ask, count)
-    for target in (FIRST, THEN):
-        met = rate >= target and p99 <= P99_MILLISECONDS
-        print(f"target {target:5,} /s, p99 {P99_MILLISECONDS} ms: {'met' if met else 'NOT met'}")
+    empty = await measure(EmptyService, ask, count)
+    real = await measure(cluster.ClusterService, ask, count)
+    what = f"pods created over gRPC, {IN_FLIGHT} in flight"
+    ratio = f"empty handler: {empty.rate:,.0f} /s, {real.rate / empty.rate:.0%} of it"
+    return [
+        report.Row(what, real.rate, "/s", FIRST, then=THEN, beside=ratio),
+        report.Row(
+            "  p99",
+            real.p99_milliseconds,
+            "ms",
+            P99_MILLISECONDS,
+            "less",
+            beside=f"empty handler: {empty.p99_milliseconds:.0f} ms",
+        ),
+        report.Row(
+            "  CPU of the control process for each",
+            real.server_microseconds,
+            "µs",
+            better="less",
+            beside=f"empty handler: {empty.server_microseconds:.0f} µs",
+        ),
+    ]
+
+
+def run(count: int, in_flight: int = IN_FLIGHT) -> list[report.Row]:
+    """Measure, with the client in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=caller, args=(theirs, in_flight))
+    process.start()
+    try:
+        return uvloop.run(both(count, ours))
+    finally:
+        ours.send(None)
+        process.join()
+
+
+def rows(quick: bool = False) -> list[report.Row]:
+    """Measure for the table of all benchmarks."""
+    return run(1_000 if quick else 4_000)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pods", type=int, default=4000)
-    parser.add_argument("--in-flight", type=int, default=32)
+    parser.add_argument("--in-flight", type=int, default=IN_FLIGHT)
     options = parser.parse_args()
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=caller, args=(theirs, options.in_flight))
-    process.start()
-    uvloop.run(main(options.pods, ours))
-    ours.send(None)
-    process.join()
+    print(report.text(run(options.pods, options.in_flight)))

@@ -1,8 +1,7 @@
 """The proxy's budget: 2,000 Services × 5 endpoints written first, then one endpoint changed.
 
 `python -m tests.bench.proxy [--services N] [--flavour nft|legacy]`, as root; the rules go into a network
-namespace of its own. A row: what, flavour, seconds, target first and then, met; beside it the part of
-iptables-restore alone.
+namespace of its own.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from fairlead import clock as clocks
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
 from node.proxy import iptables, model, sync
+from tests.bench import report
 
 ENDPOINTS = 5
 CONFIG = model.Config(node_name="node-1", cluster_cidr="10.128.0.0/11")
@@ -60,8 +60,8 @@ def endpoint_slice(number: int, last: str = "") -> discoveryv1.EndpointSlice:
     return message
 
 
-async def measure(flavour: str, count: int) -> list[tuple[str, float, float, float, float]]:
-    """Return rows: what, seconds, seconds of iptables-restore, target first, target then."""
+async def measure(flavour: str, count: int) -> list[report.Row]:
+    """Measure with one flavour of iptables; beside each figure is what iptables-restore itself took."""
     kernel = Timed(flavour=flavour)
     proxy = sync.Proxy(CONFIG, kernel, clocks.SystemClock())
     services = [service(number) for number in range(count)]
@@ -72,7 +72,9 @@ async def measure(flavour: str, count: int) -> list[tuple[str, float, float, flo
         outcome = await proxy.sync()
         if outcome.startswith("failed"):
             raise SystemExit(outcome)
-        rows.append((what, time.perf_counter() - began, kernel.seconds, first, then))
+        spent = time.perf_counter() - began
+        beside = f"iptables-restore alone: {kernel.seconds:.2f} s"
+        rows.append(report.Row(f"{what}, {flavour}", spent, "s", first, "less", then, beside))
 
     began = time.perf_counter()
     proxy.replace_all(services, slices)
@@ -92,25 +94,31 @@ async def measure(flavour: str, count: int) -> list[tuple[str, float, float, flo
     return rows
 
 
+def isolated(flavour: str, count: int) -> list[report.Row]:
+    """Measure in a network namespace that is made for it."""
+    namespace = f"fairlead-bench-{os.getpid()}"
+    netns.create(namespace)
+    netns.pushns(namespace)
+    try:
+        return asyncio.run(measure(flavour, count))
+    finally:
+        netns.popns()
+        netns.remove(namespace)
+
+
+def rows(quick: bool = False) -> list[report.Row]:
+    """Measure for the table of all benchmarks, with both flavours."""
+    return [row for flavour in ("legacy", "nft") for row in isolated(flavour, 400 if quick else 2000)]
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the rows for each flavour."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--services", type=int, default=2000)
     parser.add_argument("--flavour", choices=["nft", "legacy"], action="append")
     options = parser.parse_args(arguments)
-    print(f"{'what':<48} {'flavour':<7} {'s':>6} {'restore':>7} {'first':>6} {'then':>6}  met")
-    for flavour in options.flavour or ["nft", "legacy"]:
-        namespace = f"fairlead-bench-{os.getpid()}"
-        netns.create(namespace)
-        netns.pushns(namespace)
-        try:
-            rows = asyncio.run(measure(flavour, options.services))
-        finally:
-            netns.popns()
-            netns.remove(namespace)
-        for what, seconds, restore, first, then in rows:
-            met = "then" if seconds <= then else "first" if seconds <= first else "no"
-            print(f"{what:<48} {flavour:<7} {seconds:6.2f} {restore:7.2f} {first:6.1f} {then:6.1f}  {met}")
+    flavours = options.flavour or ["nft", "legacy"]
+    print(report.text([row for flavour in flavours for row in isolated(flavour, options.services)]))
 
 
 if __name__ == "__main__":

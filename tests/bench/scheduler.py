@@ -5,7 +5,7 @@
 The whole path: one control process (API, watch cache, scheduler with its Events) and one etcd member on the same
 cores. Nodes and pods are there when the scheduler starts; the time ends when the watch cache shows the last pod
 bound. Beside it stand as many plain compare-and-swaps of a pod's size, as many in flight: what this etcd and store
-do with no API and no scheduler. Each row: what, target, figure, met or not.
+do with no API and no scheduler.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from fairlead import clock as clocks
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.client import events, informer
 from fairlead.testing import control, samples
-from tests.bench.store import Row
+from tests.bench import report
 from tests.support import etcd
 
 IN_FLIGHT = 64
@@ -37,6 +37,8 @@ SIZE = {"cpu": "32", "memory": "256Gi", "pods": "110"}
 CYCLE_MICROSECONDS = 200.0
 # Targets by the number of nodes: first, then.
 TARGETS = {1000: (1000.0, 3300.0), 5000: (800.0, 2000.0)}
+# What Kubernetes 1.20.2 did on such a machine with its client's limits off, by the number of nodes.
+KUBERNETES = {1000: "277 to 387", 5000: "358"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,32 @@ async def _write(store: EtcdStore, writes: int) -> float:
     return time.perf_counter() - started
 
 
+def measured(
+    nodes: int, pods: int, shapes: int, targets: tuple[float, float], profiler: cProfile.Profile | None = None
+) -> list[report.Row]:
+    """Measure the whole path once."""
+    got = uvloop.run(whole(nodes, pods, shapes, profiler))
+    what = f"scheduled and bound, {pods:,} pods of {shapes} shapes on {nodes:,} nodes"
+    beside = f"plain compare-and-swaps: {got.plain_rate:,.0f} /s; Kubernetes 1.20.2: {KUBERNETES.get(nodes, '?')} /s"
+    return [
+        report.Row(what, got.rate, "/s", targets[0], then=targets[1], beside=beside),
+        report.Row("  CPU of the control process for each", got.cpu_microseconds, "µs", better="less"),
+    ]
+
+
+def alone(nodes: int, pods: int, shapes: int) -> report.Row:
+    """Measure the cycle alone."""
+    what = f"scheduling cycle alone, {pods:,} pods of {shapes} shapes on {nodes:,} nodes, for each"
+    return report.Row(what, cycle(nodes, pods, shapes), "µs", CYCLE_MICROSECONDS, "less")
+
+
+def rows(quick: bool = False) -> list[report.Row]:
+    """Measure for the table of all benchmarks."""
+    pods = 1_000 if quick else 5_000
+    found = [row for nodes, targets in TARGETS.items() for row in measured(nodes, pods, 1, targets)]
+    return [*found, *(alone(nodes, pods, shapes) for nodes, shapes in ((1000, 1), (1000, 50), (5000, 1)))]
+
+
 def main() -> None:
     """Print the budgets' rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -158,18 +186,12 @@ def main() -> None:
     parser.add_argument("--cycle-only", action="store_true", help="no API, no etcd")
     parser.add_argument("--profile", action="store_true", help="print where the control process spends its time")
     asked = parser.parse_args()
-    what = f"{asked.pods} pods of {asked.shapes} shapes on {asked.nodes} nodes"
-    spent = cycle(asked.nodes, asked.pods, asked.shapes)
-    print(Row(f"scheduling cycle, {what}", spent, "µs a pod", CYCLE_MICROSECONDS, "less"))
-    if asked.cycle_only:
-        return
-    uvloop.install()
+    found = [alone(asked.nodes, asked.pods, asked.shapes)]
     profiler = cProfile.Profile() if asked.profile else None
-    got = asyncio.run(whole(asked.nodes, asked.pods, asked.shapes, profiler))
-    for target in TARGETS.get(asked.nodes, ()):
-        print(Row(f"scheduled and bound, {what}", got.rate, "pods/s", target))
-    print(f"the control process' CPU: {got.cpu_microseconds:,.0f} µs a pod")
-    print(f"beside it, plain compare-and-swaps: {got.plain_rate:,.0f} /s")
+    if not asked.cycle_only:
+        targets = TARGETS.get(asked.nodes, (0.0, 0.0))
+        found += measured(asked.nodes, asked.pods, asked.shapes, targets, profiler)
+    print(report.text(found))
     if profiler is not None:
         profiler.print_stats("tottime")
 

@@ -13,7 +13,6 @@ import gc
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 
 import psutil
 import uvloop
@@ -24,28 +23,13 @@ from control.store.etcd import EtcdStore
 from control.store.interface import Committed, Put
 from fairlead.api import codec, scheme
 from fairlead.api.pb import core_v1_pb2 as corev1
+from tests.bench import report
+from tests.bench.report import Row
 from tests.support import etcd
 
 IN_FLIGHT = 64
 WATCHERS = 50
 POD = scheme.DEFAULT.by_kind("v1", "Pod")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table; `better` tells which side of the target is met."""
-
-    what: str
-    figure: float
-    unit: str
-    target: float
-    better: str = "more"
-
-    def __str__(self) -> str:
-        met = self.figure >= self.target if self.better == "more" else self.figure <= self.target
-        sign = ">=" if self.better == "more" else "<="
-        verdict = "met" if met else "NOT met"
-        return f"{self.what:58} {sign} {self.target:>8,.0f}  {self.figure:>10,.1f} {self.unit:14} {verdict}"
 
 
 def pod(name: str, node: str = "") -> corev1.Pod:
@@ -165,15 +149,19 @@ async def cache(store: EtcdStore, count: int) -> Sequence[Row]:
     ]
 
 
-async def run(pods: int, count: int) -> None:
-    """Print the table."""
+async def measure(pods: int, count: int) -> list[Row]:
+    """Return every row."""
     with etcd.cluster() as cluster:
         store = EtcdStore(cluster.urls)
-        print(f"{'what':58}    {'target':>8}  {'figure':>10}")
-        for rows in (await writes(store, count), await cache(store, pods)):
-            for row in rows:
-                print(row)
+        found = [*await writes(store, count), *await cache(store, pods)]
         await store.close()
+    return found
+
+
+def rows(quick: bool = False) -> list[Row]:
+    """Measure for the table of all benchmarks."""
+    count = 1_000 if quick else 5_000
+    return uvloop.run(measure(count, count))
 
 
 def main() -> None:
@@ -182,7 +170,7 @@ def main() -> None:
     parser.add_argument("--pods", type=int, default=5_000)
     parser.add_argument("--writes", type=int, default=5_000)
     options = parser.parse_args()
-    uvloop.run(run(options.pods, options.writes))
+    print(report.text(uvloop.run(measure(options.pods, options.writes))))
 
 
 if __name__ == "__main__":
