@@ -25,6 +25,7 @@ import yaml
 from control import config as configs
 from control import init, pki, process
 from control.store.etcd import EtcdStore
+from fairlead import garbage
 from fairlead.api import errors
 from fairlead.api.pb import apps_v1_pb2 as appsv1
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -83,6 +84,7 @@ def join(config: configs.Config, folder: pathlib.Path) -> pathlib.Path:
 
 async def control(folder: pathlib.Path, url: str) -> None:
     """Be the control process."""
+    garbage.collect_rarely()
     store = EtcdStore([url])
     await process.serve(configs.load(folder / "control.yaml"), store, 1, asyncio.Event())
 

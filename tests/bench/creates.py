@@ -23,6 +23,7 @@ from control import pki
 from control.apiserver import relay
 from control.gateway import cluster, identity, listening
 from control.store.etcd import EtcdStore
+from fairlead import garbage
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.client import grpc as clients
 from fairlead.client import kubeconfig
@@ -153,6 +154,7 @@ async def both(count: int, pipe: Connection) -> list[report.Row]:
 
 def run(count: int, in_flight: int = IN_FLIGHT) -> list[report.Row]:
     """Measure, with the client in a process of its own."""
+    garbage.collect_rarely()
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=caller, args=(theirs, in_flight))

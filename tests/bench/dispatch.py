@@ -225,8 +225,8 @@ def run(options: argparse.Namespace) -> Sequence[Row]:
 
 def rows(quick: bool = False) -> Sequence[Row]:
     """Measure for the table of all benchmarks."""
-    agents_, pods = (200, 400) if quick else (1000, 2000)
-    return run(argparse.Namespace(agents=agents_, pods=pods, rate=300.0))
+    count = 200 if quick else 1000
+    return run(argparse.Namespace(agents=count, pods=count, rate=100.0))
 
 
 def main() -> None:

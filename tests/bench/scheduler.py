@@ -26,6 +26,7 @@ from control.scheduler.plugins import profile
 from control.store.etcd import EtcdStore
 from control.store.interface import Put
 from fairlead import clock as clocks
+from fairlead import garbage
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.client import events, informer
 from fairlead.testing import control, samples
@@ -155,6 +156,7 @@ def measured(
     nodes: int, pods: int, shapes: int, targets: tuple[float, float], profiler: cProfile.Profile | None = None
 ) -> list[report.Row]:
     """Measure the whole path once."""
+    garbage.collect_rarely()
     got = uvloop.run(whole(nodes, pods, shapes, profiler))
     what = f"scheduled and bound, {pods:,} pods of {shapes} shapes on {nodes:,} nodes"
     beside = f"plain compare-and-swaps: {got.plain_rate:,.0f} /s; Kubernetes 1.20.2: {KUBERNETES.get(nodes, '?')} /s"
