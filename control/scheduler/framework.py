@@ -119,7 +119,7 @@ class Whole(Protocol):
         ...
 
     def explain(self) -> str:
-        """Return the reason of a node that cannot."""
+        """Return the reason of a node that the last `filter` refused."""
         ...
 
 
@@ -136,6 +136,8 @@ class _Memory:
     passed: Flags
     total: Ints
     by_filter: dict[str, Flags] = field(default_factory=dict)
+    # Whether any node's relative score is not 0: else there is nothing to add.
+    differ: dict[str, bool] = field(default_factory=dict)
 
 
 class Framework:
@@ -181,7 +183,7 @@ class Framework:
                 objections.append((whole, passed))
                 total = np.where(passed, total, OUT)
         for plugin, _, raw in memory.relative:
-            if raw.any():
+            if memory.differ.get(plugin.name, True):
                 total = total + plugin.weight * normalized(raw, memory.passed, reverse=plugin.reverse)
         best = total.max()
         if best < 0:
@@ -252,6 +254,7 @@ class Framework:
         for score, prepared, raw in memory.relative:
             if score.static == static:
                 raw[index] = score.score(prepared, nodes, index)
+                memory.differ[score.name] = bool(raw.any())
         if len(index) == 1:
             self._settle_one(memory, nodes, index)
             return

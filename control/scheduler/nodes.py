@@ -8,7 +8,7 @@ nodes is mended for those that changed.
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -87,6 +87,8 @@ class Nodes:
         self._carried: dict[str, dict[str, podinfos.PodInfo]] = {}
         self._groups: dict[str, collections.Counter[int]] = {}
         self._columns: collections.OrderedDict[str, Ints] = collections.OrderedDict()
+        self._domains: dict[str, tuple[int, int, Ints]] = {}
+        self.repelling: dict[str, podinfos.PodInfo] = {}
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -189,10 +191,10 @@ class Nodes:
         """Let a node carry a pod, assumed or known; a pod that another node carried moves."""
         known = self._pods.get(info.uid)
         if known is not None:
-            if known[0] == node_name and known[1].shape.requests == info.shape.requests:
-                return
             self.drop(info.uid)
         self._pods[info.uid] = (node_name, info)
+        if info.repels:
+            self.repelling[info.uid] = info
         self._carried.setdefault(node_name, {})[info.uid] = info
         position = self.positions.get(node_name)
         if position is not None:
@@ -204,6 +206,7 @@ class Nodes:
         if known is None:
             return False
         node_name, info = known
+        self.repelling.pop(uid, None)
         carried = self._carried[node_name]
         del carried[uid]
         if not carried:
@@ -213,9 +216,35 @@ class Nodes:
             self._count(position, info, -1)
         return True
 
-    def carried(self, node_name: str) -> Iterable[podinfos.PodInfo]:
-        """Return the pods that a node carries."""
-        return self._carried.get(node_name, {}).values()
+    def matching(self, matches: Callable[[corev1.Pod], bool]) -> Ints:
+        """Return how many of the pods that each node carries match."""
+        column = np.zeros(self.capacity, np.int64)
+        for node_name, info in self._pods.values():
+            position = self.positions.get(node_name)
+            if position is not None and matches(info.pod):
+                column[position] += 1
+        return column
+
+    def domains(self, key: str) -> Ints:
+        """Return the number of each node's value of a label, -1 for nodes without it."""
+        known = self._domains.get(key)
+        if known is not None and known[:2] == (self.epoch, self.static_log.end):
+            return known[2]
+        ids: dict[str, int] = {}
+        column = np.full(self.capacity, -1, np.int64)
+        for position, node in enumerate(self.objects):
+            value = node.metadata.labels.get(key) if node is not None else None
+            if value is not None:
+                column[position] = ids.setdefault(value, len(ids))
+        self._domains[key] = (self.epoch, self.static_log.end, column)
+        return column
+
+    def in_domain(self, key: str, counts: Ints) -> Ints:
+        """Return for each node the sum of counts over all nodes with its value of a label; 0 without the label."""
+        ids = self.domains(key)
+        sums = np.bincount(ids + 1, weights=counts, minlength=1).astype(np.int64)
+        sums[0] = 0
+        return sums[ids + 1]
 
     def group_column(self, group: str) -> Ints | None:
         """Return how many pods of a group each node carries; None where no node carries any."""

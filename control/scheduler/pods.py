@@ -36,12 +36,11 @@ class Shape:
     affinity: corev1.NodeAffinity | None
     tolerations: tuple[corev1.Toleration, ...]
     host_ports: tuple[HostPort, ...]
-    spread: tuple[corev1.TopologySpreadConstraint, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PodInfo:
-    """A pod, its key, its shape, and the group whose pods are spread over nodes."""
+    """A pod, its key, its shape, the group whose pods are spread over nodes, and whether it keeps others away."""
 
     pod: corev1.Pod = field(repr=False, compare=False)
     key: str
@@ -49,6 +48,7 @@ class PodInfo:
     priority: int
     shape: Shape = field(repr=False, compare=False)
     group: str
+    repels: bool = False
 
 
 _SHAPES: weakref.WeakValueDictionary[tuple[object, ...], Shape] = weakref.WeakValueDictionary()
@@ -65,6 +65,8 @@ def info(pod: corev1.Pod) -> PodInfo:
         priority=spec.priority,
         shape=shape_of(spec),
         group=owner.uid if owner is not None else "",
+        repels=spec.HasField("affinity")
+        and bool(spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution),
     )
 
 
@@ -83,7 +85,6 @@ def shape_of(spec: corev1.PodSpec) -> Shape:
         affinity.SerializeToString(deterministic=True) if affinity is not None else b"",
         tuple(each.SerializeToString() for each in spec.tolerations),
         tuple(_host_ports(spec)),
-        tuple(each.SerializeToString(deterministic=True) for each in spec.topologySpreadConstraints),
         tuple(sorted((name, amount.string) for name, amount in spec.overhead.items())) if spec.overhead else (),
         spec.resources.SerializeToString(deterministic=True) if spec.HasField("resources") else b"",
     )
@@ -103,7 +104,6 @@ def _new_shape(spec: corev1.PodSpec, affinity: corev1.NodeAffinity | None) -> Sh
         affinity=objects.copy(affinity) if affinity is not None else None,
         tolerations=tuple(objects.copy(each) for each in spec.tolerations),
         host_ports=tuple(_host_ports(spec)),
-        spread=tuple(objects.copy(each) for each in spec.topologySpreadConstraints),
     )
 
 

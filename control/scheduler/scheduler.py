@@ -127,7 +127,7 @@ class Term:
             self.queue.remove(uid)
             self._refused.pop(uid, None)
             self._assumed.pop(uid, None)
-            if self.nodes.node_of(uid) != new.spec.nodeName:
+            if self.nodes.node_of(uid) != new.spec.nodeName or (old is not None and _counts_differently(old, new)):
                 self.nodes.carry(pods.info(new), new.spec.nodeName)
             if old is None or not old.spec.nodeName:
                 self.queue.happened(Event.POD_BOUND)
@@ -263,6 +263,11 @@ def is_ours(pod: corev1.Pod) -> bool:
 def asks_differently(old: corev1.Pod, new: corev1.Pod) -> bool:
     """Whether a waiting pod changed in what scheduling looks at; its status does not count."""
     return old.metadata.labels != new.metadata.labels or old.spec != new.spec or not is_ours(old)
+
+
+def _counts_differently(old: corev1.Pod, new: corev1.Pod) -> bool:
+    """Whether a pod on a node changed in what others look at: its labels, or that it is leaving."""
+    return old.metadata.labels != new.metadata.labels or apipods.is_terminating(old) != apipods.is_terminating(new)
 
 
 def difference(old: corev1.Node | None, new: corev1.Node) -> Event | None:

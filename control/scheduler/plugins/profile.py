@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from control.scheduler import framework
-from control.scheduler.plugins import placement, resources, spreading, tainting
+from control.scheduler.plugins import interpod, placement, resources, spreading, tainting
 
 
 def default(rng: random.Random | None = None) -> framework.Framework:
@@ -19,6 +19,6 @@ def default(rng: random.Random | None = None) -> framework.Framework:
             resources.Fit(),
         ),
         scores=(tainting.PreferUntainted(), placement.PreferredAffinity(), resources.Balance()),
-        wholes=(spreading.PodTopologySpread(),),
+        wholes=(spreading.PodTopologySpread(), interpod.InterPodAffinity()),
         rng=rng,
     )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from control.scheduler import framework, nodes, pods
-from control.scheduler.plugins import profile, resources
+from control.scheduler.plugins import interpod, profile, resources
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.testing import samples
 
@@ -223,3 +223,92 @@ def test_returning_node_still_carries_its_pods() -> None:
     assert _verdict(samples.pod("second", cpu="1"), cache).node_name == ""
     cache.drop("uid-first")
     assert _verdict(samples.pod("second", cpu="1"), cache).node_name == "a"
+
+
+ZONE = "topology.kubernetes.io/zone"
+
+
+def _zoned() -> nodes.Nodes:
+    """Return two nodes in zone a, one in zone b, one without a zone."""
+    return _cache(
+        samples.node("a1", labels={ZONE: "a"}), samples.node("a2", labels={ZONE: "a"}),
+        samples.node("b1", labels={ZONE: "b"}), samples.node("x"),
+    )  # fmt: skip
+
+
+def _spread(name: str, skew: int = 1, when: str = "DoNotSchedule", minimum: int = 0) -> corev1.Pod:
+    pod = samples.pod(name, labels={"app": "web"})
+    constraint = pod.spec.topologySpreadConstraints.add(maxSkew=skew, topologyKey=ZONE, whenUnsatisfiable=when)
+    constraint.labelSelector.matchLabels["app"] = "web"
+    if minimum:
+        constraint.minDomains = minimum
+    return pod
+
+
+def _running(cache: nodes.Nodes, **where: str) -> None:
+    for name, node in where.items():
+        cache.carry(pods.info(samples.pod(name, node_name=node, labels={"app": "web"})), node)
+
+
+@pytest.mark.parametrize(
+    ("where", "pod", "want"),
+    [
+        ({"p1": "a1"}, _spread("p"), "b1"),
+        ({"p1": "a1", "p2": "b1"}, _spread("p", minimum=3), ""),
+        ({"p1": "a1", "p2": "a2", "p3": "b1"}, _spread("p"), "b1"),
+        ({"p1": "a1", "p2": "b1"}, _spread("p", when="ScheduleAnyway"), "x"),
+    ],
+)
+def test_own_constraints_spread_pods(where: dict[str, str], pod: corev1.Pod, want: str) -> None:
+    """A hard constraint keeps zones within maxSkew and needs the label; a soft one only prefers."""
+    cache = _zoned()
+    _running(cache, **where)
+    assert _verdict(pod, cache).node_name == want
+
+
+def test_terminating_pods_do_not_count_for_spreading() -> None:
+    """A pod that is leaving makes room in its zone."""
+    cache = _cache(samples.node("a1", labels={ZONE: "a"}), samples.node("b1", labels={ZONE: "b"}, cpu="1"))
+    leaving = samples.pod("leaving", node_name="a1", labels={"app": "web"})
+    leaving.metadata.deletionTimestamp.seconds = 1
+    cache.carry(pods.info(leaving), "a1")
+    _running(cache, stays="b1")
+    assert _verdict(_spread("p"), cache).node_name == "a1"
+
+
+def _wanting(kind: str, key: str = "kubernetes.io/hostname", near: str = "web", own: str = "") -> corev1.Pod:
+    pod = samples.pod("p", labels={"app": own})
+    required = getattr(pod.spec.affinity, kind).requiredDuringSchedulingIgnoredDuringExecution
+    required.add(topologyKey=key).labelSelector.matchLabels["app"] = near
+    return pod
+
+
+@pytest.mark.parametrize(
+    ("pod", "want"),
+    [
+        (_wanting("podAffinity"), ["a1"]),
+        (_wanting("podAffinity", ZONE), ["a1", "a2"]),
+        (_wanting("podAntiAffinity"), ["a2", "b1", "x"]),
+        (_wanting("podAntiAffinity", ZONE), ["b1", "x"]),
+        (_wanting("podAffinity", near="absent"), []),
+        (_wanting("podAffinity", ZONE, near="new", own="new"), ["a1", "a2", "b1"]),
+    ],
+)
+def test_pods_attract_and_repel(pod: corev1.Pod, want: list[str]) -> None:
+    """Required terms count over the nodes' domains; the first of a set that wants to be together may begin."""
+    cache = _zoned()
+    _running(cache, first="a1")
+    passed = interpod.InterPodAffinity().filter(pods.info(pod), cache)
+    assert passed is not None
+    assert sorted(name for name, position in cache.positions.items() if passed[position]) == want
+
+
+def test_running_pods_keep_others_away() -> None:
+    """Anti-affinity of a pod that runs counts against pods that come."""
+    cache = _cache(samples.node("a"))
+    loner = _wanting("podAntiAffinity")
+    cache.carry(pods.info(loner), "a")
+    refusal = "0/1 nodes are available: 1 node(s) didn't satisfy existing pods anti-affinity rules."
+    assert _verdict(samples.pod("q", labels={"app": "web"}), cache).status.reason == refusal
+    cache.drop("uid-p")
+    assert _verdict(samples.pod("q", labels={"app": "web"}), cache).node_name == "a"
