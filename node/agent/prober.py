@@ -12,6 +12,10 @@ from node.agent import context, hooks
 from node.agent.recorder import WARNING
 from node.pods import model, probes
 
+# A readiness probe that has not succeeded yet is repeated after this, doubling up to its period: a server that needs
+# a moment to listen is not kept from its traffic for a whole period. A failure has no consequence then.
+EAGER_SECONDS = 0.25
+
 
 class Prober:
     """Runs each probe of each container as a task of `group`; `changed` is called when a result changes."""
@@ -53,6 +57,7 @@ class Prober:
     async def _probe(self, hook: hooks.Hook, kind: str, probe: corev1.Probe) -> None:
         numbers = probes.settings(probe)
         tally = probes.Tally()
+        eager = EAGER_SECONDS
         # Spread over the period, so that pods that start together are not probed together.
         await self._parts.clock.sleep(numbers.delay or random.uniform(0, min(numbers.period, 1.0) / 4))
         while True:
@@ -66,7 +71,11 @@ class Prober:
             self._note(hook, kind, tally)
             if kind == "Startup" and tally.result is not None:
                 return
-            await self._parts.clock.sleep(numbers.period)
+            if kind == "Readiness" and not tally.result and eager < numbers.period:
+                await self._parts.clock.sleep(eager)
+                eager *= 2
+            else:
+                await self._parts.clock.sleep(numbers.period)
 
     async def _startup(self, hook: hooks.Hook, period: float) -> None:
         """Wait until the startup probe has succeeded."""

@@ -69,3 +69,14 @@ async def test_a_startup_probe_holds_the_others_back() -> None:
         await node.until("restarted", lambda status: status.containerStatuses[0].restartCount == 1)
         killing = [one.message for one in node.sink.events if one.reason == "Killing"]
         assert killing == ["Container main failed startup probe, will be restarted"]
+
+
+async def test_readiness_is_asked_for_sooner_until_it_comes() -> None:
+    """A server that needs a moment is not kept from its traffic for a period of a minute."""
+    async with pods.running_node() as node:
+        pod = _probed(readiness="1")
+        pod.spec.containers[0].readinessProbe.periodSeconds = 60
+        node.assign(pod)
+        await node.phase("Running")
+        await _advance(node, 10)
+        assert node.sink.events[-1].count >= 4
