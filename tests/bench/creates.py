@@ -157,7 +157,7 @@ def run(count: int, in_flight: int = IN_FLIGHT) -> list[report.Row]:
     garbage.collect_rarely()
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=caller, args=(theirs, in_flight))
+    process = context.Process(target=caller, args=(theirs, in_flight), daemon=True)
     process.start()
     try:
         return uvloop.run(both(count, ours))
