@@ -19,7 +19,7 @@ from node import mounts
 
 NODE_ADDRESS = "192.0.2.1"
 _CLONE_NEWNET = 0x40000000
-_PREFIX = "fairlead-test-"
+_PREFIX = "fairlead-node-test-"
 
 
 @contextlib.contextmanager
@@ -49,7 +49,8 @@ def folder() -> Iterator[pathlib.Path]:
     """Give a folder whose mounts end with the test; what tests that were killed left in theirs is removed first."""
     base = pathlib.Path(tempfile.gettempdir())
     for left in base.glob(f"{_PREFIX}*"):
-        if not pathlib.Path("/proc", left.name.removeprefix(_PREFIX).split("-")[0]).exists():
+        pid = left.name.removeprefix(_PREFIX).split("-")[0]
+        if pid.isdigit() and not pathlib.Path("/proc", pid).exists():
             _release(left)
     made = pathlib.Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base))
     try:
