@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from dataclasses import dataclass
 from types import TracebackType
@@ -33,9 +34,11 @@ class Witness:
         self._api = api
         self._through = through
         self._last: dict[str, str] = {}
+        self._first = threading.Event()
 
     def __enter__(self) -> Witness:
         self._watching = self._api.loop.start(self._watch())
+        assert self._first.wait(asking.PATIENCE_SECONDS), "the witness sees nothing"
         return self
 
     def __exit__(
@@ -62,6 +65,7 @@ class Witness:
                         for event in batch:
                             if event.type in ("ADDED", "MODIFIED"):
                                 self._note(event.object)
+                        self._first.set()
             await asyncio.sleep(asking.PAUSE_SECONDS)
 
     def _note(self, node: corev1.Node) -> None:
