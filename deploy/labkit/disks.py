@@ -65,6 +65,13 @@ ExecStart=/usr/bin/touch {BOOTED}
 WantedBy=multi-user.target
 """
 
+# under cgroup v1 nobody tells a container's systemd that a scope has become empty, so that at a shutdown it waits for
+# Podman's scopes until this is over
+_PATIENCE = """\
+[Manager]
+DefaultTimeoutStopSec=10s
+"""
+
 _JOURNAL = """\
 [Journal]
 Storage=persistent
@@ -89,6 +96,7 @@ def files(lab: layout.Lab, host: layout.Host, *, resolv_conf: str, cgroups_v1: b
     table[f"{_SYSTEM}/lab-booted.service"] = _BOOTED_UNIT
     table[f"{_SYSTEM}/multi-user.target.wants/lab-booted.service"] = "-> ../lab-booted.service"
     if cgroups_v1:
+        table["/etc/systemd/system.conf.d/lab.conf"] = _PATIENCE
         table[f"{_SYSTEM}/lab-cgroups.service"] = _CGROUP_UNIT
         table[f"{_SYSTEM}/sysinit.target.wants/lab-cgroups.service"] = "-> ../lab-cgroups.service"
     return table

@@ -56,14 +56,14 @@ class Loss:
             self.replaced = time.monotonic() - lost
             self.not_ready = (eyes.when(name, "Unknown", lost) or lost) - lost
             labs.wait_until(lambda: "" if time.monotonic() - lost > WATCHED_SECONDS else "the client goes on", 30.0)
-            others = {seen for seen in eyes.statuses(lost) if seen[0] != name}
+            others = {seen for seen in eyes.statuses(0.0) if seen[0] != name and seen[1] != "True"}
         answers = caller.stop()
-        late = [a for a in answers if a.error and a.sent - lost_at > SERVICE_SECONDS]
+        late = [(a.sent - lost_at, a.error) for a in answers if a.error and a.sent - lost_at > SERVICE_SECONDS]
         last = max((a.sent - lost_at for a in answers if a.error), default=0.0)
+        assert (late, others) == ([], set())
         self._figures.note(f"{what}: it is NotReady", self.not_ready, NOT_READY_SECONDS)
         self._figures.note(f"{what}: replacements run, after that", self.replaced - self.not_ready, REPLACED_SECONDS)
         self._figures.note(f"{what}: last request of a client on node-1 that fails", last, SERVICE_SECONDS)
-        assert (late, others) == ([], set())
         assert len([a for a in answers if a.sent > lost_at]) > 15 * WATCHED_SECONDS
 
     def _replaced(self) -> str:
