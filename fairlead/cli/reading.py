@@ -10,7 +10,7 @@ import click
 from google.protobuf.message import Message
 
 from fairlead.api import errors
-from fairlead.cli import printing, session
+from fairlead.cli import following, printing, session
 from fairlead.client.interface import ObjectList, Selection
 
 
@@ -105,14 +105,12 @@ def _tables(found: Sequence[tuple[session.Target, ObjectList[Message]]], wanted:
 
 async def _watch(cli: session.Session, target: session.Target, page: ObjectList[Message], wanted: Wanted) -> None:
     """Print what is there as a table, and changes until interrupted; a break is bridged from the last revision."""
-    table = wanted.table(target)
+    table, namespace = wanted.table(target), wanted.namespace(cli, target)
     if page.items and wanted.output in ("table", "wide"):
         table.write(page.items)
     revision = page.resource_version
     while True:
-        stream = cli.client.watch(
-            target.message, wanted.namespace(cli, target), select=wanted.select, resource_version=revision
-        )
+        stream = cli.client.watch(target.message, namespace, select=wanted.select, resource_version=revision)
         try:
             async with contextlib.aclosing(stream):
                 async for batch in stream:
@@ -122,8 +120,7 @@ async def _watch(cli: session.Session, target: session.Target, page: ObjectList[
                     if shown:
                         _print_changes(shown, wanted.output, table)
         except errors.ServiceUnavailable:
-            # another control process may answer; where none does, this says so
-            await cli.client.list(target.message, wanted.namespace(cli, target), limit=1)
+            await following.patiently(lambda: cli.client.list(target.message, namespace, limit=1))
 
 
 def _print_changes(shown: Sequence[Message], output: str, table: printing.Table) -> None:

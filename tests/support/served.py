@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -55,6 +55,11 @@ class Running:
             self.process.kill()
         return self.process.returncode, out, errors
 
+    def kill(self) -> None:
+        """End it, if it still runs."""
+        self.process.kill()
+        self.process.communicate()
+
     def interrupt(self) -> tuple[int, str, str]:
         """Press Ctrl-C and wait for the end."""
         self.process.send_signal(signal.SIGINT)
@@ -71,7 +76,9 @@ class Plane:
     client: interface.Client
     port: int
     loop: asyncio.AbstractEventLoop
-    background: list[asyncio.Task[None]] = field(default_factory=list)
+    listener: listening.Listening
+    listen: Callable[[int], Awaitable[listening.Listening]]
+    commands: list[Running] = field(default_factory=list)
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the server's loop and return what it returns."""
@@ -93,7 +100,18 @@ class Plane:
         """Start a command line as a process of its own, for those that go on until something happens."""
         arguments = [sys.executable, "-m", "fairlead.cli", "--kubeconfig", str(self.kubeconfig), *words]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return Running(subprocess.Popen(arguments, text=True, **pipes))  # type: ignore[call-overload]
+        running = Running(subprocess.Popen(arguments, text=True, **pipes))  # type: ignore[call-overload]
+        self.commands.append(running)
+        return running
+
+    def restart(self) -> None:
+        """Close every connection and the port, and open it again."""
+
+        async def again() -> None:
+            await self.listener.stop(0)
+            self.listener = await self.listen(self.port)
+
+        self.call(again())
 
     def revision(self) -> str:
         """Return the store's revision: it grows by every write."""
@@ -123,25 +141,20 @@ def control_plane(config: configs.Config, *, now: Callable[[], float] | None = N
     failure: list[BaseException] = []
 
     async def serve() -> None:
-        ended = asyncio.Event()
-        loop = asyncio.get_running_loop()
         async with control.memory_api(now=now or (lambda: time.time() - AGE_SECONDS)) as api:
             service = cluster.ClusterService(api, relay, identity.Identifier())
-            listener = await listening.serve("127.0.0.1:0", [listening.cluster(service)], _credentials(config))
+
+            async def listen(port: int) -> listening.Listening:
+                return await listening.serve(f"127.0.0.1:{port}", [listening.cluster(service)], _credentials(config))
+
+            listener = await listen(0)
             path = config.pki / f"kubeconfig-{listener.port}"
             path.write_text(_kubeconfig(config, listener.port))
-            plane = Plane(path, relay, api, api.as_user(*control.ADMIN), listener.port, loop)
-            started.append(plane)
+            client, loop = api.as_user(*control.ADMIN), asyncio.get_running_loop()
+            started.append(Plane(path, relay, api, client, listener.port, loop, listener, listen))
             ready.set()
-            waiting = asyncio.create_task(asyncio.to_thread(stop.wait))
-            waiting.add_done_callback(lambda _: ended.set())
-            try:
-                await ended.wait()
-            finally:
-                for task in plane.background:
-                    task.cancel()
-                await asyncio.gather(*plane.background, return_exceptions=True)
-                await listener.stop(0.1)
+            await asyncio.to_thread(stop.wait)
+            await started[0].listener.stop(0.1)
 
     def run() -> None:
         try:
@@ -158,6 +171,8 @@ def control_plane(config: configs.Config, *, now: Callable[[], float] | None = N
         if started:
             yield started[0]
     finally:
+        for command in started[0].commands if started else ():
+            command.kill()
         stop.set()
         thread.join(CALL_SECONDS)
     if failure:

@@ -14,6 +14,7 @@ from control import config as configs
 from fairlead.cli import __main__ as program
 from fairlead.cli import session
 from tests.support import served
+from tests.unit.cli import objects as made
 
 ANSWER_SECONDS = 10.0
 
@@ -49,6 +50,22 @@ def test_an_unreachable_server_is_named_within_seconds(certificates: configs.Con
             assert result.exit_code == 1
             assert result.stderr.startswith(f"error: no control process answers: 127.0.0.1:{closed_port}: {why}")
             assert result.stderr.endswith(f"(the address is from {tmp_path}/conf; is the cluster running?)\n")
+
+
+def test_following_outlives_a_restart_of_the_server(plane: served.Plane) -> None:
+    """A watch and a wait go on where they were; what happened meanwhile is not missed."""
+    made.pod(plane, "web-1")
+    watching = plane.start("get", "pods", "-w", "--no-headers")
+    waiting = plane.start("wait", "--for=create", "pod/web-1", "pod/web-2", "--timeout", "30s")
+    began = [watching.line(), waiting.line()]
+
+    plane.restart()
+    made.pod(plane, "web-2")
+
+    assert began == ["web-1   1/1   Running   0   2d4h", "pod/web-1 condition met"]
+    assert watching.line().startswith("web-2   0/1   Pending")
+    assert waiting.end() == (0, "pod/web-2 condition met\n", "")
+    assert watching.interrupt()[0] == session.INTERRUPTED
 
 
 def test_a_server_of_another_cluster_is_refused(
