@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import subprocess
-from pathlib import Path
 
+from labkit import base as bases
 from labkit import layout, machines, network, shell, venvs
 
 EXAMPLE = "deploy/examples/web.yaml"
@@ -81,7 +80,9 @@ def follow_journal(lab: layout.Lab, host: layout.Host, unit: str | None, follow:
         arguments.append(f"--unit={unit if '.' in unit or unit.startswith('fairlead-') else f'fairlead-{unit}'}")
     if machines.leader(lab, host) is not None:
         return machines.become(lab, host, ("journalctl", *arguments, *(["--follow"] if follow else [])))
-    journal: Path = lab.host_folder(host) / "upper" / "var" / "log" / "journal"
-    return subprocess.run(
-        ("journalctl", f"--directory={journal}", *arguments), env=shell.clean_environment(), check=False
-    ).returncode
+    journal = lab.host_folder(host) / "upper" / "var" / "log" / "journal"
+    # the outer machine may have no journalctl, or an older one
+    print(
+        bases.inside(bases.path(), ("journalctl", "--directory=/tmp/journal", *arguments), {journal: "/tmp/journal"})
+    )
+    return 0
