@@ -205,6 +205,9 @@ net.ipv4.ip_forward = 1
 SYSCTL
     modprobe -q -a overlay br_netfilter 2>/dev/null || true
     sysctl -q -p /etc/sysctl.d/60-fairlead.conf 2>/dev/null || sysctl -q -w net.ipv4.ip_forward=1
+    install -d -m 755 /etc/systemd/system/libpod-.scope.d
+    write_file /etc/systemd/system/libpod-.scope.d/fairlead.conf 644 \
+        <"$checkout/deploy/systemd/libpod-.scope.d/fairlead.conf"
     install_units fairlead-podman.service fairlead-pods.service fairlead-node.service
     # not anew: the one would end containers, the other waits on nothing that this script writes
     systemctl start --no-block fairlead-podman.service fairlead-pods.service

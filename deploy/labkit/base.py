@@ -77,7 +77,6 @@ MASKED_UNITS = (
     "run-rpc_pipefs.mount",
     "sys-kernel-debug.mount",
     "sys-kernel-tracing.mount",
-    "systemd-logind.service",
     "systemd-networkd-wait-online.service",
     "systemd-remount-fs.service",
     "systemd-sysusers.service",
@@ -86,6 +85,8 @@ MASKED_UNITS = (
     "systemd-update-utmp-runlevel.service",
     "var-lib-nfs-rpc_pipefs.mount",
 )
+# started when something asks for them (a reboot does)
+ON_DEMAND_UNITS = ("systemd-logind.service",)
 LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
 RECIPE = "1"
 SECONDS = 90
@@ -102,7 +103,9 @@ _ENTER = Path(__file__).with_name("enter-base")
 
 def key() -> str:
     """The recipe in a few characters: another recipe makes another base."""
-    recipe = "\n".join((RECIPE, RELEASE, os.uname().machine, *PACKAGES, *DISABLED_UNITS, *MASKED_UNITS, *LEFT_OUT))
+    recipe = "\n".join(
+        (RECIPE, RELEASE, os.uname().machine, *PACKAGES, *DISABLED_UNITS, *MASKED_UNITS, *ON_DEMAND_UNITS, *LEFT_OUT)
+    )
     return hashlib.sha256(recipe.encode()).hexdigest()[:12]
 
 
@@ -168,6 +171,8 @@ def _make(target: Path, log: Path) -> None:
         shell.run_logged([*command, RELEASE, str(fresh), *apt_sources()], log)
         inside(fresh, ("systemctl", "disable", *DISABLED_UNITS), {})
         inside(fresh, ("systemctl", "mask", *MASKED_UNITS), {})
+        for unit in ON_DEMAND_UNITS:
+            (fresh / "lib/systemd/system/multi-user.target.wants" / unit).unlink()
         (fresh / "etc" / "machine-id").write_text("")
         (fresh / "etc" / "hostname").unlink(missing_ok=True)
         for folder in MOUNT_POINTS:

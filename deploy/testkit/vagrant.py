@@ -94,7 +94,7 @@ def install(log: Path) -> None:
 
 def ensure_box(venv: Path, log: Path) -> Path:
     """Make the box with kernel and initial ramdisk beside it, unless it is there."""
-    recipe = "\n".join((RECIPE, bases.key(), venv.name, *PACKAGES, _FURNISH))
+    recipe = "\n".join((RECIPE, bases.RELEASE, venv.name, *bases.PACKAGES, *PACKAGES, _FURNISH))
     target = layout.CACHE / f"box-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
     with shell.locked(layout.CACHE / "box.lock"):
         if not target.is_dir():

@@ -97,6 +97,27 @@ def test_a_reboot_from_inside_brings_the_host_back(lab: labs.Lab) -> None:
     labs.wait_until(probe, 60.0)
 
 
+def test_a_shutdown_ends_containers_before_what_they_stand_on(lab: labs.Lab) -> None:
+    """On a reboot the agent ends first, then each container in its own time, then Podman; no scope times out."""
+    name = lab.nodes[0]
+    before = boot_id(lab, name)
+    since = lab.run(name, "date", "+@%s").strip()
+
+    lab.call(name, "systemctl", "reboot")
+
+    def booted_again() -> str:
+        if not lab.is_on(name):
+            return f"{name} is off"
+        found = lab.call(name, "cat", "/proc/sys/kernel/random/boot_id").stdout.strip()
+        return "" if found not in ("", before) else f"{name} has not rebooted"
+
+    labs.wait_until(booted_again, 40.0)
+    said = lab.run(name, "journalctl", f"--since={since}", "--output=cat", "--unit=fairlead-*", "--unit=libpod-*")
+    ends = [said.index(f"Stopped fairlead-{unit}.service") for unit in ("node", "pods", "podman")]
+    assert ends == sorted(ends)
+    assert "timed out" not in said
+
+
 def test_a_cut_host_is_unreachable_until_it_is_healed(lab: labs.Lab) -> None:
     """`cut` and `heal` take one host's link down and up; the host itself runs on."""
     first, last = lab.nodes[0], lab.nodes[-1]
