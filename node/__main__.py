@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import pathlib
+import platform
 import socket
 import sys
 
 import click
 
 from fairlead import logs, supervise
-from node import join as joining
+from node.agent import agent as agents
 from node.agent import config as configs
+from node.agent import link, register
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,9 +32,11 @@ def main() -> None:
 @click.option("--address", required=True, help="This host's address, which all others reach it by.")
 @click.option("--node-name", default=socket.gethostname, help="The node's name; the host's name by default.")
 @click.option("--config", "config_path", default=str(configs.DEFAULT_PATH), show_default=True)
-@click.option("--pki-dir", default=str(joining.DEFAULT_PKI), show_default=True)
+@click.option("--pki-dir", default=configs.DEFAULT_PKI, show_default=True)
 def join(server: str, token: str, ca_hash: str, address: str, node_name: str, config_path: str, pki_dir: str) -> None:
     """Get a certificate from the control plane and write the agent's configuration."""
+    from node import join as joining  # not for `run`, which is to start quickly
+
     request = joining.Request(
         servers=[part.strip() for part in server.split(",") if part.strip()],
         token=token,
@@ -61,12 +66,17 @@ def run(config_path: str) -> None:
 
 
 async def _run(config: configs.Config) -> None:
-    from node.agent import wiring  # the parts' libraries, which `join` does not need
-
+    """Begin the session first: after a restart, the node has one grace until it counts as gone."""
     stop = supervise.stop_on_signals(asyncio.get_running_loop())
-    async with wiring.assembled(config) as agent:
-        supervise.notify_service_manager("READY=1")
-        await agent.run(stop)
+    node = register.named(config, platform.node(), platform.machine())
+    agent = agents.Agent(node, link.TlsLink(config), config.endpoints)
+    supervise.notify_service_manager("READY=1")
+    await agent.run(stop, _assemble(agent, config))
+
+
+async def _assemble(agent: agents.Agent, config: configs.Config) -> None:
+    wiring = await asyncio.to_thread(importlib.import_module, "node.agent.wiring")  # takes long
+    await wiring.assemble(agent, config)
 
 
 if __name__ == "__main__":

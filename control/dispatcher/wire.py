@@ -44,7 +44,7 @@ _FIELDS = {
 
 def change(content: Message) -> bytes:
     """Encode one change: an object, a token, or a Removed, as an element of `Assignments.changes`."""
-    body = content.SerializeToString()
+    body = content.SerializeToString(deterministic=True)  # maps in one order, so that bytes can be compared
     inner = _FIELDS[content.DESCRIPTOR.full_name] + _varint(len(body)) + body
     return _CHANGES + _varint(len(inner)) + inner
 
@@ -74,7 +74,7 @@ def parts(changes: Iterable[bytes], size: int = PART_BYTES) -> Iterator[Sequence
 
 
 def published(obj: Message) -> Message:
-    """Return what a node may see of an object: a Node's addresses and pod CIDRs, all but managedFields of others."""
+    """Return what a node may see of an object: of a Node what `node` says, of others all but managedFields."""
     if isinstance(obj, corev1.Node):
         return node(obj)
     if not obj.metadata.managedFields:  # type: ignore[attr-defined]
@@ -86,11 +86,13 @@ def published(obj: Message) -> Message:
 
 
 def node(full: corev1.Node) -> corev1.Node:
-    """Return the part of a Node that routes and addresses need; the same for nodes that differ in nothing else."""
+    """Return the part of a Node that nodes need: routes and addresses, and of their own what is allocatable."""
     fresh = corev1.Node()
     fresh.metadata.name = full.metadata.name
     fresh.metadata.uid = full.metadata.uid
     fresh.spec.podCIDR = full.spec.podCIDR
     fresh.spec.podCIDRs.extend(full.spec.podCIDRs)
     fresh.status.addresses.extend(full.status.addresses)
+    for name, amount in full.status.allocatable.items():
+        fresh.status.allocatable[name].CopyFrom(amount)
     return fresh

@@ -12,11 +12,12 @@ from typing import Any, Protocol
 
 from fairlead import clock as clocks
 from fairlead import supervise
+from fairlead.api import errors
 from fairlead.api.pb import agent_pb2 as agent
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
 from fairlead.api.pb import metrics_pb2 as metrics
-from node.agent import conditions, health, interface, link, outbox, session
+from node.agent import health, interface, link, outbox, session
 from node.runtime import interface as runtime
 
 METRICS_SECONDS = 10.0
@@ -60,7 +61,10 @@ class Meter(Protocol):
 
 
 class Agent:
-    """A node's agent, made of its parts; `node` is the Node as registered, without conditions."""
+    """A node's agent; `node` is the Node as registered, without conditions.
+
+    The session can begin before the parts are there: what is assigned meanwhile is kept for them.
+    """
 
     def __init__(
         self,
@@ -69,17 +73,19 @@ class Agent:
         endpoints: Sequence[str],
         *,
         clock: clocks.Clock | None = None,
-        left: Callable[[], conditions.Pressures] = lambda: conditions.AMPLE,
     ) -> None:
         self._node = node
         self._clock = clock or clocks.SystemClock()
         self.reports = outbox.Outbox(self._fault)
-        self.health = health.Health(node.metadata.name, self.reports, self._clock, left)
+        self.health = health.Health(node.metadata.name, self.reports, self._clock)
         self.session = session.Session(self, self.reports, dial, link.Endpoints(endpoints))
         self._pods: interface.Pods | None = None
         self._proxy: Proxy | None = None
         self._meter: Meter | None = None
         self._on_welcome: Callable[[agent.Welcome], None] = lambda welcome: None
+        self._attached = asyncio.Event()
+        self._welcome: agent.Welcome | None = None
+        self._backlog: list[tuple[Sequence[agent.Change], bool]] = []
 
     def attach(
         self,
@@ -88,28 +94,42 @@ class Agent:
         meter: Meter | None = None,
         on_welcome: Callable[[agent.Welcome], None] = lambda welcome: None,
     ) -> None:
-        """Take the parts, which themselves need the agent's `reports`."""
+        """Take the parts, which themselves need the agent's `reports`, and hand them what has come for them."""
         self._pods, self._proxy, self._meter, self._on_welcome = pods, proxy, meter, on_welcome
+        if self._welcome is not None:
+            self.welcomed(self._welcome)
+        backlog, self._backlog = self._backlog, []
+        for changes, complete in backlog:
+            self.apply(changes, complete=complete)
+        self._attached.set()
 
-    async def run(self, stop: asyncio.Event | None = None) -> None:
-        """Run until `stop` is set or a part fails for good."""
-        parts: dict[str, Coroutine[Any, Any, None]] = {
+    async def run(self, stop: asyncio.Event | None = None, assembly: Coroutine[Any, Any, None] | None = None) -> None:
+        """Run until `stop` is set or a part fails for good; `assembly` is what attaches the parts, and stays."""
+        tasks: dict[str, Coroutine[Any, Any, None]] = {
             "session": self.session.run(),
             "health": self.health.run(),
-            "pods": self.pods.run(),
+            "parts": self._run_parts(),
         }
+        if assembly is not None:
+            tasks["assembly"] = assembly
+        await supervise.supervise(tasks, stop)
+
+    async def _run_parts(self) -> None:
+        await self._attached.wait()
+        tasks: dict[str, Coroutine[Any, Any, None]] = {"pods": self.pods.run()}
         if self._proxy is not None:
-            parts["proxy"] = self._proxy.run()
+            tasks["proxy"] = self._proxy.run()
         if self._meter is not None:
-            parts["metrics"] = self._report_metrics(self._meter)
-        await supervise.supervise(parts, stop)
+            tasks["metrics"] = self._report_metrics(self._meter)
+        await supervise.supervise(tasks)
 
     # What the session asks of its owner.
 
     @property
     def pods(self) -> interface.Pods:
-        """Return the pod machinery."""
-        assert self._pods is not None, "attach comes before run"
+        """Return the pod machinery; errors.ServiceUnavailable until it is attached."""
+        if self._pods is None:
+            raise errors.ServiceUnavailable(f"the agent of node {self._node.metadata.name} has only just started")
         return self._pods
 
     def node(self) -> corev1.Node:
@@ -119,9 +139,23 @@ class Agent:
         fresh.status.conditions.extend(self.health.conditions())
         return fresh
 
+    async def running(self) -> Sequence[agent.RunningPod]:
+        """Return the pods on the node, as far as is known by now."""
+        return () if self._pods is None else await self._pods.running()
+
+    def repeat(self) -> None:
+        """Report everything again, to a new session."""
+        if self._pods is None:
+            self.reports.begin((), ())
+        else:
+            self.reports.begin(self._pods.statuses(), self._pods.waiting_tokens())
+
     def welcomed(self, welcome: agent.Welcome) -> None:
         """Tell the pods what the cluster is like."""
-        self.pods.configure(
+        self._welcome = welcome
+        if self._pods is None:
+            return
+        self._pods.configure(
             interface.ClusterInfo(
                 pod_cidrs=tuple(welcome.pod_cidrs),
                 cluster_cidrs=tuple(welcome.cluster_cidrs),
@@ -134,7 +168,10 @@ class Agent:
 
     def apply(self, changes: Sequence[agent.Change], *, complete: bool) -> None:
         """Hand assignments to pods and proxy."""
-        self.pods.apply(changes, complete=complete)
+        if self._pods is None:
+            self._backlog = [*([] if complete else self._backlog), (changes, complete)]
+            return
+        self._pods.apply(changes, complete=complete)
         if self._proxy is None:
             return
         if complete:
@@ -146,12 +183,11 @@ class Agent:
         for change in changes:
             _program(self._proxy, change)
 
-    def runtime_is(self, version: str) -> None:
-        """Take the runtime's version, once it answers."""
-        if self._node.status.nodeInfo.containerRuntimeVersion == version:
-            return
-        self._node.status.nodeInfo.containerRuntimeVersion = version
-        self.reports.node_status(corev1.NodeStatus(nodeInfo=self._node.status.nodeInfo))
+    def is_machine(self, node: corev1.Node) -> None:
+        """Take what the machine has turned out to be."""
+        if node != self._node:
+            self._node = node
+            self.reports.node_status(node.status)
 
     def _fault(self, fault: interface.Fault) -> None:
         self.health.fault(fault)

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 DEFAULT_PATH = pathlib.Path("/etc/fairlead/node.yaml")
+DEFAULT_PKI = "/etc/fairlead/pki"
 
 
 class ConfigError(Exception):
@@ -25,7 +26,7 @@ class Config:
     nodeName: str
     address: str
     endpoints: Sequence[str]
-    pkiDir: str = "/etc/fairlead/pki"
+    pkiDir: str = DEFAULT_PKI
     rootDir: str = "/var/lib/fairlead"
     podmanSocket: str = "/run/podman/podman.sock"
     maxPods: int = 110

@@ -6,8 +6,6 @@ import logging
 import uuid
 from collections.abc import Callable, Sequence
 
-import psutil
-
 from fairlead import clock as clocks
 from fairlead.api.pb import core_v1_pb2 as corev1
 from node.agent import conditions, interface, outbox
@@ -15,13 +13,6 @@ from node.agent import conditions, interface, outbox
 log = logging.getLogger(__name__)
 
 SECONDS = 10.0
-
-
-def measure(root: str) -> conditions.Pressures:
-    """Return what is left of memory, of the disk that `root` lies on, and of process ids."""
-    disk = psutil.disk_usage(root)
-    left = 1.0 - disk.used / max(disk.used + disk.free, 1)
-    return conditions.Pressures(psutil.virtual_memory().available, left)
 
 
 class Health:
@@ -32,12 +23,11 @@ class Health:
         node_name: str,
         reports: outbox.Outbox,
         clock: clocks.Clock,
-        left: Callable[[], conditions.Pressures] = lambda: conditions.AMPLE,
     ) -> None:
         self._node_name = node_name
         self._reports = reports
         self._clock = clock
-        self._left = left
+        self.left: Callable[[], conditions.Pressures] = lambda: conditions.AMPLE
         self._faults: dict[str, str] = {}
         self._pressures = conditions.AMPLE
         self._conditions: list[corev1.NodeCondition] = []
@@ -63,7 +53,7 @@ class Health:
     async def run(self) -> None:
         """Measure now and then, until cancelled."""
         while True:
-            self._pressures = self._left()
+            self._pressures = self.left()
             self._judge()
             await self._clock.sleep(SECONDS)
 

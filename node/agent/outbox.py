@@ -93,7 +93,6 @@ class Outbox:
             self.status(pod, status)
         for token in tokens:
             self.token_needed(token)
-        self._node = None  # Hello carries it
         self._wake.set()
 
     def applied(self, changes: Sequence[agent.Change], *, complete: bool) -> None:

@@ -1,17 +1,11 @@
-"""The Node object that an agent registers: names, addresses, capacity, and what the machine is.
+"""The Node object that an agent registers: names and addresses at once, capacity when the machine is known.
 
-`gather` looks at the machine, `node` is pure.
+Pure, and quick to import: an agent that restarts has to be heard of again within a grace.
 """
 
 from __future__ import annotations
 
-import os
-import pathlib
-import platform
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-import psutil
+from dataclasses import dataclass
 
 from fairlead.api import quantity
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -20,7 +14,7 @@ from node.agent import config as configs
 # Clients read the API's level from it: 1.32, as this implementation has it.
 KUBELET_VERSION = "v1.32.0+fairlead-0.1"
 GPU = "nvidia.com/gpu"
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,51 +31,34 @@ class Facts:
     machine_id: str = ""
     system_uuid: str = ""
     boot_id: str = ""
-    architecture: str = "amd64"
+    machine: str = "x86_64"
     runtime: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
 
 
-def gather(config: configs.Config, *, runtime: str = "", gpus: int = 0) -> Facts:
-    """Look at the machine. `runtime` is `podman://<version>` or empty while it does not answer."""
-    root = pathlib.Path(config.rootDir)
-    while not root.exists():
-        root = root.parent
-    machine = platform.machine()
-    return Facts(
-        hostname=platform.node(),
-        cores=psutil.cpu_count() or 1,
-        memory=psutil.virtual_memory().total,
-        storage=psutil.disk_usage(str(root)).total,
-        gpus=gpus,
-        kernel=platform.release(),
-        os_image=_os_image(),
-        machine_id=_text("/etc/machine-id"),
-        system_uuid=_text("/sys/class/dmi/id/product_uuid"),
-        boot_id=_text("/proc/sys/kernel/random/boot_id"),
-        architecture=_ARCHITECTURES.get(machine, machine),
-        runtime=runtime,
-        labels=config.labels,
+def named(config: configs.Config, hostname: str, machine: str) -> corev1.Node:
+    """Return the Node as far as it is known without looking: `machine` is `uname`'s, x86_64 say."""
+    made = corev1.Node()
+    architecture = ARCHITECTURES.get(machine, machine)
+    made.metadata.name = config.nodeName
+    made.metadata.labels.update(
+        {
+            "kubernetes.io/hostname": hostname or config.nodeName,
+            "kubernetes.io/os": "linux",
+            "kubernetes.io/arch": architecture,
+            "beta.kubernetes.io/os": "linux",
+            "beta.kubernetes.io/arch": architecture,
+        }
     )
+    made.metadata.labels.update(config.labels)
+    made.status.addresses.add(type="InternalIP", address=config.address)
+    made.status.addresses.add(type="Hostname", address=hostname or config.nodeName)
+    return made
 
 
 def node(config: configs.Config, facts: Facts) -> corev1.Node:
     """Return the Node, without conditions."""
-    made = corev1.Node()
-    made.metadata.name = config.nodeName
-    made.metadata.labels.update(
-        {
-            "kubernetes.io/hostname": facts.hostname or config.nodeName,
-            "kubernetes.io/os": "linux",
-            "kubernetes.io/arch": facts.architecture,
-            "beta.kubernetes.io/os": "linux",
-            "beta.kubernetes.io/arch": facts.architecture,
-        }
-    )
-    made.metadata.labels.update(facts.labels)
+    made = named(config, facts.hostname, facts.machine)
     status = made.status
-    status.addresses.add(type="InternalIP", address=config.address)
-    status.addresses.add(type="Hostname", address=facts.hostname or config.nodeName)
     capacity = {
         "cpu": quantity.whole(facts.cores),
         "memory": quantity.parse(f"{facts.memory // 1024}Ki"),
@@ -98,19 +75,5 @@ def node(config: configs.Config, facts: Facts) -> corev1.Node:
     info.kernelVersion, info.osImage = facts.kernel, facts.os_image
     info.containerRuntimeVersion = facts.runtime
     info.kubeletVersion = info.kubeProxyVersion = KUBELET_VERSION
-    info.operatingSystem, info.architecture = "linux", facts.architecture
+    info.operatingSystem, info.architecture = "linux", made.metadata.labels["kubernetes.io/arch"]
     return made
-
-
-def _os_image() -> str:
-    try:
-        return platform.freedesktop_os_release().get("PRETTY_NAME", "")
-    except OSError:
-        return platform.system()
-
-
-def _text(path: str) -> str:
-    """Return a small file's text; empty where it may not or cannot be read."""
-    if not os.access(path, os.R_OK):
-        return ""
-    return pathlib.Path(path).read_text().strip()

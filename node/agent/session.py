@@ -37,7 +37,15 @@ class Owner(Protocol):
 
     @property
     def pods(self) -> interface.Pods:
-        """Return the pod machinery."""
+        """Return the pod machinery; errors.ServiceUnavailable while it is not there."""
+        ...
+
+    async def running(self) -> Sequence[agent.RunningPod]:
+        """Return the pods on the node, as far as is known by now."""
+        ...
+
+    def repeat(self) -> None:
+        """Report everything again, to a new session."""
         ...
 
     def node(self) -> corev1.Node:
@@ -126,7 +134,7 @@ class Session:
         """Return the pods on the node; none where the runtime does not answer, which is no reason not to dial."""
         try:
             async with asyncio.timeout(RUNNING_SECONDS):
-                return await self._owner.pods.running()
+                return await self._owner.running()
         except (TimeoutError, runtime.RuntimeFault):
             return ()
 
@@ -136,7 +144,7 @@ class Session:
         self.endpoints.learn(welcome.endpoints)
         self._inbox.begin()
         self._owner.welcomed(welcome)
-        self._reports.begin(self._owner.pods.statuses(), self._owner.pods.waiting_tokens())
+        self._owner.repeat()
 
     async def _converse(self, call: Any, stub: link.Stub, welcome: agent.Welcome) -> str:
         writing = asyncio.Lock()
@@ -159,7 +167,7 @@ class Session:
                 await send(message)
 
     async def _receive(self, call: Any, stub: link.Stub, patience: float) -> str:
-        async with streams.Streams(stub, self._owner.pods) as served:
+        async with streams.Streams(stub, lambda: self._owner.pods) as served:
             while (message := await _within(patience, call)) is not link.EOF:
                 match message.WhichOneof("message"):
                     case "assignments":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import grpc
@@ -29,7 +29,7 @@ EXIT_CODE = "NonZeroExitCode"
 class Streams:
     """The streams of one session; `async with` it, and leaving ends them."""
 
-    def __init__(self, stub: link.Stub, pods: interface.Pods) -> None:
+    def __init__(self, stub: link.Stub, pods: Callable[[], interface.Pods]) -> None:
         self._stub = stub
         self._pods = pods
         self._tasks: set[asyncio.Task[None]] = set()
@@ -72,13 +72,13 @@ class Streams:
             await asyncio.gather(reading, return_exceptions=True)
 
     async def _carry(self, request: agent.OpenStream, call: Any, frames: Frames) -> metav1.Status:
-        start, uid = request.start, request.pod_uid
+        start, uid, pods = request.start, request.pod_uid, self._pods()
         match request.type:
             case agent.OpenStream.LOGS:
-                logs = self._pods.logs(uid, request.log_options)
+                logs = pods.logs(uid, request.log_options)
                 return await until_either(_send_all(logs, call), frames.ended())
             case agent.OpenStream.PORT_FORWARD:
-                return await _forward(await self._pods.port_forward(uid, start.port), call, frames)
+                return await _forward(await pods.port_forward(uid, start.port), call, frames)
             case agent.OpenStream.EXEC:
                 options = runtime.ExecOptions(
                     command=tuple(start.command),
@@ -87,9 +87,9 @@ class Streams:
                     stderr=start.stderr,
                     tty=start.tty,
                 )
-                process = await self._pods.exec(uid, start.container, options)
+                process = await pods.exec(uid, start.container, options)
             case _:
-                process = await self._pods.attach(uid, start.container, stdin=start.stdin, tty=start.tty)
+                process = await pods.attach(uid, start.container, stdin=start.stdin, tty=start.tty)
         try:
             return await _process(process, call, frames)
         finally:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import dataclasses
 import ipaddress
 import logging
-from collections.abc import AsyncIterator
 
 from fairlead import clock as clocks
 from fairlead.api.pb import agent_pb2
 from node.agent import agent as agents
-from node.agent import conditions, health, interface, link, manager, register
+from node.agent import conditions, interface, machine, manager, register
 from node.agent import config as configs
 from node.metrics import collector, nvml
 from node.network import interface as network
@@ -27,31 +26,25 @@ RUNTIME_SECONDS = 2.0
 RUNTIME_RETRY_SECONDS = 2.0
 
 
-@contextlib.asynccontextmanager
-async def assembled(config: configs.Config) -> AsyncIterator[agents.Agent]:
-    """Give the agent of this machine; its parts are closed afterwards, pods and rules stay."""
+async def assemble(agent: agents.Agent, config: configs.Config) -> None:
+    """Look at the machine, attach its parts, and close them when cancelled; pods and rules stay."""
     clock = clocks.SystemClock()
+    agent.health.left = lambda: machine.left(config.rootDir)
     containers = podman.PodmanRuntime(config.podmanSocket)
     pods_network = netlink.NetlinkNetwork(network.NetworkConfig(node_addresses=(config.address,)))
-    facts = register.gather(config, gpus=await _gpus())
-    agent = agents.Agent(
-        register.node(config, facts),
-        link.TlsLink(config),
-        config.endpoints,
-        clock=clock,
-        left=lambda: health.measure(config.rootDir),
-    )
     named = interface.NodeInfo(config.nodeName, (config.address,), config.rootDir)
     pods = manager.PodManager(containers, pods_network, named, agent.reports, clock=clock)
     rules = _proxy(config, agent, clock)
     meter = collector.Collector(config.nodeName, clock)
-    agent.attach(pods, rules, meter, on_welcome=lambda welcome: rules.configure(_proxy_config(config, welcome)))
-    probing = asyncio.create_task(_probe(agent, containers), name="probe runtime")
     try:
-        yield agent
+        agent.attach(pods, rules, meter, on_welcome=lambda welcome: rules.configure(_proxy_config(config, welcome)))
+        facts = machine.gather(config, gpus=await _gpus())
+        while not (version := await _version(containers)):
+            agent.is_machine(register.node(config, facts))
+            await asyncio.sleep(RUNTIME_RETRY_SECONDS)
+        agent.is_machine(register.node(config, dataclasses.replace(facts, runtime=version)))
+        await asyncio.Event().wait()
     finally:
-        probing.cancel()
-        await asyncio.gather(probing, return_exceptions=True)
         await containers.close()
         await pods_network.close()
 
@@ -83,17 +76,13 @@ def _proxy_config(config: configs.Config, welcome: agent_pb2.Welcome) -> model.C
     )
 
 
-async def _probe(agent: agents.Agent, containers: runtime.Runtime) -> None:
-    """Ask the runtime for its version until it answers. That it does not is the pod machinery's to report."""
-    while True:
-        try:
-            async with asyncio.timeout(RUNTIME_SECONDS):
-                version = await containers.version()
-        except (TimeoutError, runtime.RuntimeFault):
-            await asyncio.sleep(RUNTIME_RETRY_SECONDS)
-        else:
-            agent.runtime_is(f"{containers.scheme}://{version}")
-            return
+async def _version(containers: runtime.Runtime) -> str:
+    """Return `podman://<version>`; "" while it does not answer, which is the pod machinery's to report."""
+    try:
+        async with asyncio.timeout(RUNTIME_SECONDS):
+            return f"{containers.scheme}://{await containers.version()}"
+    except (TimeoutError, runtime.RuntimeFault):
+        return ""
 
 
 async def _gpus() -> int:
