@@ -162,7 +162,7 @@ class Elector:
         except (errors.Conflict, errors.AlreadyExists):
             return Move("wait", "another candidate was faster")
         except errors.ApiError as error:
-            return Move("wait", f"cannot reach the API: {error}")
+            return Move("wait", f"cannot claim the lease: {error}")
         except TimeoutError:
             return Move("wait", f"the API did not answer within {timeout:g} s")
 
