@@ -19,6 +19,11 @@ VERBS = {
     "scale": "writing:scale",
     "rollout": "rollouts:rollout",
     "wait": "waiting:wait",
+    "label": "marking:label",
+    "annotate": "marking:annotate",
+    "cordon": "marking:cordon",
+    "uncordon": "marking:uncordon",
+    "drain": "draining:drain",
     "top": "top:top",
     "token": "tokens:token",
 }
