@@ -44,7 +44,7 @@ PACKAGES = (
 PUBLIC_KEY = "/usr/share/rubygems-integration/all/gems/vagrant-*/keys/vagrant.pub"
 DISK = "4G"
 RECIPE = "1"
-SESSION_SECONDS = 1800
+SESSION_SECONDS = 2400
 
 # makes of a root filesystem what Vagrant expects of a box: a user it can log in as, root by sudo, an address by DHCP
 _FURNISH = """
@@ -154,20 +154,23 @@ def run(checkout: Path, box: Path) -> tuple[bool, str]:
         command = ["unshare", "--net", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
         command += ["--mount-proc", str(own.with_name("with-libvirt")), str(folder / "libvirt")]
         command += [str(own.with_name("vagrant-session"))]
-        try:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                cwd=checkout,
-                timeout=SESSION_SECONDS,
-                check=False,
-            )
-            return done.returncode == 0, readable(done.stdout)
-        except subprocess.TimeoutExpired as error:
-            return False, readable(error.stdout or b"") + f"\nno end after {SESSION_SECONDS} s"
+        log = folder / "output"
+        with log.open("wb") as sink:
+            try:
+                status: int | None = subprocess.run(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=sink,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                    cwd=checkout,
+                    timeout=SESSION_SECONDS,
+                    check=False,
+                ).returncode
+            except subprocess.TimeoutExpired:
+                status = None
+        said = readable(log.read_bytes())
+    return status == 0, said if status is not None else f"{said}no end after {SESSION_SECONDS} s\n"
 
 
 def readable(output: bytes) -> str:
