@@ -35,8 +35,9 @@ ALIKE_SECONDS = 600.0
 BURST_PER_OBJECT = 25
 SECONDS_PER_TOKEN = 300.0
 REMEMBERED = 4096
-# Keeps a burst of bindings from spending the store on events about them.
-WRITES_PER_SECOND = 100.0
+# Keeps a burst of bindings from spending the store on events about them; a small cluster never notices.
+BURST = 100
+WRITES_PER_SECOND = 20.0
 MESSAGE_LIMIT = 1024
 
 
@@ -179,11 +180,11 @@ class Recorder:
         *,
         instance: str = "",
         clock: clocks.Clock = clocks.SYSTEM,
-        writes_per_second: float = WRITES_PER_SECOND,
     ) -> None:
         self._client = client
         self._clock = clock
-        self._pause = 1.0 / writes_per_second
+        self._tokens = float(BURST)
+        self._refilled = clock.monotonic()
         self._queue: asyncio.Queue[Said] = asyncio.Queue(QUEUE_LENGTH)
         self._correlator = Correlator(component, instance or f"{component}-{socket.gethostname()}")
         self.dropped = 0
@@ -211,8 +212,15 @@ class Recorder:
             if recorded is None:
                 continue
             await self._write(recorded)
-            if not self._queue.empty():
-                await self._clock.sleep(self._pause)
+            await self._pace()
+
+    async def _pace(self) -> None:
+        """Wait until the next write may follow: after a burst so many a second."""
+        now = self._clock.monotonic()
+        self._tokens = min(BURST, self._tokens + (now - self._refilled) * WRITES_PER_SECOND) - 1
+        self._refilled = now
+        if self._tokens < 0:
+            await self._clock.sleep(-self._tokens / WRITES_PER_SECOND)
 
     async def _write(self, recorded: Recorded) -> None:
         event = recorded.event
