@@ -30,6 +30,22 @@ def test_every_host_runs_its_units_and_no_unit_has_failed(lab: labs.Lab) -> None
         assert (host.name, set(states), failed) == (host.name, {"active"}, "")
 
 
+def test_provisioning_again_changes_nothing(lab: labs.Lab) -> None:
+    """provision.sh on a host that it has made leaves every process of its units as it is."""
+    provision = "/opt/fairlead/deploy/provision.sh"
+    control, node = lab.controls[0], lab.nodes[0]
+    addresses = ",".join(lab.address(name) for name in lab.controls)
+
+    def processes(name: str, *units: str) -> str:
+        return lab.run(name, "systemctl", "show", "--property=MainPID,NRestarts", *units)
+
+    before = processes(control, "fairlead-etcd", "fairlead-control"), processes(node, "fairlead-*")
+    lab.run(control, provision, "control", "--address", lab.address(control), "--control-addresses", addresses)
+    lab.run(node, provision, "node", "--address", lab.address(node), "--name", node)
+
+    assert (processes(control, "fairlead-etcd", "fairlead-control"), processes(node, "fairlead-*")) == before
+
+
 def test_hosts_reach_each_other_by_name(lab: labs.Lab) -> None:
     """Every host answers a ping to its name from the first node."""
     for host in lab.layout.hosts:
