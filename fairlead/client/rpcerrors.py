@@ -17,6 +17,9 @@ from fairlead.api import errors
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
 TRAILER = "grpc-status-details-bin"
+# What a server says who has itself tried for as long as makes sense: gRPC's own retries (of reads, see `channel`) are
+# for connections that break, and would make a caller wait several times over.
+_DO_NOT_RETRY = ("grpc-retry-pushback-ms", "-1")
 
 _CODES: dict[type[errors.ApiError], grpc.StatusCode] = {
     errors.BadRequest: grpc.StatusCode.INVALID_ARGUMENT,
@@ -58,12 +61,13 @@ def code_of(error: errors.ApiError) -> grpc.StatusCode:
     return _CODES.get(type(error), grpc.StatusCode.INTERNAL)
 
 
-def trailers_of(error: errors.ApiError) -> tuple[tuple[str, bytes], ...]:
+def trailers_of(error: errors.ApiError) -> tuple[tuple[str, str | bytes], ...]:
     """Return the trailing metadata that carries the whole of an error."""
     code: int = code_of(error).value[0]
     wrapped = status_pb2.Status(code=code, message=error.message)
     wrapped.details.add().Pack(error.status())
-    return ((TRAILER, wrapped.SerializeToString()),)
+    details = (TRAILER, wrapped.SerializeToString())
+    return (details, _DO_NOT_RETRY) if isinstance(error, errors.ServiceUnavailable) else (details,)
 
 
 async def abort(context: grpc.aio.ServicerContext[Any, Any], error: errors.ApiError) -> None:

@@ -122,9 +122,11 @@ def test_killed_leading_process_is_succeeded_within_8_s_and_no_node_suffers(
     assert {pod.metadata.uid for pod in api.pods("web")} == web
 
 
-@pytest.mark.parametrize("etcd", ["and etcd's leader", "but not etcd's leader"])
-def test_killed_leading_host_is_succeeded_within_its_deadline(
-    lab: labs.Lab, api: asking.Api, whole_etcd: None, figures: figuring.Figures, etcd: str
+@pytest.mark.parametrize(
+    ("how", "etcd"), [("kill", "and etcd's leader"), ("kill", "but not etcd's leader"), ("cut", "and etcd's leader")]
+)
+def test_lost_leading_host_is_succeeded_within_its_deadline(
+    lab: labs.Lab, api: asking.Api, whole_etcd: None, figures: figuring.Figures, how: str, etcd: str
 ) -> None:
     """8 s, or 15 s if etcd loses its leader too; then a new Deployment rolls out; no node becomes NotReady."""
     before, host = api.leader(), sessions.leader_host(api)
@@ -136,13 +138,13 @@ def test_killed_leading_host_is_succeeded_within_its_deadline(
 
     with witness.Witness(api, through) as eyes:
         killed = time.monotonic()
-        lab.kill(host)
+        (lab.kill if how == "kill" else lab.cut)(host)
         took = wait_for_another(api, before, through, killed)
-        rolled = roll_out(api, "after-the-kill")
+        rolled = roll_out(api, "after-the-loss")
 
     limit = TAKEOVER_WITH_ETCD_SECONDS if both else TAKEOVER_SECONDS
-    figures.note(f"kill of the leader's host ({etcd}): another leads", took, limit)
-    figures.note(f"kill of the leader's host ({etcd}): then 2 new replicas are available", rolled, ROLLOUT_SECONDS)
+    figures.note(f"{how} of the leader's host ({etcd}): another leads", took, limit)
+    figures.note(f"{how} of the leader's host ({etcd}): then 2 new replicas are available", rolled, ROLLOUT_SECONDS)
     assert {status for _, status in eyes.statuses(0.0)} == {"True"}
 
 
@@ -150,10 +152,10 @@ def test_without_etcds_majority_calls_fail_within_5_s_and_the_service_goes_on(
     lab: labs.Lab, api: asking.Api, whole_etcd: None, figures: figuring.Figures
 ) -> None:
     """Calls fail with Unavailable, pods and rules stay; once a member is back, calls work again by themselves."""
-    last, *lost = lab.controls
-    through, address = lab.address(last), api.get(corev1.Service, "web", "default").spec.clusterIP
+    left, *lost = lab.controls
+    through, address = lab.address(left), api.get(corev1.Service, "web", "default").spec.clusterIP
     pods = {pod.metadata.uid for pod in api.pods("web")}
-    for name in lost or [last]:
+    for name in lost or [left]:
         lab.run(name, "systemctl", "stop", "fairlead-etcd")
     caller = lab.call_steadily(lab.nodes[0], f"http://{address}/", rate=5.0)
     client = api.client(through)
@@ -170,7 +172,7 @@ def test_without_etcds_majority_calls_fail_within_5_s_and_the_service_goes_on(
     try:
         said = [api.loop.start(attempt()).result(30.0) for _ in range(3)]
     finally:
-        for name in lost or [last]:
+        for name in lost or [left]:
             lab.run(name, "systemctl", "start", "--no-block", "fairlead-etcd")
     started = time.monotonic()
     api.ask(lambda client: client.list(corev1.Pod, "default"), through=through, seconds=RECOVERY_SECONDS)

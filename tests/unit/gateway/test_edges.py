@@ -15,7 +15,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from control import pki
 from control.apiserver import authn, relay
 from control.apiserver.server import ApiServer
-from control.gateway import bootstrap, cluster, identity, listening
+from control.gateway import bootstrap, calls, cluster, identity, listening
 from fairlead import certificates
 from fairlead.api import errors
 from fairlead.api.pb import cluster_pb2, cluster_pb2_grpc
@@ -324,3 +324,29 @@ async def test_a_watch_whose_server_goes_ends_as_unavailable(ports: Ports, api: 
         assert [event.type for event in first][:1] == ["ADDED"]
         with pytest.raises(errors.ServiceUnavailable):
             await anext(watch)
+
+
+async def test_unavailable_etcd_is_told_at_once_and_not_asked_again() -> None:
+    """The client repeats reads whose connection breaks, but not one that the server itself has given up."""
+    asked = 0
+
+    class Leaderless(cluster_pb2_grpc.ClusterServicer):
+        @calls.unary
+        async def List(self, request: cluster_pb2.ListRequest, context: Any) -> cluster_pb2.ListResponse:
+            nonlocal asked
+            asked += 1
+            raise errors.ServiceUnavailable("etcdserver: no leader")
+
+    authority = pki.create_authority("test")
+    certificate, key = authority.issue(pki.Subject("control", hosts=("kubernetes",), server=True))
+    server = grpc.aio.server()
+    cluster_pb2_grpc.add_ClusterServicer_to_server(Leaderless(), server)
+    port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, certificate)]))
+    await server.start()
+
+    async with clients.GrpcClient(kubeconfig.Connection([f"127.0.0.1:{port}"], authority.pem)) as client:
+        with pytest.raises(errors.ServiceUnavailable, match="no leader"):
+            await client.list(corev1.Pod, "default")
+    await server.stop(None)
+
+    assert asked == 1
