@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -83,7 +84,7 @@ def _up(options: argparse.Namespace) -> int:
     if lab is None:
         return 1
     try:
-        with shell.locked(layout.CACHE / f"lab-{lab.ident}.lock"):
+        with shell.locked(lab.folder / "lock"):
             _bring_up(lab, progress)
             if not options.no_example:
                 _run_example(lab, progress)
@@ -149,6 +150,7 @@ def _run_example(lab: layout.Lab, progress: shell.Progress) -> None:
 def _down(options: argparse.Namespace) -> int:
     lab = layout.load(CHECKOUT)
     if lab is None:
+        shutil.rmtree(CHECKOUT / ".lab", ignore_errors=True)  # the log of an up that never came to a lab
         print("There is no lab here.")
     else:
         cluster.take_down(lab)

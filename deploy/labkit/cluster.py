@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from labkit import base as bases
-from labkit import cgroups, disks, images, layout, machines, network, shell, venvs
+from labkit import cgroups, disks, images, layout, machines, network, settings, shell, venvs
 
 JOIN_PORT = 7444
 PROVISION = "/opt/fairlead/deploy/provision.sh"
@@ -62,6 +62,7 @@ class Cluster:
         """Bring every host and everything on it up, as far as it is not."""
         lab = self.lab
         layout.save(lab)
+        settings.raise_all()
         network.up(lab)
         self._registry.make_secrets()
         fresh = [host for host in lab.hosts if not machines.has_disk(lab, host)]
@@ -154,7 +155,9 @@ def take_down(lab: layout.Lab) -> None:
         in_parallel(lambda host: machines.power_cut(lab, host), lab.hosts)
         if not cgroups.has_systemd():
             cgroups.remove(lab)
-        network.down(lab, others=bool(other_labs(lab.checkout)))
+        network.down(lab)
+        if not other_labs(lab.checkout):
+            settings.put_back()
         shutil.rmtree(lab.folder, ignore_errors=True)
         register(lab.checkout, False)
 

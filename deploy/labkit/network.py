@@ -12,8 +12,6 @@ from pathlib import Path
 
 from labkit import layout, shell
 
-IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
-
 
 def subnets_in_use(bridge: str) -> list[ipaddress.IPv4Network]:
     """The networks that the outer machine has a route to, but for those of the lab's own bridge."""
@@ -38,35 +36,18 @@ def up(lab: layout.Lab) -> None:
         # one address for good: a bridge otherwise takes the lowest of its ports, and neighbours must learn it
         # anew
         shell.run(("ip", "link", "set", lab.bridge, "address", _hardware_address(lab), "up"))
-    before = layout.CACHE / "ip_forward.before"
-    if IP_FORWARD.read_text().strip() != "1":
-        before.write_text(IP_FORWARD.read_text())
-        IP_FORWARD.write_text("1")
     for table, chain, rule in _rules(lab):
         if not shell.succeeds(("iptables", "-w", "-t", table, "-C", chain, *rule)):
             shell.run(("iptables", "-w", "-t", table, "-I", chain, *rule))
 
 
-def down(lab: layout.Lab, others: bool) -> None:
-    """Remove the bridge and the rules; `others` says that another lab still needs what all labs share."""
+def down(lab: layout.Lab) -> None:
+    """Remove the bridge and the rules."""
     for table, chain, rule in _rules(lab):
         while shell.succeeds(("iptables", "-w", "-t", table, "-D", chain, *rule)):
             pass
     if Path(f"/sys/class/net/{lab.bridge}").exists():
         shell.run(("ip", "link", "delete", lab.bridge))
-    before = layout.CACHE / "ip_forward.before"
-    if before.exists() and not others:
-        IP_FORWARD.write_text(before.read_text())
-        before.unlink()
-
-
-def remains(lab: layout.Lab) -> list[str]:
-    """What of the lab's network exists."""
-    found = [lab.bridge] if Path(f"/sys/class/net/{lab.bridge}").exists() else []
-    for table, chain, rule in _rules(lab):
-        if shell.succeeds(("iptables", "-w", "-t", table, "-C", chain, *rule)):
-            found.append(f"{table} {chain} {' '.join(rule)}")
-    return found
 
 
 def set_link(host: layout.Host, connected: bool) -> None:

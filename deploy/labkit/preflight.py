@@ -34,7 +34,6 @@ DISK_PER_HOST = 300_000_000
 DISK_TO_MAKE = 2_500_000_000
 APT_SECONDS = 20
 BOOT_SECONDS = 30
-LEAST_INOTIFY = 512
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

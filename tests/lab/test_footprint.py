@@ -103,8 +103,12 @@ def test_two_checkouts_have_a_lab_each_and_down_leaves_nothing(lab: labs.Lab, ch
 @pytest.mark.parametrize("moment", ["hosts      ", "hosts booted", "control hosts provisioned"])
 def test_an_interrupted_up_leaves_what_down_would(lab: labs.Lab, checkout: Path, moment: str) -> None:
     """Ctrl-C at any moment takes down what was brought up so far."""
+    started = time.monotonic()
     process = up(checkout)
     assert process.stdout is not None
+    first = process.stdout.readline()
+    assert time.monotonic() - started < 3.0, "what was found must be told within 3 s"
+    assert first.startswith("system     ")
     seen = next((line for line in process.stdout if moment in line), None)
     assert seen is not None, f"up never came to {moment!r}"
     time.sleep(0.5)  # into the middle of the next step
