@@ -10,9 +10,7 @@ import asyncio
 import pathlib
 import sys
 
-import uvloop
-
-from node import clock as clocks
+from fairlead import clock as clocks
 from node.agent import agent, config, hollow, link, register, wiring
 from node.metrics import collector
 
@@ -34,4 +32,4 @@ async def run(path: pathlib.Path) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(run(pathlib.Path(sys.argv[1])))
+    asyncio.run(run(pathlib.Path(sys.argv[1])))

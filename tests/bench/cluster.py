@@ -25,7 +25,7 @@ import yaml
 from control import config as configs
 from control import init, pki, process
 from control.store.etcd import EtcdStore
-from fairlead import garbage
+from fairlead import garbage, logs
 from fairlead.api import errors
 from fairlead.api.pb import apps_v1_pb2 as appsv1
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -85,8 +85,9 @@ def join(config: configs.Config, folder: pathlib.Path) -> pathlib.Path:
 async def control(folder: pathlib.Path, url: str) -> None:
     """Be the control process."""
     garbage.collect_rarely()
-    store = EtcdStore([url])
-    await process.serve(configs.load(folder / "control.yaml"), store, 1, asyncio.Event())
+    config = configs.load(folder / "control.yaml")
+    logs.configure(config.logLevel, journal=False)
+    await process.serve(config, EtcdStore([url]), 1, asyncio.Event())
 
 
 async def agents(folder: pathlib.Path, first: int, count: int) -> None:
@@ -132,13 +133,14 @@ async def idle(processes: Sequence[psutil.Process], seconds: float) -> list[floa
     return [(end - start) / seconds * 100 for start, end in zip(before, after, strict=True)]
 
 
-async def answering(client: clients.GrpcClient) -> None:
+async def answering(client: clients.GrpcClient, server: asyncio.subprocess.Process) -> None:
     """Wait until the control process serves."""
-    while True:
+    while server.returncode is None:
         with contextlib.suppress(errors.ApiError):
             await client.get(corev1.Namespace, "default")
             return
         await asyncio.sleep(0.1)
+    raise RuntimeError("the control process ended")
 
 
 async def deploy(client: clients.GrpcClient, pods: int) -> float:
@@ -156,7 +158,7 @@ async def deploy(client: clients.GrpcClient, pods: int) -> float:
         wanted[made.metadata.name] = made.spec.replicas
         await client.create(made)
     while wanted:
-        for item in (await client.list(appsv1.Deployment, "default")).items:
+        for item in (await client.list(appsv1.Deployment, "default", resource_version="0")).items:
             if item.status.availableReplicas >= wanted.get(item.metadata.name, 1 << 30):
                 del wanted[item.metadata.name]
         await asyncio.sleep(0.2)
@@ -173,7 +175,7 @@ async def measure(nodes: int, pods: int, seconds: float) -> list[report.Row]:
             server = await begin(child(HERE, "--control", path, members.urls[0]))
             client = await begin(clients.GrpcClient(kubeconfig.load(str(folder / "admin.conf"))))
             async with asyncio.timeout(LIMIT_SECONDS):
-                await answering(client)
+                await answering(client, server)
                 one = await begin(child("tests.bench.agent", str(join(config, folder))))
                 others = await begin(child(HERE, "--agents", path, "2", str(SMALL - 1)))
                 await _lines(one, others)
