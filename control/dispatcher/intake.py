@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CONFLICT_TRIES = 5
+# Errors that pass; any other refusal is logged, and the report is dropped: it must not end the session, which would
+# only bring it back.
+LATER = (errors.ServiceUnavailable, errors.Timeout, errors.TooManyRequests)
 WRITES_IN_FLIGHT = 8
 RETRY_SECONDS = 0.5
 # Events are hints: the oldest go where the API cannot take them fast enough.
@@ -147,7 +150,7 @@ class Intake:
             work, self._work = self._work, Work()
             try:
                 await self._carry_out(work)
-            except (errors.ServiceUnavailable, errors.Timeout, errors.TooManyRequests) as error:
+            except LATER as error:
                 log.warning("reports wait for the API", extra={"node": self._node, "error": error.message})
                 self._put_back(work)
                 await asyncio.sleep(RETRY_SECONDS)
@@ -197,7 +200,9 @@ class Intake:
             except errors.Conflict:
                 stored = await self._read_pod(name)
                 continue
-            except (errors.NotFound, errors.Forbidden, errors.Invalid, errors.BadRequest) as error:
+            except LATER:
+                raise
+            except errors.ApiError as error:
                 return self._refused("status", name.name, error)
             self._settled[name] = written.status
             return f"wrote phase {written.status.phase}"
@@ -223,7 +228,9 @@ class Intake:
             await self._client.delete(corev1.Pod, name.name, name.namespace, options=options)
         except (errors.NotFound, errors.Conflict):
             return "the pod is gone"
-        except (errors.Forbidden, errors.Invalid) as error:
+        except LATER:
+            raise
+        except errors.ApiError as error:
             return self._refused("deletion", name.name, error)
         return "deleted"
 
@@ -239,7 +246,9 @@ class Intake:
                 written = await self._client.update(fresh, subresource="status")
             except errors.Conflict:
                 continue
-            except (errors.NotFound, errors.Forbidden, errors.Invalid) as error:
+            except LATER:
+                raise
+            except errors.ApiError as error:
                 return self._refused("node status", self._node, error)
             self._node_settled = written.status
             return "wrote the node's status"
@@ -251,7 +260,9 @@ class Intake:
             await self._client.create(event)
         except errors.AlreadyExists:
             return await self._count_event(event)
-        except (errors.NotFound, errors.Forbidden, errors.Invalid, errors.BadRequest) as error:
+        except LATER:
+            raise
+        except errors.ApiError as error:
             return self._refused("event", event.metadata.name, error)
         return "recorded"
 
@@ -261,7 +272,9 @@ class Intake:
         fresh.metadata.ClearField("resourceVersion")
         try:
             await self._client.update(fresh)
-        except (errors.NotFound, errors.Forbidden, errors.Invalid, errors.Conflict) as error:
+        except LATER:
+            raise
+        except errors.ApiError as error:
             return self._refused("event", event.metadata.name, error)
         return "counted"
 
@@ -275,7 +288,7 @@ class Intake:
             granted = await self._client.post(
                 corev1.ServiceAccount, needed.service_account, needed.namespace, "token", request
             )
-        except (errors.ServiceUnavailable, errors.Timeout):
+        except LATER:
             raise
         except errors.ApiError as error:
             return self._refused("token", needed.pod_name, error)

@@ -17,11 +17,12 @@ from fairlead.api.pb import agent_pb2 as agent
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
 from fairlead.api.pb import metrics_pb2 as metrics
-from node.agent import health, interface, link, outbox, session
+from node.agent import health, interface, link, outbox, register, session
 from node.runtime import interface as runtime
 
 METRICS_SECONDS = 10.0
 STATS_SECONDS = 5.0
+IMAGES_SECONDS = 60.0
 
 
 class Proxy(Protocol):
@@ -116,7 +117,7 @@ class Agent:
 
     async def _run_parts(self) -> None:
         await self._attached.wait()
-        tasks: dict[str, Coroutine[Any, Any, None]] = {"pods": self.pods.run()}
+        tasks: dict[str, Coroutine[Any, Any, None]] = {"pods": self.pods.run(), "images": self._report_images()}
         if self._proxy is not None:
             tasks["proxy"] = self._proxy.run()
         if self._meter is not None:
@@ -191,6 +192,18 @@ class Agent:
 
     def _fault(self, fault: interface.Fault) -> None:
         self.health.fault(fault)
+
+    async def _report_images(self) -> None:
+        """Say now and then which images the node has, for the scheduler; only changes reach the API."""
+        while True:
+            try:
+                async with asyncio.timeout(STATS_SECONDS):
+                    found = await self.pods.images()
+            except (TimeoutError, runtime.RuntimeFault):
+                found = ()
+            if found:
+                self.reports.node_status(corev1.NodeStatus(images=register.images(found)))
+            await self._clock.sleep(IMAGES_SECONDS)
 
     async def _report_metrics(self, meter: Meter) -> None:
         while True:

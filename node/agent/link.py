@@ -32,6 +32,7 @@ OPTIONS: tuple[tuple[str, int | str], ...] = (
 # The first tries fall within the grace that a closed session has; the later ones spare a control plane that starts.
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 3.0
+STABLE_SECONDS = 5.0
 
 
 # What `read` returns when the other side has ended a call.
@@ -85,9 +86,13 @@ class Endpoints:
         """Return the endpoint to dial."""
         return self._order[0]
 
-    def succeeded(self) -> None:
-        """Take that a session has begun."""
-        self._failures = 0
+    def lasted(self, seconds: float) -> None:
+        """Take how long a session was held. One that ends at once counts as a failure.
+
+        Else two agents of one name would drive each other out without a pause.
+        """
+        if seconds >= STABLE_SECONDS:
+            self._failures = 0
 
     def failed(self) -> float:
         """Move on to the next; returns how many seconds to wait before dialling it."""

@@ -5,15 +5,19 @@ Pure, and quick to import: an agent that restarts has to be heard of again withi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fairlead.api import quantity
 from fairlead.api.pb import core_v1_pb2 as corev1
 from node.agent import config as configs
+from node.runtime import interface as runtime
 
 # Clients read the API's level from it: 1.32, as this implementation has it.
 KUBELET_VERSION = "v1.32.0+fairlead-0.1"
 GPU = "nvidia.com/gpu"
+# As many as kubelet lists.
+IMAGES_LISTED = 50
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -53,6 +57,16 @@ def named(config: configs.Config, hostname: str, machine: str) -> corev1.Node:
     made.status.addresses.add(type="InternalIP", address=config.address)
     made.status.addresses.add(type="Hostname", address=hostname or config.nodeName)
     return made
+
+
+def images(found: Sequence[runtime.Image]) -> list[corev1.ContainerImage]:
+    """Return the largest images as a Node's status lists them, in a stable order."""
+    named_ = [image for image in found if image.tags or image.digests]
+    largest = sorted(named_, key=lambda image: (-image.size, image.id))[:IMAGES_LISTED]
+    return [
+        corev1.ContainerImage(names=[*sorted(image.digests), *sorted(image.tags)], sizeBytes=image.size)
+        for image in largest
+    ]
 
 
 def node(config: configs.Config, facts: Facts) -> corev1.Node:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
@@ -106,9 +107,12 @@ class Session:
             try:
                 welcome = await self._greet(call)
                 log.info("session began", extra={"endpoint": endpoint, "epoch": welcome.epoch})
-                self.endpoints.succeeded()
                 self._begin(welcome)
-                return await self._converse(call, stub, welcome)
+                begun = time.monotonic()
+                try:
+                    return await self._converse(call, stub, welcome)
+                finally:
+                    self.endpoints.lasted(time.monotonic() - begun)
             finally:
                 call.cancel()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from node.agent import config, register
+from node.runtime import interface as runtime
 
 GOOD = {"nodeName": "node-1", "address": "10.0.0.4", "endpoints": ["10.0.0.1:7443"]}
 
@@ -47,4 +48,20 @@ def test_node_offers_what_the_machine_has_but_for_what_is_reserved() -> None:
     assert [(a.type, a.address) for a in node.status.addresses] == [
         ("InternalIP", "10.0.0.4"),
         ("Hostname", "node-1"),
+    ]
+
+
+def test_largest_images_are_listed_in_a_stable_order() -> None:
+    """Names are digests, then tags; what has no name is left out."""
+    found = [
+        runtime.Image("a", ("small:1",), ("small@sha256:1",), 10),
+        runtime.Image("b", ("large:2", "large:1"), (), 20),
+        runtime.Image("c", (), (), 30),
+    ]
+
+    got = register.images(found)
+
+    assert [(list(image.names), image.sizeBytes) for image in got] == [
+        (["large:1", "large:2"], 20),
+        (["small@sha256:1", "small:1"], 10),
     ]

@@ -20,12 +20,15 @@ def test_each_failure_moves_to_the_next_process() -> None:
     assert sum(pauses) < 0.3
 
 
-def test_pauses_grow_to_a_bound_and_begin_anew_after_success() -> None:
-    """A control plane that stays away is asked less and less often."""
+def test_pauses_grow_to_a_bound_and_begin_anew_after_a_session_that_lasted() -> None:
+    """A control plane that stays away, or ends every session at once, is asked less and less often."""
     endpoints = link.Endpoints(["a:1"], random.Random(1))
-    pauses = [endpoints.failed() for _ in range(12)]
+    pauses = []
+    for _ in range(12):
+        pauses.append(endpoints.failed())
+        endpoints.lasted(0.1)
 
-    endpoints.succeeded()
+    endpoints.lasted(60.0)
 
     assert link.LONGEST_PAUSE_SECONDS / 2 <= pauses[-1] <= link.LONGEST_PAUSE_SECONDS
     assert endpoints.failed() <= link.FIRST_PAUSE_SECONDS
