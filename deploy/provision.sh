@@ -221,12 +221,15 @@ SYSCTL
 }
 
 example_images() {
-    local layout version
+    # Podman makes a name of the path, so it must be one: no capital letters, as mktemp has
+    local layout=/var/tmp/fairlead-example-images version image
     install_packages buildah busybox-static podman
-    layout=$(mktemp -d)
+    rm -rf "$layout"
     "$checkout/deploy/examples/images/web/build" "$layout" 1 2
     for version in 1 2; do
-        podman tag "$(podman pull --quiet "oci:$layout:web-$version")" "registry.fairlead.lab:5000/web:$version"
+        image=$(podman pull --quiet "oci:$layout:web-$version")
+        podman tag "$image" "registry.fairlead.lab:5000/web:$version"
+        podman untag "$image" "localhost$layout" 2>/dev/null || true
     done
     rm -rf "$layout"
 }
