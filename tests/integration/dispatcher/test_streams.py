@@ -5,7 +5,6 @@ and a network that only pretend.
 from __future__ import annotations
 
 import asyncio
-import pathlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -18,6 +17,7 @@ from node.agent import agent as agents
 from node.agent import interface, manager
 from node.network import interface as network
 from node.network import memory as networks
+from node.pods import memory as memory_folder
 from node.runtime import memory as runtimes
 from tests.integration.dispatcher import harness
 
@@ -32,18 +32,20 @@ class Reachable(networks.MemoryNetwork):
         return await asyncio.open_connection("127.0.0.1", self.port)
 
 
-def with_pods(root: pathlib.Path, made: agents.Agent) -> Reachable:
+def with_pods(made: agents.Agent) -> Reachable:
     """Give an agent real pod machinery; returns its network."""
     reachable = Reachable(network.NetworkConfig(node_addresses=("127.0.0.1",)))
-    info = interface.NodeInfo("node-1", ("127.0.0.1",), str(root))
-    made.attach(manager.PodManager(runtimes.MemoryRuntime(images=["busybox:1"]), reachable, info, made.reports))
+    info = interface.NodeInfo("node-1", ("127.0.0.1",), "")
+    containers = runtimes.MemoryRuntime(images=["busybox:1"])
+    folder = memory_folder.MemoryFolder
+    made.attach(manager.PodManager(containers, reachable, info, made.reports, folder=folder))
     return reachable
 
 
-async def running(world: harness.World, root: pathlib.Path) -> tuple[harness.Control, Reachable]:
+async def running(world: harness.World) -> tuple[harness.Control, Reachable]:
     """Return a control process whose node runs the pod `web`."""
     control = await world.control("one")
-    reachable = with_pods(root, world.agent("node-1", control))
+    reachable = with_pods(world.agent("node-1", control))
     await harness.until_ready(control.client, "node-1")
     patch = client.Patch(
         client.PatchType.MERGE, b'{"spec": {"podCIDR": "10.128.0.0/24", "podCIDRs": ["10.128.0.0/24"]}}'
@@ -66,10 +68,10 @@ def command(*words: str, stdin: bool = False) -> cluster.StreamStart:
     return cluster.StreamStart(namespace="default", pod="web", command=words, stdin=stdin, stdout=True, stderr=True)
 
 
-async def test_exec_gives_output_and_success(tmp_path: pathlib.Path) -> None:
+async def test_exec_gives_output_and_success() -> None:
     """The last frame is a Success."""
     async with harness.world() as world:
-        control, _ = await running(world, tmp_path)
+        control, _ = await running(world)
 
         got = [frame async for frame in control.relay.exec(command("echo", "hello"), frames())]
 
@@ -77,10 +79,10 @@ async def test_exec_gives_output_and_success(tmp_path: pathlib.Path) -> None:
         assert got[-1].status.status == "Success"
 
 
-async def test_exec_that_fails_gives_its_code(tmp_path: pathlib.Path) -> None:
+async def test_exec_that_fails_gives_its_code() -> None:
     """A non-zero exit is a frame with kubelet's words, no error of the call."""
     async with harness.world() as world:
-        control, _ = await running(world, tmp_path)
+        control, _ = await running(world)
 
         got = [frame async for frame in control.relay.exec(command("exit", "3"), frames())]
 
@@ -90,10 +92,10 @@ async def test_exec_that_fails_gives_its_code(tmp_path: pathlib.Path) -> None:
         assert [(cause.reason, cause.message) for cause in status.details.causes] == [("ExitCode", "3")]
 
 
-async def test_input_reaches_the_command_and_its_end_ends_it(tmp_path: pathlib.Path) -> None:
+async def test_input_reaches_the_command_and_its_end_ends_it() -> None:
     """What is sent comes back from `cat`, which ends with its input."""
     async with harness.world() as world:
-        control, _ = await running(world, tmp_path)
+        control, _ = await running(world)
         sent = (cluster.ClientFrame(data=b"one "), cluster.ClientFrame(data=b"two"), cluster.ClientFrame(end=True))
 
         got = [frame async for frame in control.relay.exec(command("cat", stdin=True), frames(*sent))]
@@ -102,10 +104,10 @@ async def test_input_reaches_the_command_and_its_end_ends_it(tmp_path: pathlib.P
         assert got[-1].status.status == "Success"
 
 
-async def test_attach_joins_the_main_process(tmp_path: pathlib.Path) -> None:
+async def test_attach_joins_the_main_process() -> None:
     """Frames pass as in exec."""
     async with harness.world() as world:
-        control, _ = await running(world, tmp_path)
+        control, _ = await running(world)
         sent = (cluster.ClientFrame(data=b"typed"), cluster.ClientFrame(end=True))
 
         got = [frame async for frame in control.relay.attach(command(stdin=True), frames(*sent))]
@@ -113,20 +115,20 @@ async def test_attach_joins_the_main_process(tmp_path: pathlib.Path) -> None:
         assert b"".join(frame.data for frame in got) == b"typed"
 
 
-async def test_logs_are_the_containers(tmp_path: pathlib.Path) -> None:
+async def test_logs_are_the_containers() -> None:
     """What the container wrote, to its end."""
     async with harness.world() as world:
-        control, _ = await running(world, tmp_path)
+        control, _ = await running(world)
 
         got = await harness.text(control.relay.logs("default", "web", corev1.PodLogOptions()))
 
         assert got == "started\n"
 
 
-async def test_followed_log_ends_on_the_node_when_nobody_reads(tmp_path: pathlib.Path) -> None:
+async def test_followed_log_ends_on_the_node_when_nobody_reads() -> None:
     """Closing the iterator ends the stream that the agent serves."""
     async with harness.world() as world:
-        control, _ = await running(world, tmp_path)
+        control, _ = await running(world)
         logs = control.relay.logs("default", "web", corev1.PodLogOptions(follow=True))
         first = await anext(logs)
 
@@ -140,7 +142,7 @@ async def test_followed_log_ends_on_the_node_when_nobody_reads(tmp_path: pathlib
         await harness.wait_until(probe)
 
 
-async def test_port_forward_carries_a_connection(tmp_path: pathlib.Path) -> None:
+async def test_port_forward_carries_a_connection() -> None:
     """Bytes pass both ways, and the pod's end of the connection ends the stream."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -148,7 +150,7 @@ async def test_port_forward_carries_a_connection(tmp_path: pathlib.Path) -> None
         writer.close()
 
     async with harness.world() as world, await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
-        control, reachable = await running(world, tmp_path)
+        control, reachable = await running(world)
         reachable.port = listening.sockets[0].getsockname()[1]
         start = cluster.StreamStart(namespace="default", pod="web", port=8080)
 
@@ -160,10 +162,10 @@ async def test_port_forward_carries_a_connection(tmp_path: pathlib.Path) -> None
         assert got[-1].end
 
 
-async def test_container_that_the_pod_does_not_have_is_refused(tmp_path: pathlib.Path) -> None:
+async def test_container_that_the_pod_does_not_have_is_refused() -> None:
     """In Kubernetes' words, before the node is asked."""
     async with harness.world() as world:
-        control, _ = await running(world, tmp_path)
+        control, _ = await running(world)
         start = command("echo")
         start.container = "other"
 
