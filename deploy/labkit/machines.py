@@ -23,6 +23,10 @@ BOOT_SECONDS = 60.0
 POWER_CUT_SECONDS = 10.0
 POLL_SECONDS = 0.05
 
+# The shell stays outside the host's process namespace, and its child, the command, is inside. nsenter itself would
+# stop with a command that is stopped, which a host does to all when it shuts down, and then never collect it: the
+# host would wait for ever.
+_WAIT = '"$@"; exit $?'
 _ENTER = 'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs"; shift; done; shift; exec "$@"'
 
 
@@ -224,6 +228,11 @@ def _entrance(lab: layout.Lab, host: layout.Host, command: Sequence[str]) -> lis
         "/usr/bin/nsenter",
         f"--target={pid}",
         "--all",
+        "--no-fork",
+        "/bin/sh",
+        "-c",
+        _WAIT,
+        "enter",
         "/usr/bin/env",
         "--ignore-environment",
         "--chdir=/",
