@@ -21,9 +21,9 @@ from labkit import cgroups, disks, images, layout, machines, network, settings, 
 JOIN_PORT = 7444
 PROVISION = "/opt/fairlead/deploy/provision.sh"
 SHARED_KEYS = "/run/fairlead-shared-keys.tar"
-CONTROL_SECONDS = 60.0
-NODE_SECONDS = 60.0
-EXAMPLE_SECONDS = 90.0
+CONTROL_SECONDS = 180.0
+NODE_SECONDS = 180.0
+EXAMPLE_SECONDS = 180.0
 UNUSED_DAYS = 14
 EXAMPLE_PORT = 30080
 POLL_SECONDS = 0.2

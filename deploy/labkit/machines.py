@@ -19,7 +19,7 @@ from pathlib import Path
 from labkit import cgroups, disks, layout, shell
 
 KEEPER = Path(__file__).with_name("keep-host")
-BOOT_SECONDS = 60.0
+BOOT_SECONDS = 180.0
 POWER_CUT_SECONDS = 10.0
 POLL_SECONDS = 0.05
 
@@ -153,7 +153,7 @@ def call(
     command: Sequence[str],
     *,
     text: str | None = None,
-    timeout: float = 120.0,
+    timeout: float = 300.0,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command on a host and return what it did; raise LabError if it is off or time is up."""
     words = _entrance(lab, host, command)
@@ -178,7 +178,7 @@ def run(
     command: Sequence[str],
     *,
     text: str | None = None,
-    timeout: float = 120.0,
+    timeout: float = 300.0,
 ) -> str:
     """Run a command on a host and return its output; raise LabError if it fails."""
     done = call(lab, host, command, text=text, timeout=timeout)
