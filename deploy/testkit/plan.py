@@ -86,7 +86,8 @@ def lab_suite(checkout: Path, bin_folder: Path, options: Options) -> list[Step]:
     if not options.lab or not has_tests(checkout / LAB_SUITE):
         return []
     paths = _of_room(checkout, LAB_SUITE, options.only) if options.only else [LAB_SUITE]
-    return [pytest(bin_folder, LAB_SUITE, paths, "--timeout=600")] if paths else []
+    more = ["--full"] if options.full else []
+    return [pytest(bin_folder, LAB_SUITE, paths, "--timeout=600", *more)] if paths else []
 
 
 def pytest(bin_folder: Path, name: str, paths: Sequence[str], *more: str) -> Step:
@@ -97,7 +98,7 @@ def pytest(bin_folder: Path, name: str, paths: Sequence[str], *more: str) -> Ste
 
 def has_tests(folder: Path) -> bool:
     """Tell whether a folder has tests."""
-    return any(folder.rglob("test_*.py"))
+    return bool(list(folder.rglob("test_*.py")))
 
 
 def shell_scripts(checkout: Path) -> list[Path]:

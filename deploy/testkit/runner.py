@@ -10,6 +10,7 @@ import argparse
 import concurrent.futures
 import dataclasses
 import glob
+import itertools
 import os
 import subprocess
 import sys
@@ -180,12 +181,23 @@ def _counts(results: Path) -> tuple[int, int, int]:
 
 
 def _report(outcome: Outcome) -> Outcome:
-    """Tell how a step ended: in a line if it is good, with all that it said if not."""
+    """Tell how a step ended: in a line, with what it measured, if it is good, with all that it said if not."""
     count = f"{outcome.passed} passed, {outcome.failed} failed, {outcome.skipped} skipped"
     if outcome.failed:
         print(f"\n==== {outcome.name} ====\n{outcome.output.rstrip()}\n", flush=True)
     _say(f"{'FAILED' if outcome.failed else 'ok':7}{outcome.name}: {count} in {outcome.seconds:.1f} s")
+    for line in [] if outcome.failed else measured(outcome.output):
+        print(f"    {line}", flush=True)
     return outcome
+
+
+def measured(output: str) -> list[str]:
+    """The lines of the section in which a pytest run tells what it measured; none if it has none."""
+    lines = iter(output.splitlines())
+    for line in lines:
+        if line.startswith("=") and line.strip("= ").startswith("measured"):
+            return list(itertools.takewhile(lambda one: not one.startswith("="), lines))
+    return []
 
 
 def _close(outcomes: Iterable[Outcome], seconds: float) -> int:

@@ -17,6 +17,9 @@ WINDOW_SECONDS = 32
 NODE_LEASE_SECONDS = 10
 LEADER_RENEW_SECONDS = 2
 QUIET_SECONDS = 4
+# of the leader's comparison of allocations with Services (4, every 3 minutes) and of each process' turn at compaction,
+# should they fall into the window; whoever polls makes more
+PERIODIC_READS = 8
 NODE_LEASES = "/registry/leases/kube-node-lease/"
 LEADER_LEASES = "/registry/leases/kube-system/"
 
@@ -50,7 +53,7 @@ def processor_seconds(lab: labs.Lab) -> Mapping[str, float]:
     return used
 
 
-def test_idle_cluster_writes_only_leases_and_reads_nothing(
+def test_idle_cluster_writes_only_leases_and_polls_nothing(
     lab: labs.Lab, api: asking.Api, figures: figuring.Figures
 ) -> None:
     """Heartbeats, status and metrics write a Lease every 10 s a node; leaders renew theirs; no one polls."""
@@ -67,6 +70,6 @@ def test_idle_cluster_writes_only_leases_and_reads_nothing(
     assert set(nodes) == set(lab.nodes)
     assert max(nodes.values()) <= math.ceil(WINDOW_SECONDS / NODE_LEASE_SECONDS)
     assert max(leaders.values()) <= math.ceil(WINDOW_SECONDS / LEADER_RENEW_SECONDS)
-    assert after - before == 0
+    assert after - before <= PERIODIC_READS
     figures.note("idle: most that a control process uses of a core", max(shares[n] for n in lab.controls), unit="%")
     figures.note("idle: most that an agent uses of a core", max(shares[n] for n in lab.nodes), unit="%")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from testkit import plan
+from testkit import plan, runner
 
 BIN = Path("/bin")
 
@@ -44,6 +44,16 @@ def test_a_plain_run_has_every_suite_but_the_long_ones(checkout: Path) -> None:
 def test_a_full_run_has_the_benchmarks_too(checkout: Path) -> None:
     """--full adds what takes long."""
     assert "tests/bench" in paths(plan.suites(checkout, BIN, plan.Options(full=True)))
+    assert "--full" in plan.lab_suite(checkout, BIN, plan.Options(full=True))[0].command
+    assert "--full" not in plan.lab_suite(checkout, BIN, plan.Options())[0].command
+
+
+def test_what_a_run_measured_is_found_in_its_output() -> None:
+    """The figures stand in a section of their own, between pytest's other sections."""
+    output = "..\n=== measured on the lab ===\ntakeover  5.1 s  limit 8 s\n=== slowest durations ===\n1 passed\n"
+
+    assert runner.measured(output) == ["takeover  5.1 s  limit 8 s"]
+    assert runner.measured("1 passed\n") == []
 
 
 def test_one_room_has_its_folder_and_the_files_with_its_name(checkout: Path) -> None:
