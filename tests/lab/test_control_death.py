@@ -160,17 +160,15 @@ def test_without_etcds_majority_calls_fail_within_5_s_and_the_service_goes_on(
     caller = lab.call_steadily(lab.nodes[0], f"http://{address}/", rate=5.0)
     client = api.client(through)
 
-    async def attempt() -> str:
+    async def attempt() -> float:
+        """The seconds after which a call fails as it should."""
         started = time.monotonic()
-        try:
+        with pytest.raises(errors.ServiceUnavailable):
             await client.list(corev1.Pod, "default")
-        except errors.ServiceUnavailable:
-            took = time.monotonic() - started
-            return "" if took <= UNAVAILABLE_SECONDS + 0.5 else f"failed only after {took:.1f} s"
-        return "the call succeeded"
+        return time.monotonic() - started
 
     try:
-        said = [api.loop.start(attempt()).result(30.0) for _ in range(3)]
+        took = [api.loop.start(attempt()).result(30.0) for _ in range(3)]
     finally:
         for name in lost or [left]:
             lab.run(name, "systemctl", "start", "--no-block", "fairlead-etcd")
@@ -179,7 +177,7 @@ def test_without_etcds_majority_calls_fail_within_5_s_and_the_service_goes_on(
     back = time.monotonic() - started
     labs.wait_until(lambda: sessions.steady(lab, api), RECOVERY_SECONDS)
 
-    assert said == ["", "", ""]
+    figures.note("etcd without its majority: a call fails with Unavailable", max(took), UNAVAILABLE_SECONDS)
     assert [answer for answer in caller.stop() if answer.error] == []
     assert {pod.metadata.uid for pod in api.pods("web")} == pods
     figures.note("etcd has its majority again: a call succeeds", back, RECOVERY_SECONDS)
