@@ -15,12 +15,11 @@ import pytest
 
 from fairlead.client import kubeconfig
 from labkit import layout
-from tests.support import asking, figuring, journal
+from tests.support import asking, figuring, journal, sessions
 from tests.support import lab as labs
 
 ORDER = ("main_job", "idle", "trust", "machines", "node_faults", "node_death", "control_death", "footprint")
 WHOLE_SECONDS = 60.0
-REPLICAS = 3
 
 
 _FIGURES = pytest.StashKey[figuring.Figures]()
@@ -104,10 +103,7 @@ def api(lab: labs.Lab, the_api: asking.Api) -> asking.Api:
         states = the_api.readiness()
         if set(states) != set(lab.nodes) or set(states.values()) != {"True"}:
             return f"nodes are {dict(states)}"
-        web, behind = the_api.pods("web"), the_api.endpoints("web")
-        if {ip for pod in web if asking.ready(pod) == "True" for ip in [pod.status.podIP]} == behind:
-            return "" if len(web) == len(behind) == REPLICAS else f"{len(web)} pods, {len(behind)} endpoints"
-        return f"ready endpoints are {behind}, pods {[(p.metadata.name, asking.ready(p)) for p in web]}"
+        return sessions.steady(lab, the_api)
 
     labs.wait_until(probe, WHOLE_SECONDS)
     return the_api

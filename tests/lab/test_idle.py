@@ -17,8 +17,8 @@ WINDOW_SECONDS = 32
 NODE_LEASE_SECONDS = 10
 LEADER_RENEW_SECONDS = 2
 QUIET_SECONDS = 4
-# of the leader's comparison of allocations with Services (4, every 3 minutes) and of each process' turn at compaction,
-# should they fall into the window; whoever polls makes more
+# of the leader's comparison of allocations with Services (4, every 3 minutes) and of each process' turn at
+# compaction, should they fall into the window; whoever polls makes more
 PERIODIC_READS = 8
 NODE_LEASES = "/registry/leases/kube-node-lease/"
 LEADER_LEASES = "/registry/leases/kube-system/"

@@ -57,9 +57,10 @@ def spread(lab: labs.Lab, api: asking.Api) -> None:
 
 
 def steady(lab: labs.Lab, api: asking.Api, replicas: int = 3) -> str:
-    """A probe: exactly the wanted replicas exist, are ready, and are what the Service leads to."""
+    """A probe: exactly the wanted replicas exist, stay, are ready, and are what the Service leads to."""
     pods, behind = api.pods("web"), api.endpoints("web")
     ready = {pod.status.podIP for pod in pods if asking.ready(pod) == "True"}
-    if len(pods) == len(ready) == replicas and behind == ready:
+    ending = [pod.metadata.name for pod in pods if pod.metadata.HasField("deletionTimestamp")]
+    if len(pods) == len(ready) == replicas and behind == ready and not ending:
         return ""
-    return f"{len(pods)} pods, ready {sorted(ready)}, endpoints {sorted(behind)}"
+    return f"{len(pods)} pods, ready {sorted(ready)}, ending {ending}, endpoints {sorted(behind)}"
