@@ -87,6 +87,8 @@ def from_call(code: grpc.StatusCode, details: str | None, trailers: Iterable[Any
             for detail in wrapped.details:
                 if detail.Unpack(status):
                     return errors.from_status(status)
+    if code is grpc.StatusCode.CANCELLED:  # not by us, who would have seen a CancelledError
+        return Unreachable("the server ended the call")
     if code is grpc.StatusCode.UNAVAILABLE:
         return Unreachable(_plain(details or code.name))
     return _CLASSES.get(code, errors.InternalError)(details or code.name)
