@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Mapping
 
+from fairlead.api.pb import core_v1_pb2 as corev1
 from tests.support import asking, figuring, journal
 from tests.support import lab as labs
 
@@ -42,6 +43,16 @@ def reads(lab: labs.Lab) -> int:
     return sum(int(float(count)) for text in texts for count in pattern.findall(text))
 
 
+def unlisted(lab: labs.Lab, api: asking.Api) -> str:
+    """Which nodes have not yet told of images that earlier tests pulled: they do so within a minute of it."""
+    behind = []
+    for node in api.list(corev1.Node):
+        held = lab.run(node.metadata.name, "podman", "images", "--quiet", "--no-trunc").split()
+        if len(set(held)) != len(node.status.images):
+            behind.append(f"{node.metadata.name} lists {len(node.status.images)} images of {len(set(held))}")
+    return ", ".join(behind)
+
+
 def processor_seconds(lab: labs.Lab) -> Mapping[str, float]:
     """The processor time that each host's Fairlead process has used."""
     used = {}
@@ -57,6 +68,7 @@ def test_idle_cluster_writes_only_leases_and_polls_nothing(
     lab: labs.Lab, api: asking.Api, figures: figuring.Figures
 ) -> None:
     """Heartbeats, status and metrics write a Lease every 10 s a node; leaders renew theirs; no one polls."""
+    labs.wait_until(lambda: unlisted(lab, api), 90.0)
     labs.wait_until(lambda: ", ".join(k for k in written(lab, QUIET_SECONDS) if "/leases/" not in k), 60.0)
     before, used, started = reads(lab), processor_seconds(lab), time.monotonic()
 
