@@ -58,9 +58,14 @@ class Loss:
             labs.wait_until(lambda: "" if time.monotonic() - lost > WATCHED_SECONDS else "the client goes on", 30.0)
             others = {seen for seen in eyes.statuses(0.0) if seen[0] != name and seen[1] != "True"}
         answers = caller.stop()
-        late = [(a.sent - lost_at, a.error) for a in answers if a.error and a.sent - lost_at > SERVICE_SECONDS]
+        late = [a.sent - lost_at for a in answers if a.error and a.sent - lost_at > SERVICE_SECONDS]
+        around = [
+            f"{a.sent - lost_at:.2f} +{a.took:.2f} {a.body or a.error}"
+            for a in sorted(answers, key=lambda one: one.sent)
+            if late and late[0] - 1.0 < a.sent - lost_at < late[-1] + 2.0
+        ]
         last = max((a.sent - lost_at for a in answers if a.error), default=0.0)
-        assert (late, others) == ([], set())
+        assert (late, others) == ([], set()), "\n".join(around)
         self._figures.note(f"{what}: it is NotReady", self.not_ready, NOT_READY_SECONDS)
         self._figures.note(f"{what}: replacements run, after that", self.replaced - self.not_ready, REPLACED_SECONDS)
         self._figures.note(f"{what}: last request of a client on node-1 that fails", last, SERVICE_SECONDS)
