@@ -5,7 +5,7 @@ Called by the proxy. The real one is `node.proxy.iptables`; the tests' one walks
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 Flows = Mapping[tuple[str, int], frozenset[tuple[str, int]]]
@@ -45,5 +45,13 @@ class Kernel(Protocol):
 
         Returns how many. Packets of a known flow skip the nat table: a client that sends on from the same
         port would be led to an endpoint that is gone for as long as it sends.
+        """
+        ...
+
+    async def forget_attempts(self, addresses: Collection[str]) -> int:
+        """Delete the connection-tracking entries of TCP connections to these endpoints that nobody has answered.
+
+        Returns how many. Such an entry outlives its client by two minutes, and leads whoever happens to get the same
+        port meanwhile to an endpoint that is gone. Connections that were answered are left alone.
         """
         ...

@@ -12,7 +12,7 @@ import logging
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import pyroute2
@@ -103,6 +103,18 @@ class Iptables:
             raise interface.KernelError("connection tracking did not answer in time") from error
         except (OSError, pyroute2.NetlinkError) as error:
             raise interface.KernelError(f"connection tracking: {error}") from error
+
+    async def forget_attempts(self, addresses: Collection[str]) -> int:
+        """Delete unanswered TCP entries to these endpoints; the program filters a large table much faster than we."""
+        count = 0
+        kind = ["-f", f"ipv{self._family}", "-p", "tcp", "--state", "SYN_SENT"]
+        for address in sorted(addresses):
+            command = ["conntrack", "-D", *kind, "--reply-src", address]
+            code, out, err = await self._spawn(command, "", QUERY_TIMEOUT_SECONDS)
+            if code != 0 and "0 flow entries" not in err:
+                raise interface.KernelError(f"conntrack exited with {code}: {_gist(err)}")
+            count += len(out.splitlines())
+        return count
 
     def _tool(self, verb: str) -> str:
         return "-".join(part for part in (self._program, self._flavour, verb) if part)

@@ -24,11 +24,13 @@ class Changes:
     removed: frozenset[rules.Chain] = frozenset()
     # UDP destinations whose endpoints changed, with those that they have now.
     flows: Mapping[tuple[str, int], frozenset[tuple[str, int]]] = field(default_factory=dict)
+    # Addresses to which a Service no longer leads TCP connections.
+    gone: frozenset[str] = frozenset()
 
     @property
     def empty(self) -> bool:
         """Tell whether there is nothing to write."""
-        return not (self.chains or self.removed or self.flows)
+        return not (self.chains or self.removed or self.flows or self.gone)
 
 
 class Ledger:
@@ -46,6 +48,7 @@ class Ledger:
         self._changed: dict[rules.Chain, None] = {}
         self._removed: set[rules.Chain] = set()
         self._flows: Flows = {}
+        self._gone: set[str] = set()
 
     @property
     def dirty(self) -> bool:
@@ -128,8 +131,8 @@ class Ledger:
     def take(self) -> Changes:
         """Return what has changed since the last `take`, which its caller now has to write."""
         chains = {chain: self._content(chain) for chain in sorted(self._changed)}
-        changes = Changes(chains, frozenset(self._removed), self._flows)
-        self._changed, self._removed, self._flows = {}, set(), {}
+        changes = Changes(chains, frozenset(self._removed), self._flows, frozenset(self._gone))
+        self._changed, self._removed, self._flows, self._gone = {}, set(), {}, set()
         return changes
 
     def chains(self) -> dict[rules.Chain, rules.Lines]:
@@ -198,6 +201,8 @@ class Ledger:
             targets = new.get(place, frozenset())
             if old.get(place) != targets:
                 self._flows[place] = targets
+        left = {address for port in after for address in port.targets}
+        self._gone |= {address for port in before for address in port.targets} - left
 
 
 def build(

@@ -81,6 +81,8 @@ class PortRules:
     shared: Mapping[Chain, Lines] = field(default_factory=dict)
     # UDP only: the addresses (or, with an empty one, the node port) that lead to these `address:port`.
     flows: Mapping[tuple[str, int], frozenset[tuple[str, int]]] = field(default_factory=dict)
+    # TCP only: the addresses of its endpoints.
+    targets: frozenset[str] = frozenset()
 
 
 EMPTY = PortRules()
@@ -198,6 +200,7 @@ class _Writer:
             {chain: tuple(lines) for chain, lines in self._chains.items()},
             {chain: tuple(lines) for chain, lines in self._shared.items()},
             self._flows(),
+            frozenset(one.address for one in self._found.all if self._port.protocol == "tcp"),
         )
 
     def _own(self, chain: str, text: str) -> None:

@@ -99,6 +99,7 @@ class Proxy:
         self._last_full = 0.0
         self._last_audit = clock.monotonic()
         self._flows: dict[tuple[str, int], frozenset[tuple[str, int]]] = {}
+        self._gone: frozenset[str] = frozenset()
 
     def configure(self, config: model.Config) -> None:
         """Take new addresses, zone or flags; the node's name and the family stay."""
@@ -231,6 +232,7 @@ class Proxy:
         await self._refresh()
         changes = self._ledger.take()
         self._flows.update(changes.flows)
+        self._gone |= changes.gone
         size = self._kernel.section_lines
         if full:
             chains = self._ledger.chains()
@@ -264,14 +266,19 @@ class Proxy:
                 began = loop.time()
 
     async def _forget_flows(self) -> None:
-        """Delete tracked UDP flows to endpoints that are gone; a failure is tried again at the next sync."""
-        if not self._flows:
+        """Delete what is tracked of endpoints that are gone: UDP flows, unanswered TCP connections.
+
+        A failure is tried again at the next sync.
+        """
+        if not self._flows and not self._gone:
             return
-        flows, self._flows = self._flows, {}
+        flows, gone = self._flows, self._gone
+        self._flows, self._gone = {}, frozenset()
         try:
-            count = await self._kernel.forget_flows(flows)
+            count = await self._kernel.forget_attempts(gone) if gone else 0
+            count += await self._kernel.forget_flows(flows) if flows else 0
         except interface.KernelError as error:
-            self._flows = {**flows, **self._flows}
+            self._flows, self._gone = {**flows, **self._flows}, gone | self._gone
             _log.warning("stale flows remain", extra={"error": str(error)})
             return
         if count:

@@ -78,13 +78,17 @@ class Loss:
         return "" if len(running) == 3 else f"{len(running)} replicas run elsewhere"
 
     def assert_old_pods_wait(self) -> None:
-        """The lost node's pods are Terminating, behind no Service, and not counted as replicas."""
+        """The lost node's pods are Terminating, behind no Service, not counted, and no connection is led to them."""
         labs.wait_until(self._counted, 15.0)
         uids = {pod.metadata.uid for pod in self.old}
         left = [pod for pod in self._api.pods("web") if pod.metadata.uid in uids]
         assert {pod.metadata.uid for pod in left} == uids
         assert all(pod.metadata.HasField("deletionTimestamp") for pod in left)
         assert {pod.status.podIP for pod in left} & self._api.endpoints("web") == set()
+
+        for pod in left:
+            tracked = ("conntrack", "-L", "-p", "tcp", "--state", "SYN_SENT", "--reply-src", pod.status.podIP)
+            assert self._lab.run(self._lab.nodes[0], *tracked) == ""
 
     def _counted(self) -> str:
         status = self._api.get(appsv1.Deployment, "web", "default").status

@@ -6,6 +6,7 @@ The integration tests hold it equal to the real one: the same texts leave the sa
 from __future__ import annotations
 
 import shlex
+from collections.abc import Collection
 
 from node.proxy import interface
 
@@ -87,6 +88,7 @@ class MemoryKernel:
         self.tables = empty_tables()
         self.texts: list[str] = []
         self.forgotten: list[interface.Flows] = []
+        self.gone: list[list[str]] = []
         self.broken = ""
         self.localnet = False
 
@@ -119,6 +121,11 @@ class MemoryKernel:
     async def forget_flows(self, flows: interface.Flows) -> int:
         """Note the flows."""
         self.forgotten.append(dict(flows))
+        return 0
+
+    async def forget_attempts(self, addresses: Collection[str]) -> int:
+        """Note the endpoints."""
+        self.gone.append(sorted(addresses))
         return 0
 
     def flush(self) -> None:

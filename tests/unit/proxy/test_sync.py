@@ -197,6 +197,23 @@ async def test_udp_flows_are_forgotten_when_endpoints_change() -> None:
     ]
 
 
+async def test_unanswered_connections_to_endpoints_that_are_gone_are_forgotten() -> None:
+    """Only those that a Service no longer leads to are named; a Service that goes names all of its own."""
+    rig = Rig()
+    web = service("web", "10.96.0.80", [("http", 80, 0)])
+    both = endpoint_slice("web", [endpoint("10.128.1.5"), endpoint("10.128.2.5")], [("http", 8080)])
+    one = endpoint_slice("web", [endpoint("10.128.2.5")], [("http", 8080)])
+    rig.proxy.replace_all([web], [both])
+    await rig.proxy.sync()
+
+    rig.proxy.put_slice(one)
+    await rig.proxy.sync()
+    rig.proxy.remove_service("shop", "web")
+    await rig.proxy.sync()
+
+    assert rig.kernel.gone == [["10.128.1.5"], ["10.128.2.5"]]
+
+
 def test_stale_flows_are_those_whose_answers_come_from_elsewhere() -> None:
     """Flows to a known destination stay if an endpoint answers; others are not touched."""
     wanted = {("10.96.0.53", 53): frozenset({("10.128.2.5", 5353)}), ("", 30053): frozenset()}
