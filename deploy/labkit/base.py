@@ -91,11 +91,6 @@ LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr
 RECIPE = "1"
 SECONDS = 90
 MEGABYTES = 400
-DEFAULT_SOURCES = (
-    f"deb http://deb.debian.org/debian {RELEASE} main",
-    f"deb http://deb.debian.org/debian {RELEASE}-updates main",
-    f"deb http://deb.debian.org/debian-security {RELEASE}-security main",
-)
 MOUNT_POINTS = ("opt/fairlead", "opt/fairlead-venv")
 
 _ENTER = Path(__file__).with_name("enter-base")
@@ -115,25 +110,25 @@ def path() -> Path:
 
 
 def apt_sources() -> tuple[str, ...]:
-    """Debian's own suites of the outer machine's apt configuration, or Debian's public mirror."""
-    try:
-        listed = shell.run(
-            (
-                "apt-get",
-                "indextargets",
-                "--format",
-                "$(ORIGIN)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)",
-                "Created-By: Packages",
-            )
-        )
-    except shell.LabError:
-        return DEFAULT_SOURCES
+    """Debian's own suites of the outer machine's apt configuration."""
+    found = _configured_sources()
+    if not found:
+        shell.run(("apt-get", "update", "-q"))  # apt knows whose a source is only once it has read it
+        found = _configured_sources()
+    if not found:
+        raise shell.LabError(f"apt has no source of Debian {RELEASE}: add its mirror to /etc/apt/sources.list")
+    return found
+
+
+def _configured_sources() -> tuple[str, ...]:
+    fields = "$(ORIGIN)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)"
+    listed = shell.run(("apt-get", "indextargets", "--format", fields, "Created-By: Packages"))
     lines = []
     for entry in listed.splitlines():
         origin, uri, release, component = [*entry.split("|"), "", "", ""][:4]
         if origin == "Debian" and release.split("-")[0] == RELEASE and component == "main":
             lines.append(f"deb {uri} {release} {component}")
-    return tuple(dict.fromkeys(lines)) if any(f" {RELEASE} " in line for line in lines) else DEFAULT_SOURCES
+    return tuple(dict.fromkeys(lines)) if any(f" {RELEASE} " in line for line in lines) else ()
 
 
 def ensure(log: Path) -> Path:
