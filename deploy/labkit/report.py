@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import time
 
 from labkit import base as bases
 from labkit import layout, machines, network, shell, venvs
 
 EXAMPLE = "deploy/examples/web.yaml"
+TAINT_POLL_SECONDS = 0.2
 
 
 def client(lab: layout.Lab, *arguments: str, timeout: float = 60.0) -> str:
@@ -18,10 +21,23 @@ def client(lab: layout.Lab, *arguments: str, timeout: float = 60.0) -> str:
 
 
 def wait_for_nodes(lab: layout.Lab, seconds: float) -> None:
-    """Return once every node of the lab is in the cluster and ready."""
+    """Return once every node of the lab is in the cluster, ready, and open to pods."""
     nodes = [f"node/{host.name}" for host in lab.nodes]
+    end = time.monotonic() + seconds
     for goal in ("create", "condition=Ready"):
         client(lab, "wait", *nodes, f"--for={goal}", f"--timeout={seconds:.0f}s", timeout=seconds + 10.0)
+    # a controller takes the taint of a node that was not ready away only after the node says that it is
+    while closed := _tainted(lab):
+        if time.monotonic() > end:
+            raise shell.LabError(f"nodes that take no pods after {seconds:.0f} s: {', '.join(closed)}")
+        time.sleep(TAINT_POLL_SECONDS)
+
+
+def _tainted(lab: layout.Lab) -> list[str]:
+    """The nodes that have a taint."""
+    listed = json.loads(client(lab, "get", "nodes", "-o", "json"))
+    nodes = listed.get("items", [listed])
+    return [node["metadata"]["name"] for node in nodes if node["spec"].get("taints")]
 
 
 def status(lab: layout.Lab) -> list[str]:
