@@ -64,7 +64,9 @@ class Meter(Protocol):
 class Agent:
     """A node's agent; `node` is the Node as registered, without conditions.
 
-    The session can begin before the parts are there: what is assigned meanwhile is kept for them.
+    The session can begin before the parts are there: what is assigned meanwhile is kept for them. Until the node's
+    resources are known, from the beginning or by `is_machine`, nothing is said of its conditions: a new node is not
+    ready yet, and one whose agent starts again stays what it was.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Agent:
         self._clock = clock or clocks.SystemClock()
         self.reports = outbox.Outbox(self._fault)
         self.health = health.Health(node.metadata.name, self.reports, self._clock)
+        self.health.speaks = bool(node.status.allocatable)
         self.session = session.Session(self, self.reports, dial, link.Endpoints(endpoints))
         self._pods: interface.Pods | None = None
         self._proxy: Proxy | None = None
@@ -185,10 +188,12 @@ class Agent:
             _program(self._proxy, change)
 
     def is_machine(self, node: corev1.Node) -> None:
-        """Take what the machine has turned out to be."""
-        if node != self._node:
-            self._node = node
-            self.reports.node_status(node.status)
+        """Take what the machine has turned out to be; from now on the node's conditions are told, too."""
+        if node == self._node and self.health.speaks:
+            return
+        self._node = node
+        self.health.speaks = True
+        self.reports.node_status(self.node().status)
 
     def _fault(self, fault: interface.Fault) -> None:
         self.health.fault(fault)

@@ -28,12 +28,16 @@ class Health:
         self._reports = reports
         self._clock = clock
         self.left: Callable[[], conditions.Pressures] = lambda: conditions.AMPLE
+        # Whether conditions are told: a node whose resources are not known yet must not be taken for ready.
+        self.speaks = False
         self._faults: dict[str, str] = {}
         self._pressures = conditions.AMPLE
         self._conditions: list[corev1.NodeCondition] = []
 
     def conditions(self) -> Sequence[corev1.NodeCondition]:
-        """Return the node's conditions as they are now."""
+        """Return the node's conditions as they are now; none before they may be told."""
+        if not self.speaks:
+            return ()
         if not self._conditions:
             self._judge()
         return self._conditions
@@ -63,7 +67,7 @@ class Health:
         if conditions.same(before, after):
             return
         self._conditions = after
-        if before:
+        if before and self.speaks:
             self._reports.node_status(corev1.NodeStatus(conditions=after))
         for reason in conditions.transitions(before, after):
             self._reports.event(self._event(reason))

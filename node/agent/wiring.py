@@ -40,7 +40,8 @@ async def assemble(agent: agents.Agent, config: configs.Config) -> None:
         agent.attach(pods, rules, meter, on_welcome=lambda welcome: rules.configure(_proxy_config(config, welcome)))
         facts = machine.gather(config, gpus=await _gpus())
         while not (version := await _version(containers)):
-            agent.is_machine(register.node(config, facts))
+            if agent.health.failing(conditions.RUNTIME):
+                agent.is_machine(register.node(config, facts))
             await asyncio.sleep(RUNTIME_RETRY_SECONDS)
         agent.is_machine(register.node(config, dataclasses.replace(facts, runtime=version)))
         await asyncio.Event().wait()

@@ -10,7 +10,7 @@ import pytest
 from fairlead.api import errors
 from fairlead.api.pb import agent_pb2
 from fairlead.api.pb import core_v1_pb2 as corev1
-from node.agent import agent, hollow
+from node.agent import agent, conditions, hollow, interface
 
 
 class NoLink:
@@ -79,3 +79,20 @@ async def test_machine_is_reported_once_it_is_known() -> None:
     (message,) = early.reports.drain()
     assert message.node_status.status.capacity["cpu"].string == "4"
     assert early.node().status.capacity["cpu"].string == "4"
+
+
+async def test_conditions_are_told_only_once_the_machine_is_known() -> None:
+    """A node that is called ready before its capacity is known takes no pod, and others get them all."""
+    early = made()
+    early.health.fault(interface.Fault(conditions.DISK, "full"))
+    before = list(early.node().status.conditions), list(early.reports.drain())
+
+    machine = early.node()
+    machine.status.allocatable["cpu"].string = "4"
+    early.is_machine(machine)
+
+    assert before == ([], [])
+    (message, *_) = early.reports.drain()
+    told = {condition.type: condition.status for condition in message.node_status.status.conditions}
+    assert (told["Ready"], told["DiskPressure"]) == ("True", "True")
+    assert message.node_status.status.allocatable["cpu"].string == "4"
