@@ -74,14 +74,14 @@ class InProcessClient:
     async def create(self, obj: M, *, namespace: str = "", dry_run: bool = False, field_manager: str = "") -> M:
         """Create an object and return it as stored."""
         target = self._target(type(obj), namespace)
-        entry = await self._api.create(self.user, target, objects.copy(obj), dry_run=dry_run)
+        entry = await self._api.create(self.user, target, objects.copy(obj), dry_run=dry_run, manager=field_manager)
         return cast(M, entry.object)
 
     async def update(self, obj: M, *, subresource: str = "", dry_run: bool = False, field_manager: str = "") -> M:
         """Replace an object or its status."""
         meta: metav1.ObjectMeta = obj.metadata  # type: ignore[attr-defined]
         target = self._target(type(obj), meta.namespace, meta.name, subresource)
-        entry = await self._api.update(self.user, target, obj, dry_run=dry_run)
+        entry = await self._api.update(self.user, target, obj, dry_run=dry_run, manager=field_manager)
         return cast(M, entry.object)
 
     async def patch(
@@ -97,7 +97,7 @@ class InProcessClient:
     ) -> M:
         """Change an object by a patch document."""
         target = self._target(kind, namespace, name, subresource)
-        entry = await self._api.patch(self.user, target, patch, dry_run=dry_run)
+        entry = await self._api.patch(self.user, target, patch, dry_run=dry_run, manager=field_manager)
         return cast(M, entry.object)
 
     async def delete(

@@ -33,10 +33,11 @@ MAX_OBJECT_BYTES = 1536 * 1024  # etcd refuses larger requests
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who writes, and how: for admission, audit and dry runs."""
+    """Who writes, and how: for admission, audit and dry runs. `manager` is whom managedFields name."""
 
     user: authn.User
     dry_run: bool = False
+    manager: str = ""
 
 
 class Registry(reading.Reader):

@@ -176,17 +176,21 @@ class ApiServer:
             async for some in events:
                 yield some
 
-    async def create(self, user: authn.User, target: Target, obj: Any, *, dry_run: bool = False) -> Entry:
+    async def create(
+        self, user: authn.User, target: Target, obj: Any, *, dry_run: bool = False, manager: str = ""
+    ) -> Entry:
         """Create an object, or post to a subresource; `obj` now belongs to the server."""
         named = target if target.subresource else Target(target.kind, target.namespace or obj.metadata.namespace)
         found = self._authorize(user, "create", named)
-        actor = registries.Actor(user, dry_run)
+        actor = registries.Actor(user, dry_run, manager)
         if target.subresource:
             return await self._subresources.post(actor, found, target.namespace, target.name, target.subresource, obj)
         _check_kind(target.kind, obj)
         return await found.create(actor, obj, target.namespace)
 
-    async def update(self, user: authn.User, target: Target, obj: Any, *, dry_run: bool = False) -> Entry:
+    async def update(
+        self, user: authn.User, target: Target, obj: Any, *, dry_run: bool = False, manager: str = ""
+    ) -> Entry:
         """Replace an object or a subresource of it."""
         found = self._authorize(user, "update", target)
         metadata = obj.metadata
@@ -196,7 +200,7 @@ class ApiServer:
         if metadata.namespace and metadata.namespace != target.namespace:
             text = "the namespace of the provided object does not match the namespace sent on the request"
             raise errors.BadRequest(text)
-        actor = registries.Actor(user, dry_run)
+        actor = registries.Actor(user, dry_run, manager)
         if self._subresources.owns(target.subresource):
             return await self._subresources.update(
                 actor, found, target.namespace, target.name, target.subresource, obj
@@ -206,10 +210,12 @@ class ApiServer:
             actor, target.namespace, target.name, lambda _: objects.copy(obj), target.subresource
         )
 
-    async def patch(self, user: authn.User, target: Target, patch: Patch, *, dry_run: bool = False) -> Entry:
+    async def patch(
+        self, user: authn.User, target: Target, patch: Patch, *, dry_run: bool = False, manager: str = ""
+    ) -> Entry:
         """Change an object, or a subresource of it, by a patch."""
         found = self._authorize(user, "patch", target)
-        actor = registries.Actor(user, dry_run)
+        actor = registries.Actor(user, dry_run, manager)
         if self._subresources.owns(target.subresource):
             return await self._subresources.patch(
                 actor, found, target.namespace, target.name, target.subresource, patch

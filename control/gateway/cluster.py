@@ -106,7 +106,7 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
         """Create an object, or post to a subresource."""
         user = await self._identify(context)
         obj = codec.message_from_any(request.object) if request.subresource else codec.from_any(request.object)
-        entry = await self._api.create(user, _target(request), obj, dry_run=request.dry_run)
+        entry = await self._api.create(user, _target(request), obj, **_writing(request))
         return entry.any()
 
     @calls.unary
@@ -114,7 +114,7 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
         """Replace an object or a subresource."""
         user = await self._identify(context)
         obj = codec.message_from_any(request.object)
-        entry = await self._api.update(user, _target(request), obj, dry_run=request.dry_run)
+        entry = await self._api.update(user, _target(request), obj, **_writing(request))
         return entry.any()
 
     @calls.unary
@@ -124,7 +124,7 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
         if request.type not in _PATCHES:
             raise errors.UnsupportedMediaType("the patch has no type")
         patch = Patch(_PATCHES[request.type], request.body, request.force)
-        entry = await self._api.patch(user, _target(request), patch, dry_run=request.dry_run)
+        entry = await self._api.patch(user, _target(request), patch, **_writing(request))
         return entry.any()
 
     @calls.unary
@@ -210,6 +210,11 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
         user = await self._identify(context)
         self._api.authorize(authz.Attributes(user, verb, "", "pods", subresource, namespace, pod))
         return user
+
+
+def _writing(request: Any) -> dict[str, Any]:
+    """Return how a write is meant, as keyword arguments."""
+    return {"dry_run": request.dry_run, "manager": request.field_manager}
 
 
 def _options(request: Any) -> metav1.DeleteOptions | None:

@@ -1,0 +1,33 @@
+"""What a request's caller is to be warned of without being refused: `Warning` headers over REST.
+
+An edge collects around a call; whoever has something to say (admission, defaulting, a deprecated version) adds it.
+Outside of a collection nothing is kept. Context variables follow a request through its awaits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+from collections.abc import Iterator
+
+MOST = 32  # more than that nobody reads, and headers are bounded
+
+_collected: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("warnings", default=None)
+
+
+def add(text: str) -> None:
+    """Warn the caller of the request that is being carried out, once for each text."""
+    found = _collected.get()
+    if found is not None and text not in found and len(found) < MOST:
+        found.append(text)
+
+
+@contextlib.contextmanager
+def collected() -> Iterator[list[str]]:
+    """Collect what is added within the context; the list grows while it is carried out."""
+    found: list[str] = []
+    token = _collected.set(found)
+    try:
+        yield found
+    finally:
+        _collected.reset(token)
