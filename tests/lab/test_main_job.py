@@ -221,3 +221,46 @@ def test_deleted_objects_leave_nothing_on_the_nodes(lab: labs.Lab, api: asking.A
 
     labs.wait_until(left_over, 20.0)
     assert list(api.pods("second")) == []
+
+
+MANY = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: many}
+spec:
+  replicas: 30
+  selector: {matchLabels: {app: many}}
+  template:
+    metadata: {labels: {app: many}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers: [{name: main, image: "registry.fairlead.lab:5000/web:1", env: [{name: DRAIN_SECONDS, value: "0"}]}]
+      topologySpreadConstraints:
+        - maxSkew: 1
+          topologyKey: kubernetes.io/hostname
+          whenUnsatisfiable: DoNotSchedule
+          labelSelector: {matchLabels: {app: many}}
+"""
+
+
+def test_thirty_pods_run_on_every_node_with_addresses_of_their_own(
+    lab: labs.Lab, api: asking.Api, tmp_path: Path, figures: figuring.Figures
+) -> None:
+    """Thirty pods that are asked for at once run, spread evenly, each at an address that no other has."""
+
+    def not_running() -> str:
+        waiting = [pod.metadata.name for pod in api.pods("many") if pod.status.phase != "Running"]
+        missing = 30 - len(api.pods("many"))
+        return f"{len(waiting)} of 30 pods do not run, {missing} are missing" if waiting or missing else ""
+
+    manifest = tmp_path / "many.yaml"
+    manifest.write_text(MANY)
+    lab.fairlead("apply", "-f", str(manifest))
+    took = labs.wait_until(not_running, 60.0)
+
+    figures.note("30 pods of one container on 3 nodes, asked for at once: all run (first target 8 s)", took)
+    pods = api.pods("many")
+    assert len({pod.status.podIP for pod in pods}) == 30
+    assert collections.Counter(pod.spec.nodeName for pod in pods) == dict.fromkeys(lab.nodes[:3], 10)
+    lab.fairlead("delete", "-f", str(manifest))
+    labs.wait_until(lambda: f"{len(api.pods('many'))} pods are left" if api.pods("many") else "", 60.0)
