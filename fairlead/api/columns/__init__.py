@@ -1,0 +1,44 @@
+"""Kubernetes' table columns for each kind: what `get` prints.
+
+Pure: `of_kind(kind)` names them, `row(object, now)` fills them. Columns with priority 1 appear only in wide tables.
+The command line prints these; a gateway can serve them as meta.v1 Table. Each module here has the layouts of some
+kinds in `LAYOUTS`, by message; a kind without one shows name and age.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from google.protobuf.message import Message
+
+from fairlead.api import scheme
+from fairlead.api.columns import cluster, core, pods, workloads
+from fairlead.api.columns.layout import Column, Layout, age, created, human_duration, layout, selector_text
+from fairlead.api.columns.pods import pod_status
+
+__all__ = ["Column", "age", "human_duration", "of_kind", "pod_status", "row", "selector_text"]
+
+
+def of_kind(kind: scheme.Kind) -> tuple[Column, ...]:
+    """Return the columns of a kind, name first."""
+    return (_LAYOUTS.get(kind.message, _DEFAULT) if kind.message is not None else _DEFAULT).columns
+
+
+def row(obj: Message, now: datetime.datetime) -> Sequence[str]:
+    """Return the cells of an object, one for each column of its kind."""
+    return _LAYOUTS.get(type(obj), _DEFAULT).cells(obj, now)
+
+
+def _any(obj: Any, now: datetime.datetime) -> Sequence[str]:
+    return obj.metadata.name, created(obj, now)
+
+
+_DEFAULT = layout("Name|Age", _any)
+_LAYOUTS: Mapping[type[Message], Layout] = {
+    **pods.LAYOUTS,
+    **core.LAYOUTS,
+    **workloads.LAYOUTS,
+    **cluster.LAYOUTS,
+}
