@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from labkit import cluster, preflight, shell, venvs
-from testkit import plan, units, vagrant
+from testkit import clients, plan, units, vagrant
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 BIN = CHECKOUT / ".venv" / "bin"
@@ -89,6 +89,7 @@ def _install(log: Path, options: plan.Options) -> None:
     if not venvs.outer_is_ready(CHECKOUT, ("dev",)):
         _say("installing Python packages into .venv")
     venvs.ensure_outer(CHECKOUT, log, ("dev",))
+    clients.ensure_kubectl(log)
 
 
 def _run_all(options: plan.Options, log: Path) -> list[Outcome]:
