@@ -95,24 +95,32 @@ async def serve(config: Config, store: interface.Store, cluster_id: int, stop: a
     scheduler = schedulers.Scheduler(api.as_user(schedulers.USER), name)
     peers = Peers(config)
 
+    equipped = asyncio.Event()
+
     async def begin() -> None:
         """Open the ports once the cache can answer; the root task that stays with them."""
         await watched.ready()
         made = await _patiently(lambda: bootstrap.ensure(api), "make the built-in objects", stop)
         log.info("built-in objects", extra={"outcome": made})
+        equipped.set()
         streams = relays.Relay(dispatcher, own, peers)
         async with _listening(config, api, dispatcher, streams):
             log.info("serving", extra={"address": config.advertiseAddress, "port": config.grpcPort, "as": name})
             supervise.notify_service_manager("READY=1")
             await asyncio.Event().wait()
 
+    async def then(part: Callable[[], Awaitable[None]]) -> None:
+        """Run a part of the control plane once the roles are there by which it may do its work."""
+        await equipped.wait()
+        await part()
+
     tasks = {
         "watch cache": watched.run(),
         "compaction": compactor.Compactor(store, lambda: watched.revision).run(),
         "allocations": api.keep_repaired(),
-        "dispatcher": dispatcher.run(),
-        "controllers": controllers.run(),
-        "scheduler": scheduler.run(),
+        "dispatcher": then(dispatcher.run),
+        "controllers": then(controllers.run),
+        "scheduler": then(scheduler.run),
         "listeners": begin(),
     }
     try:

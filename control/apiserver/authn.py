@@ -34,10 +34,12 @@ _EXTRA_GROUP = re.compile(r"system:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]")
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A caller: its name and the groups that it is in."""
+    """A caller: its name, the groups that it is in, its uid where it has one, and what else is known of it."""
 
     name: str
     groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def node(self) -> str:

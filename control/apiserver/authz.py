@@ -1,12 +1,12 @@
 """Who may do what: the attributes of a request and the authorizers that judge them.
 
 The API server asks before anything else. Group system:masters may do everything; a node what nodeauthz.py allows;
-the control plane's own users what their roles below say; every other caller nothing. Pure.
+everybody, the control plane's own users included, what roles grant that are bound to them (rbac/). Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,16 +16,20 @@ from fairlead.api import errors
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """A request, as authorizers see it; `resource` is the plural, `fields` the field selector's equalities."""
+    """A request, as authorizers see it; `resource` is the plural, `fields` the field selector's equalities.
+
+    A request that is not for a resource has a `path` (`/metrics`), and its method in lower case as verb.
+    """
 
     user: authn.User
     verb: str
-    group: str
-    resource: str
+    group: str = ""
+    resource: str = ""
     subresource: str = ""
     namespace: str = ""
     name: str = ""
     fields: Mapping[str, str] | None = None
+    path: str = ""
 
     @property
     def target(self) -> str:
@@ -55,121 +59,41 @@ class Authorizer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A grant: every verb on every resource of a group; `*` stands for any."""
+    """A grant: verbs on resources of groups, of all names or of some, or on URLs; `*` stands for any.
+
+    A resource is `pods`, `pods/status`, or `*/scale` for that subresource of any; a URL may end in `*`.
+    """
 
     verbs: frozenset[str]
-    group: str
-    resources: frozenset[str]
+    groups: frozenset[str] = frozenset()
+    resources: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+    urls: frozenset[str] = frozenset()
 
-    def allows(self, verb: str, group: str, target: str) -> bool:
-        """Say whether the rule grants a verb on a resource, `pods` or `pods/status`."""
-        if self.group not in (group, "*") or not ("*" in self.verbs or verb in self.verbs):
+    def grants(self, request: Attributes) -> bool:
+        """Say whether the rule grants a request, but for the object's name."""
+        if not ("*" in self.verbs or request.verb in self.verbs):
             return False
-        return target in self.resources or "*" in self.resources
+        if request.path:
+            return any(_matches(url, request.path) for url in self.urls)
+        if not ("*" in self.groups or request.group in self.groups):
+            return False
+        if "*" in self.resources or request.target in self.resources:
+            return True
+        return bool(request.subresource) and f"*/{request.subresource}" in self.resources
+
+    def allows(self, request: Attributes) -> bool:
+        """Say whether the rule grants a request."""
+        return self.grants(request) and (not self.names or request.name in self.names)
+
+
+def _matches(url: str, path: str) -> bool:
+    return url in ("*", path) or (url.endswith("*") and path.startswith(url.rstrip("*")))
 
 
 def rule(verbs: str, group: str, *resources: str) -> Rule:
     """Return a rule from its verbs, parted by blanks."""
-    return Rule(frozenset(verbs.split()), group, frozenset(resources))
-
-
-READ = "get list watch"
-APPS = "apps"
-COORDINATION = "coordination.k8s.io"
-DISCOVERY = "discovery.k8s.io"
-EVENTS = (rule("create update patch", "", "events"), rule("create update patch", "events.k8s.io", "events"))
-ELECTION = (rule("create get list watch update patch", COORDINATION, "leases"),)
-CONTROLLER = authn.SERVICE_ACCOUNT_PREFIX + "kube-system:"
-
-# What Kubernetes' bootstrap policy grants the same users, cut to the kinds that are served.
-ROLES: Mapping[str, Sequence[Rule]] = {
-    "system:kube-scheduler": (
-        *EVENTS,
-        *ELECTION,
-        rule(READ, "", "nodes", "namespaces", "services", "replicationcontrollers", "persistentvolumes"),
-        rule(f"{READ} delete", "", "pods"),
-        rule(f"{READ} patch update", "", "persistentvolumeclaims"),
-        rule("create", "", "pods/binding", "bindings"),
-        rule("update patch", "", "pods/status"),
-        rule(READ, APPS, "replicasets", "statefulsets"),
-        rule(READ, "policy", "poddisruptionbudgets"),
-        rule(READ, "scheduling.k8s.io", "priorityclasses"),
-        rule(READ, "storage.k8s.io", "*"),
-    ),
-    "system:kube-controller-manager": (
-        *EVENTS,
-        *ELECTION,
-        rule(READ, "*", "*"),
-        rule("create delete get update", "", "secrets", "serviceaccounts"),
-        rule("create", "", "serviceaccounts/token"),
-        rule("create get update", "", "endpoints"),
-    ),
-    # The dispatcher reads what nodes must know and judges which of them are gone.
-    "system:fairlead-dispatcher": (
-        rule(READ, "", "pods", "nodes", "configmaps", "secrets", "services"),
-        rule(READ, DISCOVERY, "endpointslices"),
-        rule(READ, "networking.k8s.io", "networkpolicies"),
-        rule(f"{READ} create update patch", COORDINATION, "leases"),
-        rule("update patch", "", "nodes/status"),
-    ),
-    f"{CONTROLLER}deployment-controller": (
-        *EVENTS,
-        rule(f"{READ} update", APPS, "deployments"),
-        rule("update patch", APPS, "deployments/status", "deployments/finalizers"),
-        rule(f"{READ} create update patch delete", APPS, "replicasets"),
-        rule(f"{READ} update", "", "pods"),
-    ),
-    f"{CONTROLLER}replicaset-controller": (
-        *EVENTS,
-        rule(f"{READ} update", APPS, "replicasets"),
-        rule("update patch", APPS, "replicasets/status", "replicasets/finalizers"),
-        rule(f"{READ} create delete patch", "", "pods"),
-    ),
-    f"{CONTROLLER}endpointslice-controller": (
-        *EVENTS,
-        rule(READ, "", "services", "pods", "nodes"),
-        rule("update", "", "services/finalizers"),
-        rule(f"{READ} create update delete", DISCOVERY, "endpointslices"),
-    ),
-    f"{CONTROLLER}node-controller": (
-        *EVENTS,
-        rule(f"{READ} update patch delete", "", "nodes"),
-        rule("update patch", "", "nodes/status", "pods/status"),
-        rule(f"{READ} delete", "", "pods"),
-        rule(READ, COORDINATION, "leases"),
-    ),
-    f"{CONTROLLER}pod-garbage-collector": (
-        rule(f"{READ} delete", "", "pods"),
-        rule(READ, "", "nodes"),
-        rule("patch update", "", "pods/status"),
-    ),
-    f"{CONTROLLER}namespace-controller": (
-        rule(f"{READ} delete", "", "namespaces"),
-        rule("update", "", "namespaces/finalize", "namespaces/status"),
-        rule("get list watch delete deletecollection", "*", "*"),
-    ),
-    f"{CONTROLLER}generic-garbage-collector": (*EVENTS, rule(f"{READ} patch update delete", "*", "*")),
-    f"{CONTROLLER}service-account-controller": (
-        *EVENTS,
-        rule(READ, "", "namespaces"),
-        rule(f"{READ} create", "", "serviceaccounts"),
-    ),
-    f"{CONTROLLER}root-ca-cert-publisher": (
-        *EVENTS,
-        rule(READ, "", "namespaces"),
-        rule(f"{READ} create update", "", "configmaps"),
-    ),
-}
-
-GROUP_ROLES: Mapping[str, Sequence[Rule]] = {
-    # A peer relays requests that it has itself authorised, to the process that holds a node's session.
-    authn.CONTROL_PEERS: (
-        rule(READ, "", "pods", "nodes"),
-        rule("get", "", "pods/log"),
-        rule("create get", "", "pods/exec", "pods/attach", "pods/portforward"),
-        rule("get list", "metrics.k8s.io", "nodes", "pods"),
-    ),
-}
+    return Rule(frozenset(verbs.split()), frozenset((group,)), frozenset(resources))
 
 
 class MastersAuthorizer:
@@ -178,35 +102,6 @@ class MastersAuthorizer:
     def authorize(self, request: Attributes) -> Decision:
         """Allow members of the group, have no opinion on others."""
         return ALLOWED if authn.MASTERS in request.user.groups else NO_OPINION
-
-
-class RoleAuthorizer:
-    """The control plane's own users may do what their roles grant."""
-
-    def __init__(
-        self, roles: Mapping[str, Sequence[Rule]] = ROLES, groups: Mapping[str, Sequence[Rule]] = GROUP_ROLES
-    ) -> None:
-        self._roles = roles
-        self._groups = groups
-        self._known: dict[tuple[str, tuple[str, ...], str, str, str], bool] = {}
-
-    def authorize(self, request: Attributes) -> Decision:
-        """Allow what a role of the user or of one of its groups grants."""
-        user = request.user
-        if user.name not in self._roles and not any(group in self._groups for group in user.groups):
-            return NO_OPINION
-        key = (user.name, user.groups, request.verb, request.group, request.target)
-        known = self._known.get(key)
-        if known is None:
-            known = self._known[key] = any(
-                rule.allows(request.verb, request.group, request.target) for rule in self._rules(user)
-            )
-        return ALLOWED if known else NO_OPINION
-
-    def _rules(self, user: authn.User) -> Iterable[Rule]:
-        yield from self._roles.get(user.name, ())
-        for group in user.groups:
-            yield from self._groups.get(group, ())
 
 
 class Union:
@@ -230,11 +125,13 @@ class Union:
 def refusal(request: Attributes, reason: str = "") -> errors.Forbidden:
     """Return the error of a refused request, worded as Kubernetes words it.
 
-    For example `pods is forbidden: User "x" cannot list resource "pods" in API group "" in the namespace "default"`.
+    For example `pods is forbidden: User "x" cannot list resource "pods" in API group "" in the namespace "default"`,
+    or `forbidden: User "x" cannot get path "/metrics"`.
     """
+    who = f'User "{request.user.name}" cannot {request.verb}'
+    if request.path:
+        why = f'{who} path "{request.path}"'
+        return errors.Forbidden(f"forbidden: {why}: {reason}" if reason else f"forbidden: {why}")
     where = f'in the namespace "{request.namespace}"' if request.namespace else "at the cluster scope"
-    why = (
-        f'User "{request.user.name}" cannot {request.verb} resource "{request.target}"'
-        f' in API group "{request.group}" {where}'
-    )
+    why = f'{who} resource "{request.target}" in API group "{request.group}" {where}'
     return errors.forbidden(request.group, request.resource, request.name, f"{why}: {reason}" if reason else why)

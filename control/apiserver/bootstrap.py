@@ -1,6 +1,7 @@
-"""What every cluster has from the start: Kubernetes' namespaces and the Service `kubernetes`.
+"""What every cluster has from the start: Kubernetes' namespaces, the Service `kubernetes`, roles and bindings.
 
-Every control process calls `ensure` once its cache is ready; they do not hinder each other.
+Every control process calls `ensure` once its cache is ready; they do not hinder each other. It acts in group
+system:masters, which needs no role; everyone else waits for it, because it makes the roles that they work by.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 
 from control.apiserver import authn, server
+from control.apiserver.rbac import reconcile
 from fairlead.api import errors
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.client.interface import Client
@@ -22,6 +24,10 @@ async def ensure(api: server.ApiServer) -> str:
     made = [name for name in NAMESPACES if await _ensure_namespace(client, name)]
     if await _ensure_service(client, api.settings):
         made.append("service kubernetes")
+    written = await reconcile.ensure(client)
+    if written:
+        made.append(f"{len(written)} roles and bindings")
+    await api.cache.fresh()  # decisions are made on what the cache shows
     return f"created {', '.join(made)}" if made else "everything was there"
 
 

@@ -65,7 +65,7 @@ class NodeAuthorizer:
                 return self._service_account(request, node)
             case ("coordination.k8s.io", "leases"):
                 return self._leases(request, node)
-        if any(rule.allows(request.verb, request.group, request.target) for rule in EVERYWHERE):
+        if any(rule.allows(request) for rule in EVERYWHERE):
             return authz.ALLOWED
         return authz.NO_OPINION
 

@@ -34,7 +34,8 @@ from control.apiserver import (
 )
 from control.apiserver import hooks as hooking
 from control.apiserver import registry as registries
-from control.apiserver.admission import chain
+from control.apiserver.admission import chain, escalation
+from control.apiserver.rbac import authorizer as rbac
 from control.apiserver.strategies import table
 from control.apiserver.target import Target
 from control.store import cache as caches
@@ -75,7 +76,13 @@ class ApiServer:
         self.settings = settings
         self.now = now
         self._sink = sink
-        admission = chain.standard(cache)
+        self.rbac = rbac.Authorizer(cache)
+        pods = schemes.DEFAULT.of(corev1.Pod)
+        cache.index(pods, reading.PODS_BY_NODE, _node_of)
+        self.authorizer: authz.Authorizer = authz.Union(
+            authz.MastersAuthorizer(), nodeauthz.NodeAuthorizer(CachedObjects(cache)), self.rbac
+        )
+        admission = chain.standard(cache, escalation.Escalation(self.authorizer, self.rbac))
         self.addresses = bitmaps.AddressRange(ipaddress.ip_network(settings.service_cidr))
         self.ports = bitmaps.PortRange(*settings.node_ports)
         hooks: dict[type[Message], hooking.Hooks] = {
@@ -87,11 +94,6 @@ class ApiServer:
             )
             for strategy in table.strategies()
         }
-        pods = schemes.DEFAULT.of(corev1.Pod)
-        cache.index(pods, reading.PODS_BY_NODE, _node_of)
-        self.authorizer: authz.Authorizer = authz.Union(
-            authz.MastersAuthorizer(), authz.RoleAuthorizer(), nodeauthz.NodeAuthorizer(CachedObjects(cache))
-        )
         self._issuer = issuer
         self._subresources = subresources.Subresources(self.registry, now, issuer)
 

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from control.controllers import (
+    clusterroles,
     deployment,
     endpointslice,
     framework,
@@ -44,6 +45,7 @@ def controllers(pool: podcidr.Pool, root_ca: str = "") -> Sequence[tuple[str, Ma
         ("namespace-controller", namespace.NamespaceController),
         ("generic-garbage-collector", garbagecollector.GarbageCollector),
         ("service-account-controller", serviceaccount.ServiceAccountController),
+        ("clusterrole-aggregation-controller", clusterroles.ClusterRoleAggregation),
     ]
     if root_ca:
         made.append(("root-ca-cert-publisher", lambda context: serviceaccount.RootCaPublisher(context, root_ca)))

@@ -136,6 +136,10 @@ class Cache:
         """Return the entries that an index holds under a value, in no particular order."""
         return self._tables[kind.prefix].find(name, value)
 
+    def version(self, kind: schemes.Kind) -> int:
+        """Return a number that changes with any object of a kind: for what is computed from all of them."""
+        return self._tables[kind.prefix].version
+
     def watch(
         self,
         kind: schemes.Kind,

@@ -48,6 +48,7 @@ class Table:
         self._remembered_changes = remembered_changes
         self.kind = kind
         self.watchers: set[Watcher] = set()
+        self.version = 0  # counts what was stored and dropped
         self.floor = 0  # a watch may start at this revision, or after it
         self._ring: deque[Change] = deque()
         self._by_key: dict[str, Entry] = {}
@@ -70,6 +71,7 @@ class Table:
 
     def fill(self, entries: Iterable[Entry]) -> None:
         """Replace everything by entries in key order."""
+        self.version += 1
         self._entries = list(entries)
         self._keys = [entry.key for entry in self._entries]
         self._by_key = {entry.key: entry for entry in self._entries}
@@ -79,6 +81,7 @@ class Table:
 
     def put(self, entry: Entry) -> Entry | None:
         """Store an entry; returns the one that it replaces."""
+        self.version += 1
         previous = self._by_key.get(entry.key)
         at = bisect.bisect_left(self._keys, entry.key)
         if previous is None:
@@ -97,6 +100,7 @@ class Table:
         """Drop an entry; returns it."""
         previous = self._by_key.pop(key, None)
         if previous is not None:
+            self.version += 1
             at = bisect.bisect_left(self._keys, key)
             del self._keys[at], self._entries[at]
             for index in self._indexes.values():

@@ -15,6 +15,7 @@ from fairlead.api.pb import (
     coordination_v1_pb2,
     core_v1_pb2,
     discovery_v1_pb2,
+    rbac_v1_pb2,
 )
 
 
@@ -88,6 +89,7 @@ STATUS = ("status",)
 SCALED = ("status", "scale")
 POD_SUBRESOURCES = ("status", "binding", "eviction", "log", "exec", "attach", "portforward")
 ALL = ("all",)
+RBAC = "rbac.authorization.k8s.io"
 
 KINDS: tuple[Kind, ...] = (
     _row(core_v1_pb2.Namespace, "namespaces", "ns", namespaced=False, subresources=("status", "finalize")),
@@ -109,6 +111,10 @@ KINDS: tuple[Kind, ...] = (
     _row(apps_v1_pb2.ReplicaSet, "replicasets", "rs", group="apps", subresources=SCALED, categories=ALL),
     _row(discovery_v1_pb2.EndpointSlice, "endpointslices", group="discovery.k8s.io"),
     _row(coordination_v1_pb2.Lease, "leases", group="coordination.k8s.io"),
+    _row(rbac_v1_pb2.Role, "roles", group=RBAC),
+    _row(rbac_v1_pb2.RoleBinding, "rolebindings", group=RBAC),
+    _row(rbac_v1_pb2.ClusterRole, "clusterroles", group=RBAC, namespaced=False),
+    _row(rbac_v1_pb2.ClusterRoleBinding, "clusterrolebindings", group=RBAC, namespaced=False),
 )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from control.apiserver.admission import lifecycle, noderestriction, pods
+from control.apiserver.admission import escalation, lifecycle, noderestriction, pods
 from control.apiserver.admission.plugin import Chain
 from control.store import cache as caches
 
 
-def standard(cache: caches.Cache) -> Chain:
+def standard(cache: caches.Cache, guard: escalation.Escalation) -> Chain:
     """Return the chain that every write passes."""
     return Chain(
         [
@@ -16,5 +16,6 @@ def standard(cache: caches.Cache) -> Chain:
             pods.DefaultTolerationSeconds(),
             pods.Priority(),
             noderestriction.NodeRestriction(),
+            guard,
         ]
     )

@@ -14,6 +14,7 @@ from control.apiserver.strategies import (
     namespace,
     node,
     pod,
+    rbac,
     replicaset,
     secret,
     service,
@@ -37,4 +38,8 @@ def strategies() -> Sequence[Strategy[Any]]:
         replicaset.ReplicaSetStrategy(),
         endpointslice.EndpointSliceStrategy(),
         lease.LeaseStrategy(),
+        rbac.RoleStrategy(),
+        rbac.ClusterRoleStrategy(),
+        rbac.RoleBindingStrategy(),
+        rbac.ClusterRoleBindingStrategy(),
     )

@@ -1,4 +1,4 @@
-"""Who may do what: masters, the control plane's own users, nodes, strangers."""
+"""Who may do what without roles: masters, nodes, strangers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Pods:
         return [one for one in self._pods.values() if one.spec.nodeName == node and namespace == "default"]
 
 
-AUTHORIZER = authz.Union(authz.MastersAuthorizer(), authz.RoleAuthorizer(), nodeauthz.NodeAuthorizer(Pods()))
+AUTHORIZER = authz.Union(authz.MastersAuthorizer(), nodeauthz.NodeAuthorizer(Pods()))
 
 
 def allowed(
@@ -146,46 +146,6 @@ def test_a_node_needs_the_group_of_nodes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("user", "verb", "resource", "group", "may"),
-    [
-        ("system:kube-scheduler", "create", "pods/binding", "", True),
-        ("system:kube-scheduler", "delete", "pods", "", True),
-        ("system:kube-scheduler", "update", "pods", "", False),
-        ("system:kube-scheduler", "list", "secrets", "", False),
-        ("system:kube-controller-manager", "list", "secrets", "", True),
-        ("system:kube-controller-manager", "delete", "pods", "", False),
-        ("system:serviceaccount:kube-system:replicaset-controller", "create", "pods", "", True),
-        ("system:serviceaccount:kube-system:replicaset-controller", "create", "deployments", "apps", False),
-        (
-            "system:serviceaccount:kube-system:namespace-controller",
-            "deletecollection",
-            "leases",
-            "coordination.k8s.io",
-            True,
-        ),
-        ("system:serviceaccount:default:replicaset-controller", "create", "pods", "", False),
-        ("system:fairlead-dispatcher", "watch", "secrets", "", True),
-        ("system:fairlead-dispatcher", "delete", "nodes", "", False),
-    ],
-)
-def test_the_control_planes_users_have_their_roles(
-    user: str, verb: str, resource: str, group: str, may: bool
-) -> None:
-    """What Kubernetes grants them, no more."""
-    assert allowed(authn.user(user), verb, resource, "x", group=group) == may
-
-
-def test_peers_may_relay_and_nothing_more() -> None:
-    """Group system:fairlead-control."""
-    peer = authn.User("system:fairlead-control:control-1", (authn.CONTROL_PEERS,))
-
-    assert allowed(peer, "get", "pods/log", "web")
-    assert allowed(peer, "create", "pods/exec", "web")
-    assert not allowed(peer, "get", "secrets", "x")
-    assert not allowed(peer, "delete", "pods", "web")
-
-
-@pytest.mark.parametrize(
     ("request_", "text"),
     [
         (
@@ -202,6 +162,7 @@ def test_peers_may_relay_and_nothing_more() -> None:
             'nodes "node-1" is forbidden: User "joe" cannot get resource "nodes" in API group ""'
             " at the cluster scope",
         ),
+        (authz.Attributes(JOE, "get", path="/metrics"), 'forbidden: User "joe" cannot get path "/metrics"'),
     ],
 )
 def test_a_refusal_is_worded_as_kubernetes_words_it(request_: authz.Attributes, text: str) -> None:

@@ -1,0 +1,83 @@
+"""The guard of RBAC: nobody grants what it has not, by writing roles or by binding them.
+
+Kubernetes does this in the storage of these kinds; here it is the last plugin of the chain. The verbs `escalate` (on
+roles) and `bind` (on the roles that are bound) lift it, and group system:masters has both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from control.apiserver import authn, authz
+from control.apiserver.admission import plugin
+from control.apiserver.rbac import authorizer, rules
+from fairlead.api import errors
+from fairlead.api.pb import rbac_v1_pb2 as rbacv1
+
+RESOURCES = {"Role": "roles", "ClusterRole": "clusterroles"}
+
+
+class Escalation(plugin.Plugin):
+    """Judges writes of roles and bindings; `judge` is asked for the verbs that lift it, `held` for what one has."""
+
+    def __init__(self, judge: authz.Authorizer, held: authorizer.Authorizer) -> None:
+        self._judge = judge
+        self._held = held
+
+    async def validate(self, request: plugin.Request) -> None:
+        """Refuse what would grant more than the writer has."""
+        obj, old = request.obj, request.old
+        if obj is None or request.kind.group != rules.GROUP or authn.MASTERS in request.user.groups:
+            return
+        if isinstance(obj, rbacv1.Role | rbacv1.ClusterRole):
+            self._role(request, obj, old)
+        elif isinstance(obj, rbacv1.RoleBinding | rbacv1.ClusterRoleBinding):
+            self._binding(request, obj, old)
+
+    def _role(self, request: plugin.Request, role: Any, old: Any) -> None:
+        aggregates = isinstance(role, rbacv1.ClusterRole) and role.HasField("aggregationRule")
+        unchanged = old is not None and list(role.rules) == list(old.rules)
+        if unchanged and (not aggregates or role.aggregationRule == old.aggregationRule):
+            return
+        if self._may(request, "escalate", request.kind.resource, request.namespace, request.name):
+            return
+        why = self._lacks(request, role.rules)
+        if not why and aggregates and self._lacks(request, EVERYTHING):
+            why = "must have cluster-admin privileges to use the aggregationRule"
+        if why:
+            raise errors.forbidden(rules.GROUP, request.kind.resource, request.name, why)
+
+    def _binding(self, request: plugin.Request, binding: Any, old: Any) -> None:
+        if old is not None and binding.roleRef == old.roleRef and list(binding.subjects) == list(old.subjects):
+            return
+        reference: rbacv1.RoleRef = binding.roleRef
+        resource = RESOURCES.get(reference.kind, "")
+        if self._may(request, "bind", resource, request.namespace, reference.name):
+            return
+        role = self._held.role(reference, request.namespace).object
+        why = self._lacks(request, role.rules)  # type: ignore[attr-defined]
+        if why:
+            raise errors.forbidden(rules.GROUP, request.kind.resource, request.name, why)
+
+    def _may(self, request: plugin.Request, verb: str, resource: str, namespace: str, name: str) -> bool:
+        asked = authz.Attributes(request.user, verb, rules.GROUP, resource, "", namespace, name)
+        return self._judge.authorize(asked).allowed
+
+    def _lacks(self, request: plugin.Request, wanted: Iterable[rbacv1.PolicyRule]) -> str:
+        """Return Kubernetes' sentence about what the writer lacks, "" where it has all."""
+        user = request.user
+        held, faults = self._held.held(user, request.namespace)
+        missing = rules.uncovered(held, wanted)
+        if not missing:
+            return ""
+        groups = " ".join(map(rules.quoted, user.groups))
+        lines = "\n".join(rules.described(missing))
+        text = f'user "{user.name}" (groups=[{groups}]) is attempting to grant RBAC permissions not currently held:'
+        return f"{text}\n{lines}" + (f"; resolution errors: [{', '.join(faults)}]" if faults else "")
+
+
+EVERYTHING: Sequence[rbacv1.PolicyRule] = (
+    rbacv1.PolicyRule(verbs=["*"], apiGroups=["*"], resources=["*"]),
+    rbacv1.PolicyRule(verbs=["*"], nonResourceURLs=["*"]),
+)
