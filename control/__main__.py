@@ -74,12 +74,20 @@ def _kept(told: configs.Config, path: pathlib.Path) -> configs.Config:
 
 @main.command()
 @click.option("--config", "config_path", default=str(configs.DEFAULT_PATH), show_default=True)
-def run(config_path: str) -> None:
+@click.option(
+    "--api-compat",
+    default=None,
+    help="Also serve clients of this release of Kubernetes (1.20): beta versions, token Secrets. Overrides the file.",
+)
+def run(config_path: str, api_compat: str | None) -> None:
     """Run the control process until it is told to stop."""
     from control import process
 
     try:
         config = configs.load(pathlib.Path(config_path))
+        if api_compat is not None:
+            config = dataclasses.replace(config, apiCompat=api_compat)
+            configs.check(config, "--api-compat")
     except configs.ConfigError as error:
         raise click.ClickException(str(error)) from error
     logs.configure(config.logLevel, journal="JOURNAL_STREAM" in os.environ)

@@ -14,9 +14,12 @@ from typing import Any
 
 import yaml
 
+from fairlead.api import scheme
+
 DEFAULT_PATH = pathlib.Path("/etc/fairlead/control.yaml")
 DEFAULT_PKI = pathlib.Path("/etc/fairlead/pki")
 ETCD_PORT = 2379
+API_COMPAT = ("", scheme.COMPAT_1_20)  # releases of Kubernetes whose clients can be served as well
 
 
 class ConfigError(Exception):
@@ -45,6 +48,7 @@ class Config:
     heartbeatSeconds: float = 1.0
     graceSeconds: float = 3.0
     logLevel: str = "INFO"
+    apiCompat: str = ""
 
     @property
     def pki(self) -> pathlib.Path:
@@ -94,6 +98,8 @@ def check(config: Config, source: str) -> None:
         faults.append("nodePortMin, nodePortMax: must be a range of ports")
     if not 0 < config.heartbeatSeconds < config.graceSeconds:
         faults.append("graceSeconds: must be greater than heartbeatSeconds, which must be greater than 0")
+    if config.apiCompat not in API_COMPAT:
+        faults.append(f"apiCompat: {config.apiCompat!r} is not one of {', '.join(filter(None, API_COMPAT))}")
     if not config.etcdEndpoints:
         faults.append("etcdEndpoints: must name at least one member")
     if faults:

@@ -83,7 +83,7 @@ async def serve(config: Config, store: interface.Store, cluster_id: int, stop: a
     api = apiservers.ApiServer(
         store,
         watched,
-        settings=apiservers.Settings(config.serviceCIDR, (config.nodePortMin, config.nodePortMax)),
+        settings=apiservers.Settings(config.serviceCIDR, (config.nodePortMin, config.nodePortMax), config.apiCompat),
         issuer=tokens.Issuer((config.pki / "sa.key").read_bytes(), time.time),
     )
     name = f"{config.name}-{secrets.token_hex(4)}"

@@ -21,7 +21,7 @@ from control.store import cache as caches
 from control.store import interface
 from control.store.entry import Entry
 from control.store.watcher import Limits
-from fairlead.api import codec, errors, scheme
+from fairlead.api import codec, conversion, errors, scheme
 
 PAGE_ITEMS = 500
 PODS_BY_NODE = "node"  # the index that field selectors on spec.nodeName use
@@ -177,7 +177,7 @@ class Reader:
 
     def decode(self, item: interface.KeyValue) -> Entry:
         """Return the entry of a stored value."""
-        return Entry(item.key, self.kind, codec.decode_stored(item.value), item.revision)
+        return Entry(item.key, self.kind, conversion.to_hub(codec.decode_stored(item.value)), item.revision)
 
     def _parse_continue(self, token: str, namespace: str) -> tuple[int, str]:
         try:

@@ -31,6 +31,7 @@ from control.apiserver import (
     selection,
     subresources,
     tokens,
+    versions,
 )
 from control.apiserver import hooks as hooking
 from control.apiserver import registry as registries
@@ -41,7 +42,7 @@ from control.apiserver.target import Target
 from control.store import cache as caches
 from control.store import interface
 from control.store.entry import Entry
-from fairlead.api import errors, objects, selectors
+from fairlead.api import conversion, errors, objects, selectors
 from fairlead.api import scheme as schemes
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
@@ -52,10 +53,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the API server is told of the cluster; `node_ports` is the range's first and last."""
+    """What the API server is told of the cluster; `node_ports` is the range's first and last.
+
+    `api_compat` is an older release of Kubernetes whose clients are served as well, empty for none.
+    """
 
     service_cidr: str = "10.96.0.0/12"
     node_ports: tuple[int, int] = (30000, 32767)
+    api_compat: str = ""
 
 
 class ApiServer:
@@ -109,10 +114,17 @@ class ApiServer:
         """Return the judge of bearer tokens: bootstrap tokens, and those of service accounts."""
         return tokens.Bearers(bootstrap, self._issuer, CachedObjects(self.cache))
 
+    def served(self) -> Sequence[schemes.Kind]:
+        """Return the row of every version of every kind that is served, for discovery."""
+        return [kind for kind in schemes.DEFAULT.versions() if self._serves(kind)]
+
+    def _serves(self, kind: schemes.Kind) -> bool:
+        return kind.prefix in self._registries and kind.compat in ("", self.settings.api_compat)
+
     def registry(self, kind: schemes.Kind) -> registries.Registry:
-        """Return a kind's registry; errors.NotFound for a kind that is not served."""
+        """Return a kind's registry; errors.NotFound for a kind or a version that is not served."""
         found = self._registries.get(kind.prefix)
-        if found is None:
+        if found is None or not self._serves(kind):
             raise errors.NotFound("the server could not find the requested resource")
         return found
 
@@ -162,21 +174,22 @@ class ApiServer:
         entry = await found.get(target.namespace, target.name, resource_version)
         if user.node:
             self._authorize(user, "get", target)  # the read has brought the cache up to date
-        return self._subresources.view(entry, target.subresource)
+        return versions.entry(self._subresources.view(entry, target.subresource), target.kind)
 
     async def list(self, user: authn.User, kind: schemes.Kind, query: reading.ListQuery) -> reading.Listing:
         """Read a collection."""
         found = self._authorize(user, "list", Target(kind, query.namespace), query.fields)
-        return await found.list(query)
+        return versions.listing(await found.list(versions.query(query, kind)), kind)
 
     async def watch(
         self, user: authn.User, kind: schemes.Kind, query: reading.WatchQuery
     ) -> AsyncIterator[Sequence[selection.Event]]:
         """Iterate over a collection's changes."""
         found = self._authorize(user, "watch", Target(kind, query.namespace), query.fields)
-        async with contextlib.aclosing(found.watch(query)) as events:  # type: ignore[type-var]
+        asked = versions.query(query, kind)
+        async with contextlib.aclosing(found.watch(asked)) as events:  # type: ignore[type-var]
             async for some in events:
-                yield some
+                yield versions.events(some, kind)
 
     async def create(
         self, user: authn.User, target: Target, obj: Any, *, dry_run: bool = False, manager: str = ""
@@ -186,9 +199,14 @@ class ApiServer:
         found = self._authorize(user, "create", named)
         actor = registries.Actor(user, dry_run, manager)
         if target.subresource:
-            return await self._subresources.post(actor, found, target.namespace, target.name, target.subresource, obj)
+            body = conversion.to_hub(obj)
+            return await self._subresources.post(
+                actor, found, target.namespace, target.name, target.subresource, body
+            )
         _check_kind(target.kind, obj)
-        return await found.create(actor, obj, target.namespace)
+        return versions.entry(
+            await found.create(actor, versions.to_hub(obj, target.kind), target.namespace), target.kind
+        )
 
     async def update(
         self, user: authn.User, target: Target, obj: Any, *, dry_run: bool = False, manager: str = ""
@@ -208,9 +226,12 @@ class ApiServer:
                 actor, found, target.namespace, target.name, target.subresource, obj
             )
         _check_kind(target.kind, obj)
-        return await found.update(
-            actor, target.namespace, target.name, lambda _: objects.copy(obj), target.subresource
-        )
+
+        def replaced(old: Message) -> Any:
+            return versions.to_hub(objects.copy(obj), target.kind, old)
+
+        entry = await found.update(actor, target.namespace, target.name, replaced, target.subresource)
+        return versions.entry(entry, target.kind)
 
     async def patch(
         self, user: authn.User, target: Target, patch: Patch, *, dry_run: bool = False, manager: str = ""
@@ -223,10 +244,12 @@ class ApiServer:
                 actor, found, target.namespace, target.name, target.subresource, patch
             )
 
-        def change(old: Message) -> Message:
-            return patching.apply(patch, old)
+        def change(old: Message) -> Any:
+            changed = patching.apply(patch, conversion.from_hub(old, target.kind))
+            return versions.to_hub(changed, target.kind, old)
 
-        return await found.update(actor, target.namespace, target.name, change, target.subresource)
+        entry = await found.update(actor, target.namespace, target.name, change, target.subresource)
+        return versions.entry(entry, target.kind)
 
     async def delete(
         self, user: authn.User, target: Target, options: metav1.DeleteOptions | None = None
@@ -235,7 +258,8 @@ class ApiServer:
         found = self._authorize(user, "delete", target)
         options = options or metav1.DeleteOptions()
         actor = registries.Actor(user, bool(options.dryRun))
-        return await found.delete(actor, target.namespace, target.name, options)
+        entry, gone = await found.delete(actor, target.namespace, target.name, options)
+        return versions.entry(entry, target.kind), gone
 
     async def delete_collection(
         self,
@@ -247,7 +271,9 @@ class ApiServer:
         """Delete everything that is selected; returns what was deleted or marked."""
         found = self._authorize(user, "deletecollection", Target(kind, query.namespace), query.fields)
         options = options or metav1.DeleteOptions()
-        return await found.delete_collection(registries.Actor(user, bool(options.dryRun)), query, options)
+        actor = registries.Actor(user, bool(options.dryRun))
+        deleted = await found.delete_collection(actor, versions.query(query, kind), options)
+        return [versions.entry(entry, kind) for entry in deleted]
 
 
 class CachedObjects:

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from control.store import entry as entries
 from control.store import interface, mutation, table, watcher
 from control.store.entry import Change, Entry
-from fairlead.api import codec, errors
+from fairlead.api import codec, conversion, errors
 from fairlead.api import scheme as schemes
 
 WAIT_SECONDS = interface.UNAVAILABLE_SECONDS - 0.1  # the rest is the caller's, to report in time
@@ -309,7 +309,9 @@ class Cache:
     def _decode(self, source: table.Table, item: interface.KeyValue) -> Entry | None:
         """Return the entry of a stored value; what cannot be read is reported and left out."""
         try:
-            return Entry(item.key, source.kind, codec.decode_stored(item.value, scheme=self._scheme), item.revision)
+            stored = codec.decode_stored(item.value, scheme=self._scheme)
+            # an older server may have stored another version of the kind
+            return Entry(item.key, source.kind, conversion.to_hub(stored), item.revision)
         except (codec.DecodeError, schemes.UnknownKind, ValueError) as error:
             _log.error("a stored value cannot be read", extra={"key": item.key, "error": str(error)})
             return None

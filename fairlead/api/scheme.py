@@ -12,9 +12,15 @@ from google.protobuf.message import Message
 
 from fairlead.api.pb import (
     apps_v1_pb2,
+    autoscaling_v1_pb2,
+    autoscaling_v2beta2_pb2,
+    batch_v1beta1_pb2,
     coordination_v1_pb2,
     core_v1_pb2,
     discovery_v1_pb2,
+    discovery_v1beta1_pb2,
+    events_v1_pb2,
+    policy_v1beta1_pb2,
     rbac_v1_pb2,
 )
 
@@ -24,7 +30,8 @@ class Kind:
     """A kind as it is served: its names, its message and where it lies in etcd.
 
     `prefix` is the path under /registry/, without slashes at its ends; objects lie at
-    /registry/<prefix>/[<namespace>/]<name>.
+    /registry/<prefix>/[<namespace>/]<name>. `hub` is the apiVersion that objects are stored in and judged as, empty
+    for that version itself; `compat` the release of Kubernetes for whose clients alone the row is served.
     """
 
     group: str
@@ -38,6 +45,8 @@ class Kind:
     short_names: tuple[str, ...] = ()
     subresources: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+    hub: str = ""
+    compat: str = ""
 
     @property
     def api_version(self) -> str:
@@ -68,6 +77,8 @@ def _row(
     prefix: str = "",
     subresources: tuple[str, ...] = (),
     categories: tuple[str, ...] = (),
+    hub: str = "",
+    compat: str = "",
 ) -> Kind:
     kind = message.DESCRIPTOR.name
     return Kind(
@@ -82,6 +93,8 @@ def _row(
         short_names=short_names,
         subresources=subresources,
         categories=categories,
+        hub=hub,
+        compat=compat,
     )
 
 
@@ -117,15 +130,74 @@ KINDS: tuple[Kind, ...] = (
     _row(rbac_v1_pb2.ClusterRoleBinding, "clusterrolebindings", group=RBAC, namespaced=False),
 )
 
+COMPAT_1_20 = "1.20"
+DISCOVERY = "discovery.k8s.io"
+_HPA = ("horizontalpodautoscalers", "hpa")
+
+# Other versions of kinds above: the same objects, converted by fairlead.api.conversion.
+VERSIONS: tuple[Kind, ...] = (
+    _row(events_v1_pb2.Event, "events", "ev", group="events.k8s.io", hub="v1"),
+    _row(
+        autoscaling_v1_pb2.HorizontalPodAutoscaler,
+        *_HPA,
+        group="autoscaling",
+        subresources=STATUS,
+        categories=ALL,
+        hub="autoscaling/v2",
+    ),
+    _row(
+        autoscaling_v2beta2_pb2.HorizontalPodAutoscaler,
+        *_HPA,
+        group="autoscaling",
+        version="v2beta2",
+        subresources=STATUS,
+        categories=ALL,
+        hub="autoscaling/v2",
+        compat=COMPAT_1_20,
+    ),
+    _row(
+        batch_v1beta1_pb2.CronJob,
+        "cronjobs",
+        "cj",
+        group="batch",
+        version="v1beta1",
+        subresources=STATUS,
+        categories=ALL,
+        hub="batch/v1",
+        compat=COMPAT_1_20,
+    ),
+    _row(
+        policy_v1beta1_pb2.PodDisruptionBudget,
+        "poddisruptionbudgets",
+        "pdb",
+        group="policy",
+        version="v1beta1",
+        subresources=STATUS,
+        hub="policy/v1",
+        compat=COMPAT_1_20,
+    ),
+    _row(
+        discovery_v1beta1_pb2.EndpointSlice,
+        "endpointslices",
+        group=DISCOVERY,
+        version="v1beta1",
+        hub=f"{DISCOVERY}/v1",
+        compat=COMPAT_1_20,
+    ),
+)
+
 
 class UnknownKind(LookupError):
     """A kind or resource that the scheme does not have."""
 
 
 class Scheme:
-    """An index over kinds; built once from KINDS, extended where custom resources are defined."""
+    """An index over kinds; built once from KINDS and VERSIONS, extended where custom resources are defined.
 
-    def __init__(self, kinds: tuple[Kind, ...] = KINDS) -> None:
+    Iterating gives each collection once: the rows that are hubs. `versions` gives all rows.
+    """
+
+    def __init__(self, kinds: tuple[Kind, ...] = (*KINDS, *VERSIONS)) -> None:
         self._by_message: dict[str, Kind] = {}
         self._by_gvk: dict[tuple[str, str, str], Kind] = {}
         self._by_gvr: dict[tuple[str, str, str], Kind] = {}
@@ -148,8 +220,7 @@ class Scheme:
 
     def by_kind(self, api_version: str, kind: str) -> Kind:
         """Return the row of `apps/v1`, `Deployment`; UnknownKind with kubectl's words where there is none."""
-        group, _, version = api_version.rpartition("/")
-        found = self._by_gvk.get((group, version, kind))
+        found = self._by_gvk.get(_key(api_version, kind))
         if found is None:
             raise UnknownKind(f'no matches for kind "{kind}" in version "{api_version}"')
         return found
@@ -164,14 +235,28 @@ class Scheme:
     def find(self, word: str) -> Kind:
         """Return the row that a user names: plural, singular, short name, kind, or plural.group; any case."""
         wanted = word.lower()
-        for kind in self:
+        for kind in sorted(self.versions(), key=lambda row: bool(row.hub)):
             names = {kind.resource, kind.singular, *kind.short_names, kind.group_resource}
             if wanted in names:
                 return kind
         raise UnknownKind(f'the server doesn\'t have a resource type "{word}"')
 
+    def hub(self, kind: Kind) -> Kind:
+        """Return the row that a kind's objects are stored as; UnknownKind where there is none."""
+        return self.by_kind(kind.hub, kind.kind) if kind.hub else kind
+
+    def versions(self) -> Iterator[Kind]:
+        """Iterate over all rows, every version of every kind whose hub is there."""
+        rows = self._by_gvk
+        return (row for row in rows.values() if not row.hub or _key(row.hub, row.kind) in rows)
+
     def __iter__(self) -> Iterator[Kind]:
-        return iter(self._by_gvk.values())
+        return (row for row in self._by_gvk.values() if not row.hub)
+
+
+def _key(api_version: str, kind: str) -> tuple[str, str, str]:
+    group, _, version = api_version.rpartition("/")
+    return group, version, kind
 
 
 DEFAULT = Scheme()

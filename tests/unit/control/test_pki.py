@@ -123,3 +123,16 @@ def test_overlapping_ranges_are_refused(tmp_path: pathlib.Path) -> None:
     }
     with pytest.raises(configs.ConfigError, match="serviceCIDR: 10.96.0.0/12 overlaps clusterCIDR 10.96.0.0/11"):
         configs.parse(document, "control.yaml")
+
+
+def test_a_release_that_cannot_be_served_is_refused() -> None:
+    """Only clients of Kubernetes 1.20 have a compatibility of their own."""
+    document = {
+        "name": "a",
+        "advertiseAddress": "10.0.0.1",
+        "controlPlaneAddresses": ["10.0.0.1"],
+        "etcdEndpoints": ["x"],
+    }
+    assert configs.parse({**document, "apiCompat": "1.20"}, "control.yaml").apiCompat == "1.20"
+    with pytest.raises(configs.ConfigError, match=r"apiCompat: '1.19' is not one of 1.20"):
+        configs.parse({**document, "apiCompat": "1.19"}, "control.yaml")
