@@ -56,11 +56,13 @@ class Settings:
     """What the API server is told of the cluster; `node_ports` is the range's first and last.
 
     `api_compat` is an older release of Kubernetes whose clients are served as well, empty for none.
+    `disabled_plugins` are names of admission plugins, as Kubernetes has them.
     """
 
     service_cidr: str = "10.96.0.0/12"
     node_ports: tuple[int, int] = (30000, 32767)
     api_compat: str = ""
+    disabled_plugins: frozenset[str] = frozenset()
 
 
 class ApiServer:
@@ -87,7 +89,12 @@ class ApiServer:
         self.authorizer: authz.Authorizer = authz.Union(
             authz.MastersAuthorizer(), nodeauthz.NodeAuthorizer(CachedObjects(cache)), self.rbac
         )
-        admission = chain.standard(cache, escalation.Escalation(self.authorizer, self.rbac))
+        admission = chain.standard(
+            cache,
+            escalation.Escalation(self.authorizer, self.rbac),
+            issues_tokens=issuer is not None,
+            disabled=settings.disabled_plugins,
+        )
         self.addresses = bitmaps.AddressRange(ipaddress.ip_network(settings.service_cidr))
         self.ports = bitmaps.PortRange(*settings.node_ports)
         hooks: dict[type[Message], hooking.Hooks] = {

@@ -1,24 +1,29 @@
 """The `Plugin`: what may change or refuse a write after it is authorised and before it is stored.
 
 The registry runs the chain of plugins twice for each write: every `admit`, in order, before validation, then every
-`validate` on what will be stored.
+`validate` on what will be stored. Plugins may await I/O.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from control.apiserver import authn
-from fairlead.api import scheme
+from fairlead.api import errors, scheme
+from fairlead.api.pb import core_v1_pb2 as corev1
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
 
 @dataclass(slots=True)
 class Request:
-    """A write under judgement. `obj` is None for a deletion, `old` for a creation; `admit` may change `obj`."""
+    """A write under judgement. `obj` is None for a deletion, `old` for a creation; `admit` may change `obj`.
+
+    A plugin that changed what earlier ones have seen sets `reinvoke`: then all admit once more, with `reinvoked` set.
+    `notes` is what a plugin keeps for itself between its calls for one request.
+    """
 
     user: authn.User
     operation: Operation
@@ -29,10 +34,29 @@ class Request:
     obj: Any = None
     old: Any = None
     dry_run: bool = False
+    reinvoke: bool = False
+    reinvoked: bool = False
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def forbidden(self, why: str) -> errors.Forbidden:
+        """Return the refusal of this request: `pods "web-1" is forbidden: <why>`."""
+        return errors.forbidden(self.kind.group, self.kind.resource, self.name, why)
+
+
+def new_pod(request: Request) -> corev1.Pod | None:
+    """Return the pod that a request creates, None where it does something else."""
+    if request.operation == "CREATE" and not request.subresource and isinstance(request.obj, corev1.Pod):
+        return request.obj
+    return None
 
 
 class Plugin:
     """A judge of writes that lets everything pass; subclasses override what they care for."""
+
+    @property
+    def name(self) -> str:
+        """Return the name by which settings turn the plugin off: Kubernetes' name, which the class has."""
+        return type(self).__name__
 
     async def admit(self, request: Request) -> None:
         """Change the request's object, or refuse it with an error."""
@@ -49,9 +73,13 @@ class Chain:
         self._validating = [one for one in plugins if type(one).validate is not Plugin.validate]
 
     async def admit(self, request: Request) -> None:
-        """Let every plugin change or refuse."""
+        """Let every plugin change or refuse, and all once more where one asks for it."""
         for one in self._admitting:
             await one.admit(request)
+        if request.reinvoke and not request.reinvoked:
+            request.reinvoked = True
+            for one in self._admitting:
+                await one.admit(request)
 
     async def validate(self, request: Request) -> None:
         """Let every plugin refuse."""

@@ -40,10 +40,12 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def api(clock: Clock) -> AsyncIterator[ApiServer]:
-    """An API server with the account `robot` and a pod of it on node-1."""
+    """An API server with two accounts, and a pod of `robot` on node-1."""
     async with control.memory_api(now=clock, issuer=tokens.Issuer(KEY, clock)) as made:
         admin = made.as_user(*control.ADMIN)
-        await admin.create(yamls.read("metadata: {name: robot, namespace: default}", corev1.ServiceAccount))
+        for name in ("default", "robot"):
+            text = f"metadata: {{name: {name}, namespace: default}}"
+            await admin.create(yamls.read(text, corev1.ServiceAccount))
         manifest = "{metadata: {name: web, namespace: default}, spec: {containers: [{name: a, image: b}]}}"
         pod = yamls.read(manifest, corev1.Pod)
         pod.spec.serviceAccountName = "robot"

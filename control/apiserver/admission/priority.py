@@ -1,0 +1,106 @@
+"""Priority: the number behind a pod's priority class, and that only one class is everybody's default.
+
+Source: Kubernetes' documentation, "Pod Priority and Preemption".
+"""
+
+from __future__ import annotations
+
+from control.apiserver.admission import lookup, plugin
+from control.store import cache as caches
+from fairlead.api.pb import core_v1_pb2 as corev1
+from fairlead.api.pb import scheduling_v1_pb2 as schedulingv1
+
+PREEMPT = "PreemptLowerPriority"
+
+
+def _system(name: str, value: int, description: str) -> schedulingv1.PriorityClass:
+    made = schedulingv1.PriorityClass(value=value, description=description, preemptionPolicy=PREEMPT)
+    made.metadata.name = name
+    return made
+
+
+# What every cluster has; `bootstrap` makes the objects, and pods may name the classes before it has.
+SYSTEM_CLASSES = {
+    made.metadata.name: made
+    for made in (
+        _system(
+            "system-cluster-critical",
+            2_000_000_000,
+            "Used for system critical pods that must run in the cluster, but can be moved to another node if"
+            " necessary.",
+        ),
+        _system(
+            "system-node-critical",
+            2_000_001_000,
+            "Used for system critical pods that must not be moved from their current node.",
+        ),
+    )
+}
+
+
+class Priority(plugin.Plugin):
+    """Gives a pod the priority and the preemption policy of its class."""
+
+    def __init__(self, cache: caches.Cache) -> None:
+        self._classes = lookup.Lookup(cache, schedulingv1.PriorityClass)
+
+    async def admit(self, request: plugin.Request) -> None:
+        """Set a new pod's priority; an update keeps the old one."""
+        pod = plugin.new_pod(request)
+        if pod is None:
+            if request.operation == "UPDATE" and not request.subresource and isinstance(request.obj, corev1.Pod):
+                _keep(request.obj.spec, request.old.spec)
+            return
+        spec = pod.spec
+        chosen = await self._chosen(request, spec)
+        priority = chosen.value if chosen is not None else 0
+        if spec.HasField("priority") and spec.priority != priority:
+            raise request.forbidden(
+                f"the integer value of priority ({spec.priority}) must not be provided in pod spec; priority"
+                f" admission controller computed {priority} from the given PriorityClass name"
+            )
+        spec.priority = priority
+        policy = chosen.preemptionPolicy if chosen is not None and chosen.preemptionPolicy else PREEMPT
+        if spec.HasField("preemptionPolicy") and spec.preemptionPolicy != policy:
+            raise request.forbidden(
+                f"the string value of PreemptionPolicy ({spec.preemptionPolicy}) must not be provided in pod spec;"
+                f" priority admission controller computed {policy} from the given PriorityClass name"
+            )
+        spec.preemptionPolicy = policy
+
+    async def _chosen(self, request: plugin.Request, spec: corev1.PodSpec) -> schedulingv1.PriorityClass | None:
+        """Return the class that a pod names, or the default one, whose name the pod then gets."""
+        if not spec.priorityClassName:
+            default = self._default()
+            if default is not None:
+                spec.priorityClassName = default.metadata.name
+            return default
+        name = spec.priorityClassName
+        found = self._classes.get(name) or SYSTEM_CLASSES.get(name) or await self._classes.find(name)
+        if found is None:
+            raise request.forbidden(f"no PriorityClass with name {name} was found")
+        return found
+
+    def _default(self) -> schedulingv1.PriorityClass | None:
+        """Return the class that is everybody's default; the lowest where there are several by accident."""
+        defaults = [one for one in self._classes.all() if one.globalDefault]
+        return min(defaults, key=lambda one: one.value, default=None)
+
+    async def validate(self, request: plugin.Request) -> None:
+        """Refuse a second default class."""
+        made = request.obj
+        if request.subresource or not isinstance(made, schedulingv1.PriorityClass) or not made.globalDefault:
+            return
+        for other in self._classes.all():
+            if other.globalDefault and other.metadata.name != made.metadata.name:
+                raise request.forbidden(
+                    f"PriorityClass {other.metadata.name} is already marked as default. Only one default can exist"
+                )
+
+
+def _keep(spec: corev1.PodSpec, before: corev1.PodSpec) -> None:
+    """Take the priority over where an update leaves it out."""
+    if not spec.HasField("priority") and before.HasField("priority"):
+        spec.priority = before.priority
+    if not spec.HasField("preemptionPolicy") and before.HasField("preemptionPolicy"):
+        spec.preemptionPolicy = before.preemptionPolicy

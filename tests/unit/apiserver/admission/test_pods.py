@@ -1,0 +1,167 @@
+"""What admission makes of a new pod: account and token, priority; and of a new node."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from control.apiserver import server, tokens
+from fairlead import certificates
+from fairlead.api import errors
+from fairlead.api.pb import core_v1_pb2 as corev1
+from fairlead.testing import control
+from tests.unit.apiserver import yamls
+
+KEY = certificates.key_pem(rsa.generate_private_key(public_exponent=65537, key_size=2048))
+
+
+@pytest.fixture
+async def admin() -> AsyncIterator[Any]:
+    """An administrator's client of a server that issues tokens, with the account `robot`."""
+    async with control.memory_api(issuer=tokens.Issuer(KEY, lambda: 1000.0)) as api:
+        client = api.as_user(*control.ADMIN)
+        account = "{metadata: {name: robot, namespace: default}, imagePullSecrets: [{name: regcred}]}"
+        await client.create(yamls.read(account, corev1.ServiceAccount))
+        yield client
+
+
+def pod(spec: str = "", **annotations: str) -> corev1.Pod:
+    """Return a pod of the account `robot`, with more of a spec."""
+    text = "{name: a, image: web}"
+    made = corev1.Pod(spec=yamls.read(f"{{serviceAccountName: robot, containers: [{text}]{spec}}}", corev1.PodSpec))
+    made.metadata.name, made.metadata.namespace = "web", "default"
+    made.metadata.annotations.update(annotations)
+    return made
+
+
+async def test_a_pod_gets_its_accounts_token_where_libraries_look(admin: Any) -> None:
+    """One projected volume with token, CA and namespace, in every container that has nothing there; pull secrets."""
+    made = await admin.create(
+        pod(
+            ", initContainers: [{name: i, image: web, volumeMounts: [{name: own, mountPath:"
+            " /var/run/secrets/kubernetes.io/serviceaccount}]}], volumes: [{name: own, emptyDir: {}}]"
+        )
+    )
+
+    volume = made.spec.volumes[1]
+    assert volume.name.startswith("kube-api-access-")
+    assert len(volume.name) == len("kube-api-access-") + 5
+    assert yamls.parsed(volume.volumeSource) == {
+        "projected": {
+            "defaultMode": 420,
+            "sources": [
+                {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
+                {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+                {
+                    "downwardAPI": {
+                        "items": [
+                            {
+                                "path": "namespace",
+                                "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"},
+                            }
+                        ]
+                    }
+                },
+            ],
+        }
+    }
+    assert yamls.parsed(made.spec.containers[0].volumeMounts[0]) == {
+        "name": volume.name,
+        "readOnly": True,
+        "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount",
+    }
+    assert [mount.name for mount in made.spec.initContainers[0].volumeMounts] == ["own"]
+    assert [one.name for one in made.spec.imagePullSecrets] == ["regcred"]
+    assert made.spec.serviceAccount == "robot"
+
+
+@pytest.mark.parametrize(("on_pod", "on_account", "mounted"), [
+    (None, None, True), (False, None, False), (None, False, False), (True, False, True), (False, True, False),
+])  # fmt: skip
+async def test_automount_is_the_pods_then_the_accounts_choice(
+    admin: Any, on_pod: bool | None, on_account: bool | None, mounted: bool
+) -> None:
+    """Neither says anything: mounted."""
+    account = corev1.ServiceAccount()
+    account.metadata.name, account.metadata.namespace = "chosen", "default"
+    if on_account is not None:
+        account.automountServiceAccountToken = on_account
+    await admin.create(account)
+    wanted = pod()
+    wanted.spec.serviceAccountName = "chosen"
+    if on_pod is not None:
+        wanted.spec.automountServiceAccountToken = on_pod
+
+    made = await admin.create(wanted)
+
+    assert bool(made.spec.volumes) == mounted
+
+
+async def test_pods_of_an_account_stay_alike(admin: Any) -> None:
+    """The volume has the same name in each, so that what is known of one spec holds for the next."""
+    first, second = pod(), pod()
+    second.metadata.name = "web-2"
+
+    assert (await admin.create(first)).spec == (await admin.create(second)).spec
+
+
+async def test_an_unknown_account_and_mirror_pods(admin: Any) -> None:
+    """Refused in Kubernetes' words; a mirror pod gets nothing added."""
+    lost = pod()
+    lost.spec.serviceAccountName = "nobody"
+    with pytest.raises(errors.Forbidden) as unknown:
+        await admin.create(lost)
+    with pytest.raises(errors.Forbidden) as mirror:
+        await admin.create(pod(**{"kubernetes.io/config.mirror": "x"}))
+    plain = pod(**{"kubernetes.io/config.mirror": "x"})
+    plain.spec.ClearField("serviceAccountName")
+
+    assert unknown.value.message == (
+        'pods "web" is forbidden: error looking up service account default/nobody: serviceaccount "nobody" not found'
+    )
+    assert mirror.value.message == 'pods "web" is forbidden: a mirror pod may not reference service accounts'
+    assert not (await admin.create(plain)).spec.volumes
+
+
+@pytest.mark.parametrize(
+    ("spec", "want"),
+    [
+        (", priorityClassName: system-node-critical", 2_000_001_000),
+        ("", 0),
+        (", priorityClassName: no-such", 'pods "web" is forbidden: no PriorityClass with name no-such was found'),
+        (
+            ", priority: 7",
+            'pods "web" is forbidden: the integer value of priority (7) must not be provided in pod spec; priority'
+            " admission controller computed 0 from the given PriorityClass name",
+        ),
+        (
+            ", preemptionPolicy: Never",
+            'pods "web" is forbidden: the string value of PreemptionPolicy (Never) must not be provided in pod spec;'
+            " priority admission controller computed PreemptLowerPriority from the given PriorityClass name",
+        ),
+    ],
+)
+async def test_priority_comes_from_the_class(admin: Any, spec: str, want: int | str) -> None:
+    """The pod may say only what its class says."""
+    try:
+        got: int | str = (await admin.create(pod(spec))).spec.priority
+    except errors.Forbidden as error:
+        got = error.message
+
+    assert got == want
+
+
+async def test_a_new_node_takes_no_pods_yet() -> None:
+    """It is tainted as not ready, once; settings turn the plugin off by its name."""
+    node = corev1.Node()
+    node.metadata.name = "node-1"
+    async with control.memory_api(settings=server.Settings()) as api:
+        made = await api.as_user(*control.ADMIN).create(node)
+    assert [(one.key, one.effect) for one in made.spec.taints] == [("node.kubernetes.io/not-ready", "NoSchedule")]
+    async with control.memory_api(
+        settings=server.Settings(disabled_plugins=frozenset({"TaintNodesByCondition"}))
+    ) as api:
+        assert not (await api.as_user(*control.ADMIN).create(node)).spec.taints
