@@ -26,6 +26,8 @@ from control.dispatcher import edge, leases, service, settings
 from control.dispatcher import relay as relays
 from control.gateway import bootstrap as joining
 from control.gateway import cluster, identity, listening
+from control.gateway.rest import gateway, users
+from control.gateway.rest import listening as https
 from control.scheduler import scheduler as schedulers
 from control.store import cache, compactor, endpoints, etcd, interface
 from fairlead import supervise
@@ -134,7 +136,7 @@ async def serve(config: Config, store: interface.Store, cluster_id: int, stop: a
 async def _listening(
     config: Config, api: apiservers.ApiServer, dispatcher: service.Dispatcher, streams: relay.Relay
 ) -> AsyncIterator[None]:
-    """Serve Cluster and NodeAgent to holders of certificates, Cluster and Bootstrap to everyone else."""
+    """Serve Cluster and NodeAgent to holders of certificates, Cluster and Bootstrap to everyone else, and REST."""
     authority = pki.load_authority(config.pki / "ca.crt", config.pki / "ca.key")
     # The authority goes along, so that a joiner can compare its hash.
     chain = (config.pki / "server.crt").read_bytes() + authority.pem
@@ -150,15 +152,18 @@ async def _listening(
             joining.BootstrapService(joiners, authority, lambda: config.grpc_endpoints, pki.PkiError)
         ),
     ]
+    rest = gateway.Gateway(api, users.Identifier(api.bearers(joiners)))
     host = config.advertiseAddress
     known = listening.credentials(chain, key, authority.pem, require_client=True)
     anyone = listening.credentials(chain, key, authority.pem, require_client=False)
     first = await listening.serve(f"{host}:{config.grpcPort}", mutual, known)
     second = await listening.serve(f"{host}:{config.joinPort}", open_to_all, anyone)
+    tls = https.credentials(config.pki / "server.crt", config.pki / "server.key", authority.pem.decode())
+    third = await https.serve(host, config.restPort, rest, tls)
     try:
         yield
     finally:
-        await asyncio.gather(first.stop(), second.stop())
+        await asyncio.gather(first.stop(), second.stop(), third.stop())
 
 
 def _secrets(api: apiservers.ApiServer) -> Callable[[str], Awaitable[corev1.Secret | None]]:

@@ -67,7 +67,7 @@ class InProcessClient:
         """Iterate over batches of changes, bookmarks included."""
         query = reading.WatchQuery(namespace, select.labels, select.fields, resource_version, BOOKMARK_SECONDS)
         events = self._api.watch(self.user, scheme.DEFAULT.of(kind), query)
-        async with contextlib.aclosing(events):  # type: ignore[type-var]
+        async with contextlib.aclosing(events):
             async for some in events:
                 yield [watch_event(kind, event) for event in some]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,11 +91,19 @@ class Reader:
         await self._reach(query.resource_version)
         return await self._from_cache(query, selector, "")
 
-    async def watch(self, query: WatchQuery) -> AsyncIterator[Sequence[selection.Event]]:
-        """Iterate over the changes of what is selected, after a revision or after the collection itself."""
+    def watch(self, query: WatchQuery) -> AsyncGenerator[Sequence[selection.Event], None]:
+        """Return an iterator over the changes of what is selected, after a revision or the collection itself.
+
+        errors.BadRequest, at once, for a query that cannot be understood.
+        """
         selector = selection.Selector(self.strategy, query.labels, query.fields)
-        limits = Limits(progress_seconds=query.bookmark_seconds)
         after = 0 if query.resource_version in ("", "0") else parse_version(query.resource_version)
+        return self._watch(query, selector, after)
+
+    async def _watch(
+        self, query: WatchQuery, selector: selection.Selector, after: int
+    ) -> AsyncGenerator[Sequence[selection.Event], None]:
+        limits = Limits(progress_seconds=query.bookmark_seconds)
         initial: list[selection.Event] | None = None
         if not after or query.initial_events:
             await self._reach(query.resource_version)

@@ -7,11 +7,10 @@ encoded again; the control plane's own parts call `client(user)`, which is the s
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ipaddress
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,15 +122,16 @@ class ApiServer:
 
     def served(self) -> Sequence[schemes.Kind]:
         """Return the row of every version of every kind that is served, for discovery."""
-        return [kind for kind in schemes.DEFAULT.versions() if self._serves(kind)]
+        return [kind for kind in schemes.DEFAULT.versions() if self.serves(kind)]
 
-    def _serves(self, kind: schemes.Kind) -> bool:
+    def serves(self, kind: schemes.Kind) -> bool:
+        """Say whether a version of a kind is served."""
         return kind.prefix in self._registries and kind.compat in ("", self.settings.api_compat)
 
     def registry(self, kind: schemes.Kind) -> registries.Registry:
         """Return a kind's registry; errors.NotFound for a kind or a version that is not served."""
         found = self._registries.get(kind.prefix)
-        if found is None or not self._serves(kind):
+        if found is None or not self.serves(kind):
             raise errors.NotFound("the server could not find the requested resource")
         return found
 
@@ -188,15 +188,13 @@ class ApiServer:
         found = self._authorize(user, "list", Target(kind, query.namespace), query.fields)
         return versions.listing(await found.list(versions.query(query, kind)), kind)
 
-    async def watch(
+    def watch(
         self, user: authn.User, kind: schemes.Kind, query: reading.WatchQuery
-    ) -> AsyncIterator[Sequence[selection.Event]]:
-        """Iterate over a collection's changes."""
+    ) -> AsyncGenerator[Sequence[selection.Event], None]:
+        """Return an iterator over a collection's changes; what is wrong with the request is raised at once."""
         found = self._authorize(user, "watch", Target(kind, query.namespace), query.fields)
-        asked = versions.query(query, kind)
-        async with contextlib.aclosing(found.watch(asked)) as events:  # type: ignore[type-var]
-            async for some in events:
-                yield versions.events(some, kind)
+        changes = found.watch(versions.query(query, kind))
+        return versions.watched(changes, kind) if kind.hub else changes
 
     async def create(
         self, user: authn.User, target: Target, obj: Any, *, dry_run: bool = False, manager: str = ""

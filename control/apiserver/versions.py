@@ -5,8 +5,9 @@ The API server passes every answer through here; those for a hub, which are near
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
@@ -66,8 +67,13 @@ def listing(found: reading.Listing, kind: scheme.Kind) -> reading.Listing:
     return dataclasses.replace(found, entries=[entry(one, kind) for one in found.entries])
 
 
-def events(found: Sequence[selection.Event], kind: scheme.Kind) -> Sequence[selection.Event]:
-    """Return events of a kind's hub as the kind."""
-    if not kind.hub:
-        return found
-    return [dataclasses.replace(one, entry=entry(one.entry, kind)) if one.entry is not None else one for one in found]
+async def watched(
+    changes: AsyncGenerator[Sequence[selection.Event], None], kind: scheme.Kind
+) -> AsyncGenerator[Sequence[selection.Event], None]:
+    """Iterate over the changes of a kind's hub as those of the kind."""
+    async with contextlib.aclosing(changes):
+        async for some in changes:
+            yield [
+                dataclasses.replace(one, entry=entry(one.entry, kind)) if one.entry is not None else one
+                for one in some
+            ]

@@ -96,7 +96,7 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
         events = self._api.watch(user, kind, query)
         limit = request.timeout_seconds or None
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(limit), contextlib.aclosing(events):  # type: ignore[type-var]
+            async with asyncio.timeout(limit), contextlib.aclosing(events):
                 async for some in events:
                     async for response in _responses(kind, some):
                         yield response

@@ -158,6 +158,17 @@ def message_type(full_name: str) -> type[Message]:
     return found
 
 
+@functools.cache
+def by_kind(api_version: str, kind: str) -> str:
+    """Return the full name of the message that `policy/v1`, `Eviction` is; LookupError where there is none."""
+    for package, entry in _packages().items():
+        if kind in entry["messages"]:
+            found = schema(f"{package}.{kind}")
+            if (found.api_version, found.kind) == (api_version, kind):
+                return found.full_name
+    raise LookupError(f'no kind "{kind}" is registered for version "{api_version}"')
+
+
 def names() -> list[str]:
     """Return the full names of all messages of the table."""
     return [f"{package}.{name}" for package, entry in _packages().items() for name in entry["messages"]]

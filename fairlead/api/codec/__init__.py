@@ -6,7 +6,17 @@ type from the field table at first use.
 
 from fairlead.api.codec.convert import decode_object, dumps, from_json, to_json, to_yaml, unknown_fields
 from fairlead.api.codec.errors import DecodeError, StrictDecodeError
-from fairlead.api.codec.storage import decode_stored, encode_stored, from_any, message_from_any, to_any
+from fairlead.api.codec.storage import (
+    decode_stored,
+    encode_stored,
+    envelope,
+    enveloped,
+    from_any,
+    message_from_any,
+    opened,
+    to_any,
+    varint,
+)
 from fairlead.api.codec.text import Document, documents, duplicate_fields, load_yaml_documents, loads
 from fairlead.api.codec.text import to_yaml as dump_yaml
 
@@ -21,13 +31,17 @@ __all__ = [
     "dumps",
     "duplicate_fields",
     "encode_stored",
+    "envelope",
+    "enveloped",
     "from_any",
     "from_json",
     "load_yaml_documents",
     "loads",
     "message_from_any",
+    "opened",
     "to_any",
     "to_json",
     "to_yaml",
     "unknown_fields",
+    "varint",
 ]

@@ -28,9 +28,24 @@ def encode_stored(obj: objects.Object) -> bytes:
     if isinstance(obj, objects.Unstructured):
         return convert.dumps(obj)
     message = cast(Message, obj)
-    raw = message.SerializeToString(deterministic=True)
-    head, tail = _envelope(message.DESCRIPTOR.full_name)
-    return b"%b%b%b%b" % (head, _varint(len(raw)), raw, tail)
+    kind = scheme.DEFAULT.of(message)
+    return enveloped(kind.api_version, kind.kind, message.SerializeToString(deterministic=True))
+
+
+def enveloped(api_version: str, kind: str, raw: bytes) -> bytes:
+    """Return a message's bytes in Kubernetes' envelope, as they lie in etcd and go over REST."""
+    head, tail = envelope(api_version, kind)
+    return b"%b%b%b%b" % (head, varint(len(raw)), raw, tail)
+
+
+def opened(data: bytes) -> runtime_pb2.Unknown:
+    """Return what lies in Kubernetes' envelope; DecodeError for bytes that are none."""
+    if not data.startswith(PREFIX):
+        raise errors.DecodeError("provided data does not appear to be a protobuf message, expected prefix k8s\\0")
+    try:
+        return runtime_pb2.Unknown.FromString(data[len(PREFIX) :])
+    except ProtobufError as error:
+        raise errors.DecodeError(f"the protobuf message is damaged: {error}") from None
 
 
 def decode_stored(data: bytes, *, scheme: scheme.Scheme = scheme.DEFAULT) -> objects.Object:
@@ -48,17 +63,17 @@ def decode_stored(data: bytes, *, scheme: scheme.Scheme = scheme.DEFAULT) -> obj
         raise errors.DecodeError(f"the stored bytes are damaged: {error}") from None
 
 
-@functools.cache
-def _envelope(full_name: str) -> tuple[bytes, bytes]:
-    """Return what stands before a message's length and after the message, for objects of a type."""
-    kind = scheme.DEFAULT.of(table.message_type(full_name))
-    meta = runtime_pb2.TypeMeta(apiVersion=kind.api_version, kind=kind.kind)
+@functools.lru_cache(maxsize=1024)
+def envelope(api_version: str, kind: str) -> tuple[bytes, bytes]:
+    """Return what stands before a message's length and after the message, for objects of a kind."""
+    meta = runtime_pb2.TypeMeta(apiVersion=api_version, kind=kind)
     head = runtime_pb2.Unknown(typeMeta=meta).SerializeToString()
     # contentEncoding and contentType follow although they are empty: Kubernetes' encoder omits nothing
     return PREFIX + head + b"\x12", b"\x1a\x00\x22\x00"
 
 
-def _varint(number: int) -> bytes:
+def varint(number: int) -> bytes:
+    """Return a length as protobuf writes it."""
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)

@@ -1,0 +1,126 @@
+"""Request bodies as messages: JSON, YAML or Kubernetes' protobuf, judged by the request's fieldValidation.
+
+Pure. A body that does not say its kind is taken for the one that its path means, as Kubernetes does.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import orjson
+from google.protobuf.message import DecodeError as ProtobufError
+from google.protobuf.message import Message
+
+from control.apiserver import warnings
+from control.gateway.rest import media
+from fairlead.api import codec, errors, objects, scheme, table
+from fairlead.api.pb import meta_v1_pb2 as metav1
+
+# What is posted or put to a subresource, where it is another kind than the object's own.
+SUBRESOURCE_KINDS = {
+    "scale": ("autoscaling/v1", "Scale"),
+    "binding": ("v1", "Binding"),
+    "eviction": ("policy/v1", "Eviction"),
+    "token": ("authentication.k8s.io/v1", "TokenRequest"),
+}
+# Older names of the same message.
+ALIASES = {("policy/v1beta1", "Eviction"): ("policy/v1", "Eviction")}
+
+
+def decode(data: bytes, format_: media.Format, kind: scheme.Kind, subresource: str, validation: str) -> Any:
+    """Return the object of a body that was sent to a path.
+
+    errors.BadRequest, worded as Kubernetes words it, for what cannot be read, is of another kind or, with
+    fieldValidation Strict, has unknown or double fields; with Warn the caller is warned of these.
+    """
+    expected = SUBRESOURCE_KINDS.get(subresource, (kind.api_version, kind.kind))
+    if format_ == "protobuf":
+        return _decode_protobuf(data, expected)
+    document = _document(data, format_, expected)
+    named = _named(document.get("apiVersion"), document.get("kind"), expected)
+    if kind.message is None and named == expected:
+        return codec.decode_object({**document, "apiVersion": named[0], "kind": named[1]}, strict=False)
+    message_type = _type_of(named, expected)
+    faults = _duplicates(data, format_, document) if validation != "Ignore" else []
+    try:
+        try:
+            found = codec.from_json(document, message_type)
+        except codec.StrictDecodeError as error:
+            faults = [*error.faults, *faults]
+            found = codec.from_json(document, message_type, strict=False)
+    except codec.DecodeError as error:
+        raise _unreadable(named, expected, str(error)) from None
+    if faults and validation == "Strict":
+        raise _unreadable(named, expected, "strict decoding error: " + ", ".join(faults))
+    if validation == "Warn":
+        for fault in faults:
+            warnings.add(fault)
+    return found
+
+
+def deletion(data: bytes, content_type: str) -> metav1.DeleteOptions:
+    """Return the options that a deletion's body holds, whatever version they are named in."""
+    format_ = media.body_format(content_type)
+    try:
+        if format_ == "protobuf":
+            return metav1.DeleteOptions.FromString(codec.opened(data).raw)
+        document = _document(data, format_, ("v1", "DeleteOptions"))
+        return codec.from_json(document, metav1.DeleteOptions, strict=False)
+    except (codec.DecodeError, ProtobufError) as error:
+        raise errors.BadRequest(f"the deletion's options cannot be read: {error}") from None
+
+
+def _document(data: bytes, format_: media.Format, expected: tuple[str, str]) -> dict[str, Any]:
+    try:
+        if format_ == "json":
+            return codec.loads(data)
+        found = codec.load_yaml_documents(data.decode())
+    except (codec.DecodeError, UnicodeDecodeError) as error:
+        raise errors.BadRequest(
+            f"the object provided is unrecognized (must be of type {expected[1]}): {error}"
+        ) from None
+    return found[0] if found else {}
+
+
+def _duplicates(data: bytes, format_: media.Format, document: dict[str, Any]) -> list[str]:
+    """Return the fields that stand twice in a JSON body; a text as long as its own writing has none."""
+    if format_ != "json" or len(orjson.dumps(document)) == len(data.strip()):
+        return []
+    return [fault.removeprefix("json: ") for fault in codec.duplicate_fields(data)]
+
+
+def _named(api_version: Any, kind: Any, expected: tuple[str, str]) -> tuple[str, str]:
+    named = api_version or expected[0], kind or expected[1]
+    if not all(isinstance(part, str) for part in named):
+        raise errors.BadRequest("apiVersion and kind must be strings")
+    return ALIASES.get(named, named)
+
+
+def _type_of(named: tuple[str, str], expected: tuple[str, str]) -> type[Message]:
+    try:
+        found = table.message_type(table.by_kind(*named))
+    except LookupError as error:
+        raise _unreadable(named, expected, str(error)) from None
+    if named[1] == expected[1] and named[0] != expected[0]:
+        text = f"the API version in the data ({named[0]}) does not match the expected API version ({expected[0]})"
+        raise errors.BadRequest(text)
+    if named != expected:
+        raise _unreadable(named, expected, f"it is a {named[1]}")
+    return found
+
+
+def _decode_protobuf(data: bytes, expected: tuple[str, str]) -> objects.Object:
+    try:
+        envelope = codec.opened(data)
+    except codec.DecodeError as error:
+        raise errors.BadRequest(str(error)) from None
+    named = _named(envelope.typeMeta.apiVersion, envelope.typeMeta.kind, expected)
+    try:
+        return cast(objects.Object, _type_of(named, expected).FromString(envelope.raw))
+    except ProtobufError as error:
+        raise _unreadable(named, expected, str(error)) from None
+
+
+def _unreadable(named: tuple[str, str], expected: tuple[str, str], why: str) -> errors.BadRequest:
+    version = named[0].rpartition("/")[2]
+    return errors.BadRequest(f'{named[1]} in version "{version}" cannot be handled as a {expected[1]}: {why}')

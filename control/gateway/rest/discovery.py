@@ -1,0 +1,174 @@
+"""What is served, as Kubernetes' discovery documents say it: group by group, or all at once (aggregated). Pure.
+
+Made from the scheme's rows whose kind has a registry; whoever serves further groups adds their resources to `Extra`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from control.gateway.rest import bodies
+from fairlead.api import scheme
+from fairlead.api.pb import apidiscovery_v2_pb2 as apidiscoveryv2
+from fairlead.api.pb import meta_v1_pb2 as metav1
+
+VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+_CHANGE = ("get", "patch", "update")
+_SUBRESOURCE_VERBS: Mapping[str, Sequence[str]] = {
+    "binding": ("create",),
+    "eviction": ("create",),
+    "token": ("create",),
+    "finalize": ("update",),
+    "log": ("get",),
+    "exec": ("create", "get"),
+    "attach": ("create", "get"),
+    "portforward": ("create", "get"),
+    "proxy": ("create", "delete", "get", "patch", "update"),
+}
+# Kinds of what a stream takes in its query, which the discovery names.
+_STREAM_KINDS = {
+    ("pods", "exec"): "PodExecOptions",
+    ("pods", "attach"): "PodAttachOptions",
+    ("pods", "portforward"): "PodPortForwardOptions",
+    ("pods", "proxy"): "PodProxyOptions",
+    ("services", "proxy"): "ServiceProxyOptions",
+    ("nodes", "proxy"): "NodeProxyOptions",
+}
+_VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A resource or subresource (`pods/status`) as discovery names it; group and version are those of its kind."""
+
+    name: str
+    group: str
+    version: str
+    kind: str
+    namespaced: bool
+    verbs: Sequence[str]
+    singular: str = ""
+    short_names: Sequence[str] = ()
+    categories: Sequence[str] = ()
+
+
+Groups = Mapping[tuple[str, str], Sequence[Resource]]
+
+
+def groups(kinds: Iterable[scheme.Kind], extra: Groups) -> dict[tuple[str, str], list[Resource]]:
+    """Return the resources of each (group, version), sorted by name; groups in the order of their first kind."""
+    found: dict[tuple[str, str], list[Resource]] = {}
+    for kind in kinds:
+        found.setdefault((kind.group, kind.version), []).extend(_resources(kind))
+    for key, resources in extra.items():
+        found.setdefault(key, []).extend(resources)
+    return {key: sorted(resources, key=lambda one: one.name) for key, resources in found.items()}
+
+
+def _resources(kind: scheme.Kind) -> Iterable[Resource]:
+    yield Resource(
+        kind.resource,
+        kind.group,
+        kind.version,
+        kind.kind,
+        kind.namespaced,
+        VERBS,
+        kind.singular,
+        kind.short_names,
+        kind.categories,
+    )
+    for subresource in kind.subresources:
+        group, version, named = kind.group, kind.version, kind.kind
+        if subresource in bodies.SUBRESOURCE_KINDS:
+            api_version, named = bodies.SUBRESOURCE_KINDS[subresource]
+            group, _, version = api_version.rpartition("/")
+        elif (kind.resource, subresource) in _STREAM_KINDS:
+            named = _STREAM_KINDS[kind.resource, subresource]
+        verbs = _SUBRESOURCE_VERBS.get(subresource, _CHANGE)
+        yield Resource(f"{kind.resource}/{subresource}", group, version, named, kind.namespaced, verbs)
+
+
+def priority(version: str) -> tuple[int, int, int]:
+    """Return what versions are sorted by, the best first: stable before beta before alpha, newer before older."""
+    found = _VERSION.fullmatch(version)
+    if found is None:
+        return 3, 0, 0
+    stage = {None: 0, "beta": 1, "alpha": 2}[found[2]]
+    return stage, -int(found[1]), -int(found[3] or 0)
+
+
+def _versions(served: Groups, group: str) -> list[str]:
+    return sorted((version for name, version in served if name == group), key=priority)
+
+
+def core(address: str) -> metav1.APIVersions:
+    """Return /api; `address` is where the caller found this server."""
+    answer = metav1.APIVersions(versions=["v1"])
+    answer.serverAddressByClientCIDRs.add(clientCIDR="0.0.0.0/0", serverAddress=address)
+    return answer
+
+
+def group_list(served: Groups) -> metav1.APIGroupList:
+    """Return /apis."""
+    names = dict.fromkeys(name for name, _ in served if name)
+    return metav1.APIGroupList(groups=[group(served, name) for name in names])
+
+
+def group(served: Groups, name: str) -> metav1.APIGroup:
+    """Return /apis/GROUP."""
+    found = metav1.APIGroup(name=name)
+    for version in _versions(served, name):
+        found.versions.add(groupVersion=f"{name}/{version}", version=version)
+    found.preferredVersion.CopyFrom(found.versions[0])
+    return found
+
+
+def resource_list(served: Groups, group: str, version: str) -> metav1.APIResourceList:
+    """Return /api/v1 or /apis/GROUP/VERSION."""
+    found = metav1.APIResourceList(groupVersion=f"{group}/{version}" if group else version)
+    for one in served[group, version]:
+        row = found.resources.add(
+            name=one.name,
+            singularName=one.singular,
+            namespaced=one.namespaced,
+            kind=one.kind,
+            shortNames=one.short_names,
+            categories=one.categories,
+        )
+        if (one.group, one.version) != (group, version):
+            row.group, row.version = one.group, one.version
+        row.verbs.items.extend(one.verbs)
+    return found
+
+
+def aggregated(served: Groups, *, core: bool) -> apidiscoveryv2.APIGroupDiscoveryList:
+    """Return every group with all of its resources; `core`: only the core group, which /api answers."""
+    answer = apidiscoveryv2.APIGroupDiscoveryList()
+    for name in dict.fromkeys(name for name, _ in served if bool(name) != core):
+        one = answer.items.add()
+        one.metadata.name = name
+        for version in _versions(served, name):
+            _add_version(one, served[name, version], version)
+    return answer
+
+
+def _add_version(group: apidiscoveryv2.APIGroupDiscovery, resources: Sequence[Resource], version: str) -> None:
+    found = group.versions.add(version=version, freshness="Current")
+    rows: dict[str, apidiscoveryv2.APIResourceDiscovery] = {}
+    for one in resources:
+        name, _, subresource = one.name.partition("/")
+        kind = metav1.GroupVersionKind(group=one.group, version=one.version, kind=one.kind)
+        if subresource and name in rows:
+            rows[name].subresources.add(subresource=subresource, responseKind=kind, verbs=one.verbs)
+        elif not subresource:
+            rows[name] = found.resources.add(
+                resource=name,
+                responseKind=kind,
+                scope="Namespaced" if one.namespaced else "Cluster",
+                singularResource=one.singular,
+                verbs=one.verbs,
+                shortNames=one.short_names,
+                categories=one.categories,
+            )

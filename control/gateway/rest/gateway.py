@@ -1,0 +1,209 @@
+"""The gateway: every HTTP request of Kubernetes' API, from its path to the answer.
+
+`listening.py` serves it. A request is identified, routed (to a handler of the table, a verb, or a document) and
+answered; API errors become Kubernetes' Status here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import platform
+import uuid
+from collections.abc import Mapping
+
+import orjson
+from aiohttp import web
+
+from control.apiserver import authz, server, warnings
+from control.apiserver.target import Target
+from control.gateway.rest import answers, counting, discovery, health, media, paths, queries, users
+from control.gateway.rest import handlers as handling
+from control.gateway.rest import verbs as carrying
+from fairlead.api import codec, errors, scheme
+from fairlead.api.pb import apidiscovery_v2_pb2 as apidiscoveryv2
+
+KUBERNETES = ("1", "32")
+NOT_FOUND = "the server could not find the requested resource"
+PUBLIC = ("version", "healthz", "livez", "readyz")  # what Kubernetes tells to everyone
+
+
+class Gateway:
+    """Answers requests. `handlers` and `extra` are for those who serve more than the registry has."""
+
+    def __init__(self, api: server.ApiServer, identify: users.Identify) -> None:
+        self._api = api
+        self._identify = identify
+        self._verbs = carrying.Verbs(api)
+        self._health = health.Health(api)
+        self._counting = counting.Counting()
+        self.handlers = handling.Handlers()
+        self.extra: dict[tuple[str, str], list[discovery.Resource]] = {}
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request."""
+        audit_id = request.headers.get("Audit-Id") or str(uuid.uuid4())
+        with warnings.collected() as warned:
+            try:
+                return await self._route(request, audit_id, warned)
+            except errors.ApiError as error:
+                failure = error
+            except codec.DecodeError as error:
+                failure = errors.BadRequest(str(error))
+            return answers.failure(failure, _form_of_errors(request), audit_id, warned)
+
+    async def _route(self, request: web.BaseRequest, audit_id: str, warned: list[str]) -> web.StreamResponse:
+        raw = request.rel_url.raw_path
+        path = paths.parse(raw)
+        if path is None:
+            return await self._document(request, raw, audit_id)
+        user = await self._identify(request)
+        handler = self.handlers.of_path(raw)
+        if handler is not None:
+            return await handler(handling.Call(request, user, request.method.lower(), None, raw))
+        verb = paths.verb(request.method, path, queries.flag(request.query, "watch"))
+        kind = self._kind(path)
+        if kind is None:
+            return answers.text("404 page not found\n", 404)
+        target = _target(kind, path)
+        call = handling.Call(request, user, verb, target, path.rest)
+        begun = self._counting.begun(verb)
+        code = 500
+        try:
+            response = await self._carry_out(call, path, audit_id, warned)
+            code = response.status
+        except errors.ApiError as error:
+            code = error.code
+            raise
+        finally:
+            self._counting.ended(call, verb, code, begun)
+        return response
+
+    async def _carry_out(
+        self, call: handling.Call, path: paths.Path, audit_id: str, warned: list[str]
+    ) -> web.StreamResponse:
+        target = call.target
+        assert target is not None
+        handler = self.handlers.of_resource(target.kind.group_resource, target.subresource, call.verb)
+        if handler is not None:
+            return await handler(call)
+        if path.rest:
+            raise errors.NotFound(NOT_FOUND)
+        accept = call.request.headers.get("Accept", "")
+        messages = target.kind.message is not None
+        negotiate = media.streamed if call.verb == "watch" else media.accepted
+        answer = answers.Answer(call.request, negotiate(accept, messages=messages), audit_id)
+        answer.warnings = warned
+        return await self._verbs.carry_out(call, path, answer)
+
+    def _kind(self, path: paths.Path) -> scheme.Kind | None:
+        """Return the kind of a path, None where not even its group and version are served."""
+        try:
+            kind = scheme.DEFAULT.by_resource(path.group, path.version, path.resource)
+            if self._api.serves(kind):
+                return kind
+        except scheme.UnknownKind:
+            pass
+        if (path.group, path.version) in self._served():
+            raise errors.NotFound(NOT_FOUND)
+        return None
+
+    def _served(self) -> Mapping[tuple[str, str], list[discovery.Resource]]:
+        return discovery.groups(self._api.served(), self.extra)
+
+    async def _document(self, request: web.BaseRequest, raw: str, audit_id: str) -> web.StreamResponse:
+        """Answer a path that is no resource's."""
+        parts = [part for part in raw.split("/") if part]
+        first = parts[0] if parts else ""
+        if first in PUBLIC and request.method in ("GET", "HEAD"):
+            found = await self._public(request, parts, audit_id)
+            return found or answers.text("404 page not found\n", 404)
+        user = await self._identify(request)
+        handler = self.handlers.of_path(raw)
+        if handler is not None:
+            return await handler(handling.Call(request, user, request.method.lower(), None, raw))
+        if request.method not in ("GET", "HEAD"):
+            raise errors.MethodNotAllowed(paths.NOT_ALLOWED)
+        self._api.authorize(authz.Attributes(user, request.method.lower(), path=raw))
+        if first in ("api", "apis"):
+            return await self._discover(request, parts, audit_id)
+        if parts == ["metrics"]:
+            response = web.Response(text=self._counting.text())
+            response.headers["Content-Type"] = counting.CONTENT_TYPE
+            return response
+        return answers.text("404 page not found\n", 404)
+
+    async def _public(self, request: web.BaseRequest, parts: list[str], audit_id: str) -> web.StreamResponse | None:
+        if parts[0] != "version":
+            return await self._health.answer(request, parts[0], "/".join(parts[1:]))
+        if len(parts) > 1:
+            return None
+        answer = answers.Answer(request, media.PLAIN, audit_id)
+        return await answer.whole(orjson.dumps(version(), option=orjson.OPT_INDENT_2))
+
+    async def _discover(self, request: web.BaseRequest, parts: list[str], audit_id: str) -> web.StreamResponse:
+        served = self._served()
+        accept = request.headers.get("Accept", "")
+        if len(parts) == 1:
+            form = media.accepted(accept, media.DISCOVERY_GROUP)
+            if form.kind:
+                return await self._aggregated(request, form, discovery.aggregated(served, core=parts == ["api"]))
+        form = media.accepted(accept)
+        answer = answers.Answer(request, media.Form(form.format), audit_id)
+        match parts:
+            case ["api"]:
+                return await answer.message(discovery.core(request.host))
+            case ["apis"]:
+                return await answer.message(discovery.group_list(served))
+            case ["api", version] if ("", version) in served:
+                return await answer.message(discovery.resource_list(served, "", version))
+            case ["apis", group] if any(group == name for name, _ in served):
+                return await answer.message(discovery.group(served, group))
+            case ["apis", group, version] if group and (group, version) in served:
+                return await answer.message(discovery.resource_list(served, group, version))
+        return answers.text("404 page not found\n", 404)
+
+    async def _aggregated(
+        self, request: web.BaseRequest, form: media.Form, found: apidiscoveryv2.APIGroupDiscoveryList
+    ) -> web.StreamResponse:
+        """Answer aggregated discovery, or that the caller has it already (by its ETag)."""
+        data = codec.dumps(found).replace(b"apidiscovery.k8s.io/v2", form.api_version.encode(), 1)
+        if form.format == "protobuf":
+            data = codec.enveloped(form.api_version, media.DISCOVERY_LIST, found.SerializeToString())
+        tag = f'"{hashlib.sha256(data).hexdigest().upper()}"'
+        content = f"{form.content_type};g={form.group};v={form.version};as={form.kind}"
+        named = {"ETag": tag, "Vary": "Accept", "Cache-Control": "public"}
+        if request.headers.get("If-None-Match") == tag:
+            return web.Response(status=304, headers=named)
+        return web.Response(body=data, headers={**named, "Content-Type": content})
+
+
+def version() -> dict[str, str]:
+    """Return /version: the Kubernetes whose API this is, and what serves it."""
+    major, minor = KUBERNETES
+    return {
+        "major": major,
+        "minor": minor,
+        "gitVersion": f"v{major}.{minor}.0+fairlead-{importlib.metadata.version('fairlead')}",
+        "gitCommit": "",
+        "gitTreeState": "",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": f"python{platform.python_version()}",
+        "compiler": platform.python_implementation(),
+        "platform": f"{platform.system().lower()}/{_ARCHITECTURES.get(platform.machine(), platform.machine())}",
+    }
+
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def _target(kind: scheme.Kind, path: paths.Path) -> Target:
+    return Target(kind, path.namespace, "" if path.watching else path.name, path.subresource)
+
+
+def _form_of_errors(request: web.BaseRequest) -> media.Form:
+    """Return the form of an error: the one that the caller accepts, JSON where that is none."""
+    try:
+        return media.Form(media.accepted(request.headers.get("Accept", "").replace(";as=", ";was=")).format)
+    except errors.NotAcceptable:
+        return media.PLAIN

@@ -1,0 +1,79 @@
+"""Kubernetes' resource paths taken apart, and the verb that a method means on them. Pure."""
+
+from __future__ import annotations
+
+import urllib.parse
+from dataclasses import dataclass
+
+from fairlead.api import errors
+
+# What follows a namespace's name without being a resource in it.
+NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
+NOT_ALLOWED = "the server does not allow this method on the requested resource"
+
+_ON_OBJECTS = {"GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_ON_COLLECTIONS = {"GET": "list", "HEAD": "list", "POST": "create", "DELETE": "deletecollection"}
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A path below /api/VERSION or /apis/GROUP/VERSION; `rest` is what follows the subresource, as a proxy needs it.
+
+    `watching` marks the old form with /watch/ before the resource.
+    """
+
+    group: str
+    version: str
+    resource: str
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+    rest: str = ""
+    watching: bool = False
+
+
+def parse(raw: str) -> Path | None:
+    """Return a resource path by its parts; None for every other path (discovery, health, nonsense)."""
+    parts = raw.split("/")
+    if len(parts) < 4 or parts[0]:
+        return None
+    if "%" in raw:
+        parts = [urllib.parse.unquote(part) for part in parts]
+    if parts[1] == "api":
+        group, version, parts = "", parts[2], parts[3:]
+    elif parts[1] == "apis" and len(parts) > 4:
+        group, version, parts = parts[2], parts[3], parts[4:]
+    else:
+        return None
+    watching = parts[0] == "watch" and len(parts) > 1
+    if watching:
+        parts = parts[1:]
+    namespace = ""
+    if parts[0] == "namespaces" and len(parts) > 2 and parts[2] not in NAMESPACE_SUBRESOURCES:
+        namespace, parts = parts[1], parts[2:]
+        if not namespace:
+            return None
+    resource, name, subresource = (*parts[:3], "", "")[:3]
+    if not resource or (len(parts) > 1 and not name) or (len(parts) > 2 and not subresource):
+        return None
+    return Path(group, version, resource, namespace, name, subresource, "/".join(parts[3:]), watching)
+
+
+def verb(method: str, path: Path, watch: bool) -> str:
+    """Return the verb of a request; errors.MethodNotAllowed where the path has none for the method.
+
+    `watch` says that the query asks for a watch, which only collections listen to.
+    """
+    if path.watching:
+        found = "watch" if method == "GET" else ""
+    elif path.subresource:
+        found = "create" if method == "POST" else _ON_OBJECTS.get(method, "")
+    elif path.name:
+        found = _ON_OBJECTS.get(method, "")
+    else:
+        found = _ON_COLLECTIONS.get(method, "")
+        if found == "list" and watch:
+            found = "watch"
+    if not found:
+        raise errors.MethodNotAllowed(NOT_ALLOWED)
+    return found

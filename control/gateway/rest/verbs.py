@@ -1,0 +1,203 @@
+"""The verbs on resources: a request becomes a call of the API server, and what that answers a response.
+
+No rules: what may be done and what is valid is the API server's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from control.apiserver import reading, selection, server, slices
+from control.apiserver.target import Target
+from control.gateway.rest import answers, bodies, media, paths, queries, views
+from control.gateway.rest.handlers import Call
+from control.store.entry import Entry
+from fairlead.api import errors
+from fairlead.api.pb import core_v1_pb2 as corev1
+from fairlead.api.pb import meta_v1_pb2 as metav1
+from fairlead.api.pb import policy_v1_pb2 as policyv1
+from fairlead.client.interface import Patch, PatchType
+
+# Kubernetes ends a watch that names no timeout after half an hour to an hour, so that watches spread anew.
+WATCH_SECONDS = 1800.0
+BOOKMARK_LEAST_SECONDS = 1.0  # a selector that nothing matches does not turn every change into a bookmark
+BATCH_BYTES = 64 * 1024
+# Kinds whose deletion answers the object although it is gone.
+RETURNED = frozenset(
+    {"pods", "serviceaccounts", "podtemplates", "resourcequotas", "persistentvolumes", "persistentvolumeclaims"}
+)
+_OPTIONS = {"create": "CreateOptions", "update": "UpdateOptions", "patch": "PatchOptions"}
+
+Events = AsyncGenerator[Sequence[selection.Event], None]
+
+
+class Verbs:
+    """Carries out what is asked of resources."""
+
+    def __init__(self, api: server.ApiServer) -> None:
+        self._api = api
+
+    async def carry_out(self, call: Call, path: paths.Path, answer: answers.Answer) -> web.StreamResponse:
+        """Answer a request of any verb."""
+        target = call.target
+        assert target is not None
+        match call.verb:
+            case "get":
+                entry = await self._api.get(call.user, target, answer.request.query.get("resourceVersion", ""))
+                return await self._answer(answer, target, entry)
+            case "list":
+                return await self._list(call, target, answer)
+            case "watch":
+                return await self._watch(call, path, target, answer)
+            case "create":
+                return await self._create(call, path, target, answer)
+            case "update":
+                return await self._update(call, target, answer)
+            case "patch":
+                return await self._patch(call, target, answer)
+            case "delete":
+                return await self._delete(call, target, answer)
+        return await self._delete_collection(call, target, answer)
+
+    def _view(self, answer: answers.Answer, target: Target, *, many: bool = False) -> views.View:
+        include = answer.request.query.get("includeObject", "")
+        return views.choose(target.kind, answer.form, include, many=many)
+
+    async def _answer(
+        self, answer: answers.Answer, target: Target, entry: Entry, status: int = 200
+    ) -> web.StreamResponse:
+        return await answer.whole(self._view(answer, target).one(entry), status)
+
+    async def _list(self, call: Call, target: Target, answer: answers.Answer) -> web.StreamResponse:
+        view = self._view(answer, target, many=True)
+        listing = await self._api.list(call.user, target.kind, queries.listing(call.request.query, target.namespace))
+        return await answer.stream(view.collection(listing))
+
+    async def _create(
+        self, call: Call, path: paths.Path, target: Target, answer: answers.Answer
+    ) -> web.StreamResponse:
+        how = _writing(call)
+        obj = await self._body(call, target, how)
+        entry = await self._api.create(call.user, target, obj, dry_run=how.dry_run, manager=how.manager)
+        if isinstance(entry.object, corev1.Binding | policyv1.Eviction):
+            return await answer.message(success(code=201), 201)
+        return await self._answer(answer, target, entry, 201)
+
+    async def _update(self, call: Call, target: Target, answer: answers.Answer) -> web.StreamResponse:
+        how = _writing(call)
+        obj = await self._body(call, target, how)
+        entry = await self._api.update(call.user, target, obj, dry_run=how.dry_run, manager=how.manager)
+        return await self._answer(answer, target, entry)
+
+    async def _patch(self, call: Call, target: Target, answer: answers.Answer) -> web.StreamResponse:
+        kind = media.patch_type(call.request.headers.get("Content-Type", ""))
+        how = _writing(call)
+        # an apply has no other manager than the one that it names
+        manager = call.request.query.get("fieldManager", "") if kind is PatchType.APPLY else how.manager
+        patch = Patch(kind, await body(call.request), how.force)
+        entry = await self._api.patch(call.user, target, patch, dry_run=how.dry_run, manager=manager)
+        return await self._answer(answer, target, entry)
+
+    async def _body(self, call: Call, target: Target, how: queries.Writing) -> Any:
+        format_ = media.body_format(call.request.headers.get("Content-Type", ""))
+        data = await body(call.request)
+        return bodies.decode(data, format_, target.kind, target.subresource, how.validation)
+
+    async def _delete(self, call: Call, target: Target, answer: answers.Answer) -> web.StreamResponse:
+        options = await _deletion(call)
+        entry, gone = await self._api.delete(call.user, target, options)
+        if gone and target.kind.resource not in RETURNED:
+            return await answer.message(success(entry))
+        waits = options.propagationPolicy == "Foreground" or (
+            options.HasField("orphanDependents") and not options.orphanDependents
+        )
+        return await self._answer(answer, target, entry, 202 if waits and not gone else 200)
+
+    async def _delete_collection(self, call: Call, target: Target, answer: answers.Answer) -> web.StreamResponse:
+        view = self._view(answer, target, many=True)
+        query = queries.listing(call.request.query, target.namespace)
+        entries = await self._api.delete_collection(call.user, target.kind, query, await _deletion(call))
+        revision = max((entry.revision for entry in entries), default=self._api.cache.revision)
+        return await answer.stream(view.collection(reading.Listing(entries, revision)))
+
+    async def _watch(
+        self, call: Call, path: paths.Path, target: Target, answer: answers.Answer
+    ) -> web.StreamResponse:
+        query = queries.watching(call.request.query, target.namespace, path.name)
+        seconds = queries.number(call.request.query, "timeoutSeconds")
+        view = self._view(answer, target)
+        events = self._api.watch(call.user, target.kind, query)
+        response = answer.opened()
+        await response.prepare(call.request)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds or WATCH_SECONDS * (1 + random.random())), contextlib.aclosing(events):
+                await _send_events(response, view, events, query.initial_events)
+        await response.write_eof()
+        return response
+
+
+async def _send_events(response: web.StreamResponse, view: views.View, events: Events, marked: bool) -> None:
+    """Send events until the watch ends, an error as the last; `marked` says that the initial ones end with a mark."""
+    clock = asyncio.get_running_loop().time
+    marked_at = -BOOKMARK_LEAST_SECONDS
+    try:
+        async for some in events:
+            parts: list[bytes] = []
+            size = 0
+            async for event in slices.sliced(some):
+                if event.type == "BOOKMARK":
+                    if event.initial_end and not marked:
+                        continue
+                    if not event.initial_end and clock() - marked_at < BOOKMARK_LEAST_SECONDS:
+                        continue
+                    marked_at = clock()
+                parts.append(view.event(event))
+                size += len(parts[-1])
+                if size > BATCH_BYTES:
+                    await response.write(b"".join(parts))
+                    parts, size = [], 0
+            if parts:
+                await response.write(b"".join(parts))
+    except errors.ApiError as error:
+        await response.write(view.failure(error.status()))
+
+
+def success(entry: Entry | None = None, code: int = 0) -> metav1.Status:
+    """Return the Status of something that was done; of a deletion with what is gone."""
+    status = metav1.Status(status="Success", code=code)
+    if entry is not None:
+        meta = entry.object.metadata
+        status.details.name, status.details.uid = meta.name, meta.uid
+        status.details.group, status.details.kind = entry.kind.group, entry.kind.resource
+    return status
+
+
+async def body(request: web.BaseRequest) -> bytes:
+    """Return a request's body; errors.RequestEntityTooLarge over the limit."""
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise errors.RequestEntityTooLarge(
+            f"Request entity is too large: limit is {request.client_max_size}", retry_after_seconds=0
+        ) from None
+
+
+def _writing(call: Call) -> queries.Writing:
+    agent = call.request.headers.get("User-Agent", "")
+    return queries.writing(call.request.query, agent, _OPTIONS[call.verb])
+
+
+async def _deletion(call: Call) -> metav1.DeleteOptions:
+    data = await body(call.request)
+    if data:
+        options = bodies.deletion(data, call.request.headers.get("Content-Type", ""))
+    else:
+        options = queries.deletion(call.request.query)
+    queries.check_deletion(options)
+    return options
