@@ -12,8 +12,9 @@ import os
 import signal
 import socket
 from collections.abc import Coroutine, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -38,6 +39,21 @@ async def supervise(tasks: Mapping[str, Coroutine[Any, Any, Any]], stop: asyncio
         if task.exception() is None:
             raise RootTaskEnded(f"root task {task.get_name()} ended")
         raise task.exception()  # type: ignore[misc]
+
+
+async def first_of(*parts: Coroutine[Any, Any, T]) -> T:
+    """Run all until the first ends, cancel the others and wait for them; what it returned or raised is the result.
+
+    Of several that end at once, the first among the arguments counts.
+    """
+    tasks = [asyncio.create_task(part, name=getattr(part, "__qualname__", None)) for part in parts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return next(task.result() for task in tasks if task in done)
 
 
 def stop_on_signals(loop: asyncio.AbstractEventLoop) -> asyncio.Event:

@@ -17,7 +17,10 @@ from fairlead.api.pb import core_v1_pb2 as corev1
 
 
 class Relay(Protocol):
-    """Streams to containers and metrics of nodes. Closing an iterator ends what it stands for on the node."""
+    """Streams to containers and metrics of nodes. Closing an iterator ends what it stands for on the node.
+
+    The first item of an iterator is empty and says that the stream is open: what fails before raises from it.
+    """
 
     def logs(self, namespace: str, pod: str, options: corev1.PodLogOptions) -> AsyncIterator[bytes]:
         """Iterate over a container's log in chunks, ending at its end unless `options.follow`."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from control.dispatcher import assignments, edge, feed, intake, leases, liveness, session, settings, streams, tenure
 from fairlead import clock as clocks
+from fairlead import supervise
 from fairlead.api import errors
 from fairlead.api.pb import agent_pb2 as agent
 from fairlead.api.pb import cluster_pb2 as cluster
@@ -245,7 +246,7 @@ class Dispatcher:
             await edge.abort(context, error)
             return
         try:
-            await first_of(
+            await supervise.first_of(
                 _forward(exchange, context.write),
                 _collect(exchange, frames),
                 exchange.over.wait(),
@@ -290,7 +291,7 @@ class Dispatcher:
                 self._metrics[held.node] = message.metrics
 
         try:
-            await first_of(
+            await supervise.first_of(
                 held.write(self.feed, self.settings, send),
                 held.read(messages, heard),
                 held.intake.run(),
@@ -309,19 +310,6 @@ class Dispatcher:
 
     def _as_node(self, node: str) -> interface.Client:
         return self._clients.as_user(edge.NODE_USER_PREFIX + node, (edge.NODE_GROUP,))
-
-
-async def first_of(*parts: Coroutine[Any, Any, Any]) -> None:
-    """Run all until the first ends, cancel the others, and raise what it raised."""
-    tasks = [asyncio.create_task(part) for part in parts]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()
 
 
 async def _forward(exchange: streams.Exchange, send: Callable[[cluster.ClientFrame], Awaitable[None]]) -> None:

@@ -90,6 +90,7 @@ class HollowPods:
     async def logs(self, uid: str, options: corev1.PodLogOptions) -> AsyncIterator[bytes]:
         """Yield one line that names the pod, for ever again if it is followed."""
         pod = self._pod(uid)
+        yield b""
         yield f"{pod.metadata.name} pretends\n".encode()
         while options.follow:
             await asyncio.sleep(1.0)

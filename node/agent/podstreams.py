@@ -38,6 +38,7 @@ class Streams:
             since=since,
             timestamps=options.timestamps,
         )
+        yield b""  # the log is there, whether or not there is anything in it
         left = options.limitBytes if options.HasField("limitBytes") else None
         try:
             async for chunk in self._parts.runtime.logs(container.id, wanted):

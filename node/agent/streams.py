@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
 
+from fairlead import supervise
 from fairlead.api import errors
 from fairlead.api.pb import agent_pb2 as agent
 from fairlead.api.pb import cluster_pb2 as cluster
@@ -76,7 +77,7 @@ class Streams:
         match request.type:
             case agent.OpenStream.LOGS:
                 logs = pods.logs(uid, request.log_options)
-                return await until_either(_send_all(logs, call), frames.ended())
+                return await supervise.first_of(_send_all(logs, call), frames.ended())
             case agent.OpenStream.PORT_FORWARD:
                 return await _forward(await pods.port_forward(uid, start.port), call, frames)
             case agent.OpenStream.EXEC:
@@ -91,6 +92,7 @@ class Streams:
             case _:
                 process = await pods.attach(uid, start.container, stdin=start.stdin, tty=start.tty)
         try:
+            await call.write(OPENED)
             return await _process(process, call, frames)
         finally:
             await process.close()
@@ -125,22 +127,14 @@ class Frames:
         return SUCCESS
 
 
-async def until_either(*parts: Coroutine[Any, Any, metav1.Status]) -> metav1.Status:
-    """Run all until the first ends, cancel the others; returns what it returned or raises what it raised."""
-    tasks = [asyncio.create_task(part, name="stream part") for part in parts]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    return next(task.result() for task in tasks if task in done)
-
-
 async def _send_all(chunks: AsyncIterator[bytes], call: Any) -> metav1.Status:
     async for chunk in chunks:
         await call.write(agent.AgentFrame(data=chunk))
     return SUCCESS
+
+
+# The first frame of every stream that could be opened: until it the caller waits for an error that is an answer.
+OPENED = agent.AgentFrame(data=b"")
 
 
 async def _process(process: runtime.Stream, call: Any, frames: Frames) -> metav1.Status:
@@ -163,7 +157,7 @@ async def _process(process: runtime.Stream, call: Any, frames: Frames) -> metav1
                 case "end":
                     await process.close_input()
 
-    return await until_either(output(), feed(), frames.ended())
+    return await supervise.first_of(output(), feed(), frames.ended())
 
 
 async def _forward(
@@ -188,7 +182,8 @@ async def _forward(
                 writer.write_eof()
 
     try:
-        return await until_either(output(), feed(), frames.ended())
+        await call.write(OPENED)
+        return await supervise.first_of(output(), feed(), frames.ended())
     except OSError as error:
         raise errors.InternalError(f"the connection to the pod broke: {error}") from error
     finally:

@@ -296,7 +296,7 @@ async def test_fifty_followers_and_slow_stops_keep_no_pod_from_starting(node: po
 
     async def follow(container: str) -> None:
         options = corev1.PodLogOptions(follow=True, container=container)
-        assert [chunk async for chunk in node.manager.logs(pods.UID, options)] == []
+        assert [chunk async for chunk in node.manager.logs(pods.UID, options)] == [b""]
 
     async with asyncio.TaskGroup() as group:
         for number in range(50):
