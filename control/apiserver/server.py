@@ -90,7 +90,9 @@ class ApiServer:
         )
         admission = chain.standard(
             cache,
+            store,
             escalation.Escalation(self.authorizer, self.rbac),
+            now=now,
             issues_tokens=issuer is not None,
             disabled=settings.disabled_plugins,
         )

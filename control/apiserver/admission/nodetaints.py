@@ -12,8 +12,8 @@ class TaintNodesByCondition(plugin.Plugin):
 
     async def admit(self, request: plugin.Request) -> None:
         """Add the taint where it is missing."""
-        node = request.obj
-        if request.operation != "CREATE" or request.subresource or not isinstance(node, corev1.Node):
+        node = plugin.created(request, corev1.Node)
+        if node is None:
             return
         if not any((one.key, one.effect) == (taints.NOT_READY, taints.NO_SCHEDULE) for one in node.spec.taints):
             node.spec.taints.add(key=taints.NOT_READY, effect=taints.NO_SCHEDULE)

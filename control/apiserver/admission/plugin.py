@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
+
+from google.protobuf.message import Message
 
 from control.apiserver import authn
 from fairlead.api import errors, scheme
-from fairlead.api.pb import core_v1_pb2 as corev1
+
+M = TypeVar("M", bound=Message)
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
@@ -43,9 +46,16 @@ class Request:
         return errors.forbidden(self.kind.group, self.kind.resource, self.name, why)
 
 
-def new_pod(request: Request) -> corev1.Pod | None:
-    """Return the pod that a request creates, None where it does something else."""
-    if request.operation == "CREATE" and not request.subresource and isinstance(request.obj, corev1.Pod):
+def created(request: Request, message: type[M]) -> M | None:
+    """Return the object of a kind that a request creates, None where it does something else."""
+    if request.operation == "CREATE" and not request.subresource and isinstance(request.obj, message):
+        return request.obj
+    return None
+
+
+def updated(request: Request, message: type[M]) -> M | None:
+    """Return the object of a kind that a request changes, None where it does something else."""
+    if request.operation == "UPDATE" and not request.subresource and isinstance(request.obj, message):
         return request.obj
     return None
 

@@ -46,10 +46,11 @@ class Priority(plugin.Plugin):
 
     async def admit(self, request: plugin.Request) -> None:
         """Set a new pod's priority; an update keeps the old one."""
-        pod = plugin.new_pod(request)
+        pod = plugin.created(request, corev1.Pod)
         if pod is None:
-            if request.operation == "UPDATE" and not request.subresource and isinstance(request.obj, corev1.Pod):
-                _keep(request.obj.spec, request.old.spec)
+            changed = plugin.updated(request, corev1.Pod)
+            if changed is not None:
+                _keep(changed.spec, request.old.spec)
             return
         spec = pod.spec
         chosen = await self._chosen(request, spec)

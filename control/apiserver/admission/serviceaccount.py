@@ -38,7 +38,7 @@ class ServiceAccount(plugin.Plugin):
 
     async def admit(self, request: plugin.Request) -> None:
         """Name the service account of a new pod, and give the pod what comes with it."""
-        pod = plugin.new_pod(request)
+        pod = plugin.created(request, corev1.Pod)
         if pod is None:
             return
         if noderestriction.MIRROR in pod.metadata.annotations:

@@ -14,7 +14,7 @@ class DefaultTolerationSeconds(plugin.Plugin):
 
     async def admit(self, request: plugin.Request) -> None:
         """Add the tolerations that a new pod lacks."""
-        pod = plugin.new_pod(request)
+        pod = plugin.created(request, corev1.Pod)
         if pod is None:
             return
         for taint in (taints.NOT_READY, taints.UNREACHABLE):
