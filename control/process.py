@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
 import logging
 import secrets
 import time
@@ -18,7 +17,7 @@ from typing import Any
 import grpc
 
 from control import pki
-from control.apiserver import authn, bootstrap, relay, tokens
+from control.apiserver import bootstrap, relay, tokens
 from control.apiserver import server as apiservers
 from control.config import Config
 from control.controllers import manager, podcidr
@@ -33,7 +32,6 @@ from control.store import cache, compactor, endpoints, etcd, interface
 from fairlead import supervise
 from fairlead.api import errors
 from fairlead.api.pb import cluster_pb2_grpc
-from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.client import channel, rpcerrors
 
 log = logging.getLogger(__name__)
@@ -141,18 +139,19 @@ async def _listening(
     # The authority goes along, so that a joiner can compare its hash.
     chain = (config.pki / "server.crt").read_bytes() + authority.pem
     key = (config.pki / "server.key").read_bytes()
-    joiners = authn.TokenAuthenticator(_secrets(api), lambda: datetime.datetime.now(datetime.UTC))
     mutual = [
         listening.cluster(cluster.ClusterService(api, streams, identity.Identifier())),
         listening.Service("fairlead.v1.NodeAgent", lambda server: edge.add_to_server(dispatcher, server)),
     ]
     open_to_all = [
-        listening.cluster(cluster.ClusterService(api, streams, identity.Identifier(api.bearers(joiners)))),
+        listening.cluster(cluster.ClusterService(api, streams, identity.Identifier(api.tokens))),
         listening.bootstrap(
-            joining.BootstrapService(joiners, authority, lambda: config.grpc_endpoints, pki.PkiError)
+            joining.BootstrapService(
+                api.bootstrap_tokens, authority, lambda: config.grpc_endpoints, pki.PkiError
+            )
         ),
     ]
-    rest = gateway.Gateway(api, users.Identifier(api.bearers(joiners)))
+    rest = gateway.Gateway(api, users.Identifier(api.tokens))
     host = config.advertiseAddress
     known = listening.credentials(chain, key, authority.pem, require_client=True)
     anyone = listening.credentials(chain, key, authority.pem, require_client=False)
@@ -164,19 +163,6 @@ async def _listening(
         yield
     finally:
         await asyncio.gather(first.stop(), second.stop(), third.stop())
-
-
-def _secrets(api: apiservers.ApiServer) -> Callable[[str], Awaitable[corev1.Secret | None]]:
-    """Return a reader of kube-system's Secrets, for tokens: it asks as the API server itself."""
-    client = api.client(authn.User("system:apiserver", (authn.MASTERS,)))
-
-    async def read(name: str) -> corev1.Secret | None:
-        try:
-            return await client.get(corev1.Secret, name, "kube-system")
-        except errors.NotFound:
-            return None
-
-    return read
 
 
 def _dispatcher_settings(config: Config, cluster_id: int, holder: leases.Holder) -> settings.Settings:

@@ -22,6 +22,7 @@ MASTERS = "system:masters"
 NODES = "system:nodes"
 NODE_PREFIX = "system:node:"
 AUTHENTICATED = "system:authenticated"
+UNAUTHENTICATED = "system:unauthenticated"
 BOOTSTRAPPERS = "system:bootstrappers"
 CONTROL_PEERS = "system:fairlead-control"
 SERVICE_ACCOUNT_PREFIX = "system:serviceaccount:"
@@ -47,6 +48,14 @@ class User:
         if NODES in self.groups and self.name.startswith(NODE_PREFIX):
             return self.name.removeprefix(NODE_PREFIX)
         return ""
+
+
+class BadToken(errors.Unauthorized):
+    """A bearer token that is not good. Its sender learns no more than that; `why` is for TokenReviews."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("Unauthorized")
+        self.why = why
 
 
 def user(name: str, groups: tuple[str, ...] = ()) -> User:
@@ -121,11 +130,12 @@ class TokenAuthenticator:
         self._now = now
 
     async def authenticate(self, token: str) -> User:
-        """Return the user `system:bootstrap:<id>` of a bootstrap token; errors.Unauthorized for any other token."""
+        """Return the user `system:bootstrap:<id>` of a bootstrap token; BadToken for any other token."""
         parts = token_parts(token)
         if parts is None:
-            raise errors.Unauthorized("Unauthorized")
+            raise BadToken("invalid bearer token")
         secret = await self._secret(f"bootstrap-token-{parts[0]}")
-        if secret is None or token_fault(secret, *parts, self._now()):
-            raise errors.Unauthorized("Unauthorized")
+        fault = "invalid bearer token" if secret is None else token_fault(secret, *parts, self._now())
+        if secret is None or fault:
+            raise BadToken(fault)
         return user(f"system:bootstrap:{parts[0]}", token_groups(secret))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from control.apiserver import authn
-from fairlead.api import errors
+from fairlead.api import errors, selectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,15 @@ class Union:
             if decision.reason:
                 reasons.append(decision.reason)
         return Decision(False, "\n".join(reasons))
+
+
+def equalities(fields: str) -> dict[str, str]:
+    """Return the fields that a selector pins to a value; nothing for a selector that cannot be read."""
+    try:
+        parsed = selectors.parse_fields(fields)
+    except selectors.SelectorError:
+        return {}
+    return {one.field: one.value for one in parsed.requirements if one.operator == selectors.EQUALS}
 
 
 def refusal(request: Attributes, reason: str = "") -> errors.Forbidden:

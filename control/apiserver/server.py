@@ -7,10 +7,11 @@ encoded again; the control plane's own parts call `client(user)`, which is the s
 from __future__ import annotations
 
 import asyncio
+import datetime
 import ipaddress
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,12 +22,15 @@ from control.apiserver import (
     audit,
     authn,
     authz,
+    bearers,
     bitmaps,
+    cached,
     inprocess,
     nodeauthz,
     patching,
     reading,
     repair,
+    reviews,
     selection,
     subresources,
     tokens,
@@ -41,7 +45,7 @@ from control.apiserver.target import Target
 from control.store import cache as caches
 from control.store import interface
 from control.store.entry import Entry
-from fairlead.api import conversion, errors, objects, selectors
+from fairlead.api import conversion, errors, objects
 from fairlead.api import scheme as schemes
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
@@ -76,17 +80,17 @@ class ApiServer:
         now: Callable[[], float] = time.time,
         sink: audit.Sink | None = None,
         issuer: tokens.Issuer | None = None,
+        authenticators: Sequence[bearers.Authenticator] = (),
     ) -> None:
         self.store = store
         self.cache = cache
         self.settings = settings
         self.now = now
         self._sink = sink
+        known = cached.CachedObjects(cache)
         self.rbac = rbac.Authorizer(cache)
-        pods = schemes.DEFAULT.of(corev1.Pod)
-        cache.index(pods, reading.PODS_BY_NODE, _node_of)
         self.authorizer: authz.Authorizer = authz.Union(
-            authz.MastersAuthorizer(), nodeauthz.NodeAuthorizer(CachedObjects(cache)), self.rbac
+            authz.MastersAuthorizer(), nodeauthz.NodeAuthorizer(known), self.rbac
         )
         admission = chain.standard(
             cache,
@@ -107,7 +111,10 @@ class ApiServer:
             )
             for strategy in table.strategies()
         }
-        self._issuer = issuer
+        self.issuer = issuer
+        self.bootstrap_tokens = authn.TokenAuthenticator(self._bootstrap_secret, self._utc)
+        self.tokens = self._bearers(known, authenticators)
+        self._reviews = reviews.Reviews(self.authorizer, self.rbac, self.tokens, now)
         self._subresources = subresources.Subresources(self.registry, now, issuer)
 
     def client(self, user: authn.User) -> inprocess.InProcessClient:
@@ -118,9 +125,25 @@ class ApiServer:
         """Return a client that acts as the user of a name, in its groups and those that its name implies."""
         return self.client(authn.user(name, tuple(groups)))
 
-    def bearers(self, bootstrap: authn.TokenAuthenticator) -> tokens.Bearers:
-        """Return the judge of bearer tokens: bootstrap tokens, and those of service accounts."""
-        return tokens.Bearers(bootstrap, self._issuer, CachedObjects(self.cache))
+    def _bearers(self, known: bearers.Known, more: Sequence[bearers.Authenticator]) -> bearers.Bearers:
+        """Return the judge of bearer tokens: bootstrap tokens, service accounts', and what others know."""
+        own = (self.issuer.issuer,) if self.issuer is not None else (tokens.DEFAULT_ISSUER,)
+        found: list[bearers.Authenticator] = [bearers.BootstrapTokens(self.bootstrap_tokens, own)]
+        if self.issuer is not None:
+            found.append(bearers.ServiceAccountTokens(self.issuer, known))
+        return bearers.Bearers([*found, *more], own)
+
+    async def _bootstrap_secret(self, name: str) -> corev1.Secret | None:
+        """Read a Secret that a bootstrap token names, on behalf of the server itself."""
+        try:
+            entry = await self.registry(schemes.DEFAULT.of(corev1.Secret)).get(authn.TOKEN_NAMESPACE, name)
+        except errors.NotFound:
+            return None
+        assert isinstance(entry.object, corev1.Secret)
+        return entry.object
+
+    def _utc(self) -> datetime.datetime:
+        return datetime.datetime.fromtimestamp(self.now(), datetime.UTC)
 
     def served(self) -> Sequence[schemes.Kind]:
         """Return the row of every version of every kind that is served, for discovery."""
@@ -128,7 +151,7 @@ class ApiServer:
 
     def serves(self, kind: schemes.Kind) -> bool:
         """Say whether a version of a kind is served."""
-        return kind.prefix in self._registries and kind.compat in ("", self.settings.api_compat)
+        return (kind.prefix in self._registries or not kind.stored) and kind.compat in ("", self.settings.api_compat)
 
     def registry(self, kind: schemes.Kind) -> registries.Registry:
         """Return a kind's registry; errors.NotFound for a kind or a version that is not served."""
@@ -144,8 +167,14 @@ class ApiServer:
             raise authz.refusal(request, decision.reason)
 
     def _authorize(self, user: authn.User, verb: str, target: Target, fields: str = "") -> registries.Registry:
+        """Return the registry of what a user may do."""
+        self._permit(user, verb, target, fields)
+        return self.registry(target.kind)
+
+    def _permit(self, user: authn.User, verb: str, target: Target, fields: str = "") -> None:
+        """Raise where the user may not do this, or nobody can."""
         kind = target.kind
-        equals = _equalities(fields) if fields else None
+        equals = authz.equalities(fields) if fields else None
         name = target.name or (equals or {}).get("metadata.name", "")
         self.authorize(
             authz.Attributes(
@@ -154,12 +183,12 @@ class ApiServer:
         )
         if self._sink is not None:
             self._sink.requested(user, verb, target.kind, target.namespace, target.name, target.subresource)
-        found = self.registry(kind)
         if target.subresource and target.subresource not in kind.subresources:
             raise errors.NotFound("the server could not find the requested resource")
         if target.namespace and not kind.namespaced:
             raise errors.NotFound("the server could not find the requested resource")
-        return found
+        if not target.subresource and verb not in kind.verbs:
+            raise errors.MethodNotAllowed("the server does not allow this method on the requested resource")
 
     async def keep_repaired(self) -> None:
         """Repair at the start and every few minutes, for ever; one supervised task of the process."""
@@ -201,9 +230,13 @@ class ApiServer:
     async def create(
         self, user: authn.User, target: Target, obj: Any, *, dry_run: bool = False, manager: str = ""
     ) -> Entry:
-        """Create an object, or post to a subresource; `obj` now belongs to the server."""
+        """Create an object, post to a subresource, or ask a question; `obj` now belongs to the server."""
         named = target if target.subresource else Target(target.kind, target.namespace or obj.metadata.namespace)
-        found = self._authorize(user, "create", named)
+        self._permit(user, "create", named)
+        if not target.kind.stored:
+            _check_kind(target.kind, obj)
+            return await self._reviews.answer(user, named, obj)
+        found = self.registry(target.kind)
         actor = registries.Actor(user, dry_run, manager)
         if target.subresource:
             body = conversion.to_hub(obj)
@@ -281,44 +314,6 @@ class ApiServer:
         actor = registries.Actor(user, bool(options.dryRun))
         deleted = await found.delete_collection(actor, versions.query(query, kind), options)
         return [versions.entry(entry, kind) for entry in deleted]
-
-
-class CachedObjects:
-    """Pods and service accounts as the cache has them, for authorisation and authentication."""
-
-    def __init__(self, cache: caches.Cache) -> None:
-        self._cache = cache
-        self._kind = schemes.DEFAULT.of(corev1.Pod)
-        self._accounts = schemes.DEFAULT.of(corev1.ServiceAccount)
-
-    def account(self, namespace: str, name: str) -> corev1.ServiceAccount | None:
-        """Return a service account, or None."""
-        entry = self._cache.get(self._accounts, namespace, name)
-        return entry.object if entry is not None else None  # type: ignore[return-value]
-
-    def pod(self, namespace: str, name: str) -> corev1.Pod | None:
-        """Return a pod, or None."""
-        entry = self._cache.get(self._kind, namespace, name)
-        return entry.object if entry is not None else None  # type: ignore[return-value]
-
-    def pods_on(self, node: str, namespace: str) -> Iterable[corev1.Pod]:
-        """Return the pods of a namespace that are bound to a node."""
-        for entry in self._cache.find(self._kind, reading.PODS_BY_NODE, node):
-            if entry.object.metadata.namespace == namespace:
-                yield entry.object  # type: ignore[misc]
-
-
-def _node_of(pod: Any) -> Iterable[str]:
-    return (pod.spec.nodeName,) if pod.spec.nodeName else ()
-
-
-def _equalities(fields: str) -> dict[str, str]:
-    """Return the fields that a selector pins to a value; nothing for a selector that cannot be read."""
-    try:
-        parsed = selectors.parse_fields(fields)
-    except selectors.SelectorError:
-        return {}
-    return {one.field: one.value for one in parsed.requirements if one.operator == selectors.EQUALS}
 
 
 def _check_kind(kind: schemes.Kind, obj: Any) -> None:

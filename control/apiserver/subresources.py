@@ -135,7 +135,7 @@ class Subresources:
         name: str,
         request: authenticationv1.TokenRequest,
     ) -> Entry:
-        """Sign a token for a service account, bound to a pod of it if the request names one."""
+        """Sign a token for a service account, bound to an object if the request names one."""
         if self._issuer is None:
             raise errors.NotImplementedByServer("this server has no service-account key")
         answer = objects.copy(request)
@@ -145,42 +145,63 @@ class Subresources:
         entry = await found.get(namespace, name)
         account = entry.object
         assert isinstance(account, corev1.ServiceAccount)
-        pod = await self._bound_pod(namespace, name, request.spec.boundObjectRef)
+        bound = await self._bound(namespace, name, request.spec.boundObjectRef)
         node = actor.user.node
-        if node and (pod is None or pod.spec.nodeName != node):
+        if node and (bound.pod is None or bound.pod.spec.nodeName != node):
             why = f'node "{node}" requested token not bound to a pod scheduled on it'
             raise errors.forbidden("", "serviceaccounts", name, why)
         seconds = answer.spec.expirationSeconds
-        token, expires = self._issuer.issue(account, pod, list(request.spec.audiences), seconds)
+        token, expires = self._issuer.issue(account, bound, list(request.spec.audiences), seconds)
         if not answer.spec.audiences:
             answer.spec.audiences.append(self._issuer.issuer)
         answer.metadata.name, answer.metadata.namespace = name, namespace
+        answer.metadata.creationTimestamp.seconds = int(self._now())
         answer.status.token = token
         answer.status.expirationTimestamp.seconds = expires
         return Entry(entry.key, entry.kind, answer, entry.revision)
 
-    async def _bound_pod(
+    async def _bound(
         self, namespace: str, account: str, reference: authenticationv1.BoundObjectReference
-    ) -> corev1.Pod | None:
+    ) -> tokens.Bound:
+        """Return the object that a token is to be bound to."""
         if not reference.kind:
-            return None
-        if (reference.apiVersion, reference.kind) != ("v1", "Pod"):
+            return tokens.Bound()
+        kinds = {"Pod": corev1.Pod, "Secret": corev1.Secret, "Node": corev1.Node}
+        if reference.apiVersion != "v1" or reference.kind not in kinds:
             raise errors.BadRequest(f"cannot bind token for serviceaccount to object of type {reference.kind}")
-        entry = await self._registries(scheme.DEFAULT.of(corev1.Pod)).get(namespace, reference.name)
-        pod = entry.object
-        assert isinstance(pod, corev1.Pod)
-        if reference.uID and reference.uID != pod.metadata.uid:
+        kind = scheme.DEFAULT.of(kinds[reference.kind])
+        entry = await self._registries(kind).get(namespace if kind.namespaced else "", reference.name)
+        obj: Any = entry.object
+        if reference.uID and reference.uID != obj.metadata.uid:
             why = (
                 f"the UID in the bound object reference ({reference.uID}) does not match the UID in record."
                 " The object might have been deleted and then recreated"
             )
-            raise errors.conflict("", "pods", reference.name, why)
-        if pod.spec.serviceAccountName != account:
+            raise errors.conflict("", kind.resource, reference.name, why)
+        match obj:
+            case corev1.Node():
+                return tokens.Bound(node=obj)
+            case corev1.Secret():
+                return tokens.Bound(secret=obj)
+        if obj.spec.serviceAccountName != account:
             text = (
                 f'cannot bind token for serviceaccount "{account}" to pod running with different serviceaccount name.'
             )
             raise errors.BadRequest(text)
-        return pod
+        return tokens.Bound(pod=obj, node=await self._node(obj.spec.nodeName))
+
+    async def _node(self, name: str) -> corev1.Node | None:
+        """Return the node that a pod is on, by its name alone where its object is gone."""
+        if not name:
+            return None
+        try:
+            entry = await self._registries(scheme.DEFAULT.of(corev1.Node)).get("", name, "0")
+        except errors.NotFound:
+            node = corev1.Node()
+            node.metadata.name = name
+            return node
+        assert isinstance(entry.object, corev1.Node)
+        return entry.object
 
     async def _finalize(self, actor: registry.Actor, found: registry.Registry, name: str, body: Any) -> Entry:
         strategy = found.strategy

@@ -12,6 +12,8 @@ from google.protobuf.message import Message
 
 from fairlead.api.pb import (
     apps_v1_pb2,
+    authentication_v1_pb2,
+    authorization_v1_pb2,
     autoscaling_v1_pb2,
     autoscaling_v2beta2_pb2,
     batch_v1beta1_pb2,
@@ -24,6 +26,9 @@ from fairlead.api.pb import (
     rbac_v1_pb2,
 )
 
+QUESTION = ("create",)
+VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -31,7 +36,8 @@ class Kind:
 
     `prefix` is the path under /registry/, without slashes at its ends; objects lie at
     /registry/<prefix>/[<namespace>/]<name>. `hub` is the apiVersion that objects are stored in and judged as, empty
-    for that version itself; `compat` the release of Kubernetes for whose clients alone the row is served.
+    for that version itself; `compat` the release of Kubernetes for whose clients alone the row is served. `verbs` are
+    what the resource itself offers, its subresources excepted.
     """
 
     group: str
@@ -47,6 +53,12 @@ class Kind:
     categories: tuple[str, ...] = ()
     hub: str = ""
     compat: str = ""
+    verbs: tuple[str, ...] = VERBS
+
+    @property
+    def stored(self) -> bool:
+        """Whether there are objects of the kind: a question, which is posted and answered at once, leaves none."""
+        return self.verbs != QUESTION
 
     @property
     def api_version(self) -> str:
@@ -79,6 +91,7 @@ def _row(
     categories: tuple[str, ...] = (),
     hub: str = "",
     compat: str = "",
+    verbs: tuple[str, ...] = VERBS,
 ) -> Kind:
     kind = message.DESCRIPTOR.name
     return Kind(
@@ -95,6 +108,7 @@ def _row(
         categories=categories,
         hub=hub,
         compat=compat,
+        verbs=verbs,
     )
 
 
@@ -102,7 +116,14 @@ STATUS = ("status",)
 SCALED = ("status", "scale")
 POD_SUBRESOURCES = ("status", "binding", "eviction", "log", "exec", "attach", "portforward")
 ALL = ("all",)
+AUTHORIZATION = "authorization.k8s.io"
+AUTHENTICATION = "authentication.k8s.io"
 RBAC = "rbac.authorization.k8s.io"
+
+
+def _question(message: type[Message], group: str, *, namespaced: bool = False) -> Kind:
+    return _row(message, f"{message.DESCRIPTOR.name.lower()}s", group=group, namespaced=namespaced, verbs=QUESTION)
+
 
 KINDS: tuple[Kind, ...] = (
     _row(core_v1_pb2.Namespace, "namespaces", "ns", namespaced=False, subresources=("status", "finalize")),
@@ -128,6 +149,12 @@ KINDS: tuple[Kind, ...] = (
     _row(rbac_v1_pb2.RoleBinding, "rolebindings", group=RBAC),
     _row(rbac_v1_pb2.ClusterRole, "clusterroles", group=RBAC, namespaced=False),
     _row(rbac_v1_pb2.ClusterRoleBinding, "clusterrolebindings", group=RBAC, namespaced=False),
+    _question(authorization_v1_pb2.SubjectAccessReview, AUTHORIZATION),
+    _question(authorization_v1_pb2.LocalSubjectAccessReview, AUTHORIZATION, namespaced=True),
+    _question(authorization_v1_pb2.SelfSubjectAccessReview, AUTHORIZATION),
+    _question(authorization_v1_pb2.SelfSubjectRulesReview, AUTHORIZATION),
+    _question(authentication_v1_pb2.TokenReview, AUTHENTICATION),
+    _question(authentication_v1_pb2.SelfSubjectReview, AUTHENTICATION),
 )
 
 COMPAT_1_20 = "1.20"
@@ -194,7 +221,7 @@ class UnknownKind(LookupError):
 class Scheme:
     """An index over kinds; built once from KINDS and VERSIONS, extended where custom resources are defined.
 
-    Iterating gives each collection once: the rows that are hubs. `versions` gives all rows.
+    Iterating gives each collection once: the rows that are stored and hubs. `versions` gives all rows.
     """
 
     def __init__(self, kinds: tuple[Kind, ...] = (*KINDS, *VERSIONS)) -> None:
@@ -251,7 +278,7 @@ class Scheme:
         return (row for row in rows.values() if not row.hub or _key(row.hub, row.kind) in rows)
 
     def __iter__(self) -> Iterator[Kind]:
-        return (row for row in self._by_gvk.values() if not row.hub)
+        return (row for row in self._by_gvk.values() if row.stored and not row.hub)
 
 
 def _key(api_version: str, kind: str) -> tuple[str, str, str]:

@@ -58,7 +58,7 @@ class Unreachable(errors.ServiceUnavailable):
 
 def code_of(error: errors.ApiError) -> grpc.StatusCode:
     """Return the gRPC code that stands for an error."""
-    return _CODES.get(type(error), grpc.StatusCode.INTERNAL)
+    return next((_CODES[kind] for kind in type(error).__mro__ if kind in _CODES), grpc.StatusCode.INTERNAL)
 
 
 def trailers_of(error: errors.ApiError) -> tuple[tuple[str, str | bytes], ...]:

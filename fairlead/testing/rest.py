@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import datetime
 import pathlib
 import ssl
 import tempfile
@@ -18,9 +17,6 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import yaml
-
-from fairlead.api import errors
-from fairlead.api.pb import core_v1_pb2 as corev1
 
 if TYPE_CHECKING:
     from control import pki
@@ -84,22 +80,14 @@ class Server:
 async def serve(api: ApiServer) -> AsyncIterator[Server]:
     """Serve an API server's objects until the end of the context."""
     from control import pki
-    from control.apiserver import authn
     from control.gateway.rest import gateway, listening, users
 
-    async def secret(name: str) -> corev1.Secret | None:
-        try:
-            return await api.as_user("system:apiserver", [authn.MASTERS]).get(corev1.Secret, name, "kube-system")
-        except errors.NotFound:
-            return None
-
     authority = pki.create_authority("test")
-    joiners = authn.TokenAuthenticator(secret, lambda: datetime.datetime.now(datetime.UTC))
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         pair = authority.issue(pki.Subject("control", hosts=(HOST,), server=True))
         tls = listening.credentials(*_write(folder, "server", *pair), authority.pem.decode())
-        made = gateway.Gateway(api, users.Identifier(api.bearers(joiners)))
+        made = gateway.Gateway(api, users.Identifier(api.tokens))
         listener = await listening.serve(HOST, 0, made, tls)
         try:
             yield Server(made, listener.port, authority, folder)

@@ -14,7 +14,6 @@ from fairlead.api import scheme
 from fairlead.api.pb import apidiscovery_v2_pb2 as apidiscoveryv2
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
-VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 _CHANGE = ("get", "patch", "update")
 _SUBRESOURCE_VERBS: Mapping[str, Sequence[str]] = {
     "binding": ("create",),
@@ -74,7 +73,7 @@ def _resources(kind: scheme.Kind) -> Iterable[Resource]:
         kind.version,
         kind.kind,
         kind.namespaced,
-        VERBS,
+        kind.verbs,
         kind.singular,
         kind.short_names,
         kind.categories,

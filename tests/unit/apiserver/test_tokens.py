@@ -56,15 +56,6 @@ async def api(clock: Clock) -> AsyncIterator[ApiServer]:
         yield made
 
 
-def bearers(api: ApiServer) -> tokens.Bearers:
-    """The judge of tokens, without bootstrap tokens."""
-
-    async def nothing(name: str) -> None:
-        return None
-
-    return api.bearers(authn.TokenAuthenticator(nothing, lambda: None))  # type: ignore[arg-type, return-value]
-
-
 async def ask(client: Any, pod: str = "web", **spec: Any) -> authenticationv1.TokenRequest:
     """Ask for a token of `robot`, bound to a pod."""
     request = authenticationv1.TokenRequest()
@@ -87,7 +78,7 @@ async def test_a_token_is_kubernetes_and_stands_for_the_account(api: ApiServer) 
     header, claims = (
         orjson.loads(base64.urlsafe_b64decode(part + "==")) for part in answer.status.token.split(".")[:2]
     )
-    user = await bearers(api).authenticate(answer.status.token)
+    user = await api.tokens.authenticate(answer.status.token)
 
     pod = await admin.get(corev1.Pod, "web", "default")
     account = await admin.get(corev1.ServiceAccount, "robot", "default")
@@ -100,6 +91,7 @@ async def test_a_token_is_kubernetes_and_stands_for_the_account(api: ApiServer) 
         "jti": claims["jti"],
         "kubernetes.io": {
             "namespace": "default",
+            "node": {"name": "node-1", "uid": ""},
             "pod": {"name": "web", "uid": pod.metadata.uid},
             "serviceaccount": {"name": "robot", "uid": account.metadata.uid},
         },
@@ -110,6 +102,13 @@ async def test_a_token_is_kubernetes_and_stands_for_the_account(api: ApiServer) 
     assert user == authn.User(
         "system:serviceaccount:default:robot",
         ("system:serviceaccounts", "system:serviceaccounts:default", "system:authenticated"),
+        account.metadata.uid,
+        (
+            ("authentication.kubernetes.io/credential-id", (f"JTI={claims['jti']}",)),
+            ("authentication.kubernetes.io/node-name", ("node-1",)),
+            ("authentication.kubernetes.io/pod-name", ("web",)),
+            ("authentication.kubernetes.io/pod-uid", (pod.metadata.uid,)),
+        ),
     )
 
 
@@ -118,7 +117,7 @@ async def test_a_token_dies_with_its_time_its_pod_and_its_account(api: ApiServer
     admin = api.as_user(*control.ADMIN)
     of_pod = (await ask(admin)).status.token
     of_account = (await ask(admin, pod="")).status.token
-    judge = bearers(api)
+    judge = api.tokens
 
     clock.now = 4600.0
     with pytest.raises(errors.Unauthorized):
@@ -135,6 +134,32 @@ async def test_a_token_dies_with_its_time_its_pod_and_its_account(api: ApiServer
         await judge.authenticate(of_account)
 
 
+@pytest.mark.parametrize(("kind", "plural"), [(corev1.Secret, "secrets"), (corev1.Node, "nodes")])
+async def test_a_token_dies_with_the_secret_or_node_that_it_is_bound_to(
+    api: ApiServer, kind: Any, plural: str
+) -> None:
+    """One of the same name is another."""
+    admin = api.as_user(*control.ADMIN)
+    thing = kind()
+    thing.metadata.name = "thing"
+    thing.metadata.namespace = "default" if plural == "secrets" else ""
+    await admin.create(thing)
+    request = authenticationv1.TokenRequest()
+    reference = request.spec.boundObjectRef
+    reference.apiVersion, reference.kind, reference.name = "v1", kind.DESCRIPTOR.name, "thing"
+    token = (await admin.post(corev1.ServiceAccount, "robot", "default", "token", request)).status.token
+
+    await api.tokens.authenticate(token)
+    reference.uID = "another"
+    with pytest.raises(errors.Conflict, match=r"the UID in the bound object reference \(another\) does not match"):
+        await admin.post(corev1.ServiceAccount, "robot", "default", "token", request)
+    await admin.delete(kind, "thing", thing.metadata.namespace)
+    await admin.create(thing)
+    await api.cache.fresh()
+    with pytest.raises(errors.Unauthorized):
+        await api.tokens.authenticate(token)
+
+
 @pytest.mark.parametrize("part", [0, 1, 2])
 async def test_a_token_that_was_changed_is_nobodys(api: ApiServer, part: int) -> None:
     """Header, claims or signature."""
@@ -144,7 +169,7 @@ async def test_a_token_that_was_changed_is_nobodys(api: ApiServer, part: int) ->
     parts[part] = parts[part][:middle] + letter + parts[part][middle + 1 :]
 
     with pytest.raises(errors.Unauthorized):
-        await bearers(api).authenticate(".".join(parts))
+        await api.tokens.authenticate(".".join(parts))
 
 
 async def test_a_token_for_others_is_not_taken_here(api: ApiServer) -> None:
@@ -154,7 +179,7 @@ async def test_a_token_for_others_is_not_taken_here(api: ApiServer) -> None:
     answer = await api.as_user(*control.ADMIN).post(corev1.ServiceAccount, "robot", "default", "token", request)
 
     with pytest.raises(errors.Unauthorized):
-        await bearers(api).authenticate(answer.status.token)
+        await api.tokens.authenticate(answer.status.token)
 
 
 async def test_a_node_gets_tokens_for_its_own_pods(api: ApiServer) -> None:

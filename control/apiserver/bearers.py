@@ -1,0 +1,148 @@
+"""Whom bearer tokens stand for: several authenticators, asked in turn, each for the tokens of its form.
+
+The edges ask `authenticate`, TokenReviews `review`. Tokens without audiences of their own (bootstrap tokens, those
+of a file) are for this API; service accounts' tokens name whom they are for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from google.protobuf.message import Message
+
+from control.apiserver import authn, tokens
+from fairlead.api.pb import core_v1_pb2 as corev1
+
+M = TypeVar("M", bound=Message)
+
+EXTRA = "authentication.kubernetes.io/"
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """A token's user, and which of the audiences that were asked for the token is for."""
+
+    user: authn.User
+    audiences: tuple[str, ...]
+
+
+class Authenticator(Protocol):
+    """Judges tokens of one form."""
+
+    async def authenticate(self, token: str, audiences: Sequence[str]) -> Authenticated | None:
+        """Return a token's user; None for a token of another form, authn.BadToken for one that is not good."""
+        ...
+
+
+class Known(Protocol):
+    """The objects that exist, as far as tokens need them."""
+
+    async def fresh(self) -> None:
+        """Wait until what follows shows all that was written before."""
+        ...
+
+    def find(self, kind: type[M], namespace: str, name: str) -> M | None:
+        """Return an object, or None."""
+        ...
+
+
+class Bearers:
+    """All authenticators of an API server; `own` are the audiences that stand for it."""
+
+    def __init__(self, authenticators: Sequence[Authenticator], own: Sequence[str]) -> None:
+        self._authenticators = authenticators
+        self._own = tuple(own)
+
+    async def authenticate(self, token: str) -> authn.User:
+        """Return a token's user; errors.Unauthorized where it is nobody's, or for others."""
+        return (await self.review(token, ())).user
+
+    async def review(self, token: str, audiences: Sequence[str]) -> Authenticated:
+        """Return the user of a token for any of the audiences, this API's by default; authn.BadToken."""
+        wanted = tuple(audiences) or self._own
+        for one in self._authenticators:
+            found = await one.authenticate(token, wanted)
+            if found is not None:
+                return found
+        raise authn.BadToken("invalid bearer token")
+
+
+class BootstrapTokens:
+    """Bootstrap tokens, as an authenticator among others."""
+
+    def __init__(self, tokens: authn.TokenAuthenticator, own: Sequence[str]) -> None:
+        self._tokens = tokens
+        self._own = tuple(own)
+
+    async def authenticate(self, token: str, audiences: Sequence[str]) -> Authenticated | None:
+        """Return the user of what has the form of a bootstrap token."""
+        if authn.token_parts(token) is None:
+            return None
+        return for_everyone(await self._tokens.authenticate(token), self._own, audiences)
+
+
+class ServiceAccountTokens:
+    """Tokens of service accounts: signed by this cluster, and alive as long as what they are bound to."""
+
+    def __init__(self, issuer: tokens.Issuer, known: Known) -> None:
+        self._issuer = issuer
+        self._known = known
+
+    async def authenticate(self, token: str, audiences: Sequence[str]) -> Authenticated | None:
+        """Return a token's account; None for a token of another issuer."""
+        if not self._issuer.issued(token):
+            return None
+        claims = self._issuer.verify(token)
+        meant = tuple(one for one in audiences if one in claims.audiences)
+        if not meant:
+            shown = "[" + " ".join(f'"{one}"' for one in claims.audiences) + "]"
+            wanted = "[" + " ".join(f'"{one}"' for one in audiences) + "]"
+            raise authn.BadToken(f"token audiences {shown} is invalid for the target audiences {wanted}")
+        if self._fault(claims):
+            await self._known.fresh()  # what the token is bound to may be newer than what the cache shows
+        fault = self._fault(claims)
+        if fault:
+            raise authn.BadToken(fault)
+        return Authenticated(_user(claims), meant)
+
+    def _fault(self, claims: tokens.Claims) -> str:
+        """Say why what a token is bound to does not vouch for it; "" where it does."""
+        account = self._known.find(corev1.ServiceAccount, claims.namespace, claims.account)
+        if account is None or account.metadata.uid != claims.account_uid:
+            return "service account token has been invalidated"
+        bound: Message | None = None
+        if claims.pod:
+            bound, uid = self._known.find(corev1.Pod, claims.namespace, claims.pod), claims.pod_uid
+        elif claims.secret:
+            bound, uid = self._known.find(corev1.Secret, claims.namespace, claims.secret), claims.secret_uid
+        elif claims.node:
+            bound, uid = self._known.find(corev1.Node, "", claims.node), claims.node_uid
+        else:
+            return ""
+        if bound is None or bound.metadata.uid != uid:
+            return "service account token has been invalidated"
+        return ""
+
+
+def for_everyone(user: authn.User, own: Sequence[str], audiences: Sequence[str]) -> Authenticated:
+    """Return the user of a token without audiences; authn.BadToken unless it is asked for this API."""
+    meant = tuple(one for one in audiences if one in own)
+    if not meant and audiences:
+        raise authn.BadToken("invalid bearer token")
+    return Authenticated(user, meant)
+
+
+def _user(claims: tokens.Claims) -> authn.User:
+    """Return the account's user, with what Kubernetes tells of its token."""
+    known = {
+        "credential-id": f"JTI={claims.id}" if claims.id else "",
+        "node-name": claims.node,
+        "node-uid": claims.node_uid,
+        "pod-name": claims.pod,
+        "pod-uid": claims.pod_uid,
+    }
+    extra = tuple((EXTRA + key, (value,)) for key, value in known.items() if value)
+    named = authn.user(claims.user)
+    return authn.User(named.name, named.groups, claims.account_uid, extra)
