@@ -7,12 +7,18 @@ system:masters, which needs no role; everyone else waits for it, because it make
 from __future__ import annotations
 
 import ipaddress
+from typing import TypeVar
+
+from google.protobuf.message import Message
 
 from control.apiserver import authn, server
 from control.apiserver.rbac import reconcile
+from control.apiserver.strategies import priorityclass
 from fairlead.api import errors
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.client.interface import Client
+
+M = TypeVar("M", bound=Message)
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 REST_PORT = 6443
@@ -24,6 +30,11 @@ async def ensure(api: server.ApiServer) -> str:
     made = [name for name in NAMESPACES if await _ensure_namespace(client, name)]
     if await _ensure_service(client, api.settings):
         made.append("service kubernetes")
+    made += [
+        f"priority class {one.metadata.name}"
+        for one in priorityclass.SYSTEM_CLASSES.values()
+        if await _ensure_object(client, one)
+    ]
     written = await reconcile.ensure(client)
     if written:
         made.append(f"{len(written)} roles and bindings")
@@ -34,11 +45,16 @@ async def ensure(api: server.ApiServer) -> str:
 async def _ensure_namespace(client: Client, name: str) -> bool:
     namespace = corev1.Namespace()
     namespace.metadata.name = name
+    return await _ensure_object(client, namespace)
+
+
+async def _ensure_object(client: Client, wanted: M) -> bool:
+    """Create a cluster-scoped object that is not there; what is there stays as it is."""
     try:
-        await client.get(corev1.Namespace, name)
+        await client.get(type(wanted), wanted.metadata.name)  # type: ignore[attr-defined]
     except errors.NotFound:
         try:
-            await client.create(namespace)
+            await client.create(wanted)
         except errors.AlreadyExists:
             return False
         return True

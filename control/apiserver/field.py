@@ -28,8 +28,8 @@ def invalid(path: str, value: Value, detail: str) -> Cause:
 
 
 def unsupported(path: str, value: Value, supported: Iterable[str]) -> Cause:
-    """Return `Unsupported value: "x": supported values: "A", "B"`, the supported ones sorted."""
-    listed = ", ".join(shown(one) for one in sorted(supported))
+    """Return `Unsupported value: "x": supported values: "A", "B"`: a tuple's in their order, others sorted."""
+    listed = ", ".join(shown(one) for one in (supported if isinstance(supported, tuple) else sorted(supported)))
     return Cause("FieldValueNotSupported", f"Unsupported value: {shown(value)}: supported values: {listed}", path)
 
 

@@ -22,8 +22,12 @@ from fairlead.api.pb import (
     discovery_v1_pb2,
     discovery_v1beta1_pb2,
     events_v1_pb2,
+    networking_v1_pb2,
+    node_v1_pb2,
     policy_v1beta1_pb2,
     rbac_v1_pb2,
+    scheduling_v1_pb2,
+    storage_v1_pb2,
 )
 
 QUESTION = ("create",)
@@ -118,6 +122,8 @@ POD_SUBRESOURCES = ("status", "binding", "eviction", "log", "exec", "attach", "p
 ALL = ("all",)
 AUTHORIZATION = "authorization.k8s.io"
 AUTHENTICATION = "authentication.k8s.io"
+NETWORKING = "networking.k8s.io"
+STORAGE = "storage.k8s.io"
 RBAC = "rbac.authorization.k8s.io"
 
 
@@ -155,6 +161,16 @@ KINDS: tuple[Kind, ...] = (
     _question(authorization_v1_pb2.SelfSubjectRulesReview, AUTHORIZATION),
     _question(authentication_v1_pb2.TokenReview, AUTHENTICATION),
     _question(authentication_v1_pb2.SelfSubjectReview, AUTHENTICATION),
+    _row(networking_v1_pb2.Ingress, "ingresses", "ing", group=NETWORKING, prefix="ingress", subresources=STATUS),
+    _row(networking_v1_pb2.IngressClass, "ingressclasses", group=NETWORKING, namespaced=False),
+    _row(networking_v1_pb2.NetworkPolicy, "networkpolicies", "netpol", group=NETWORKING),
+    _row(storage_v1_pb2.StorageClass, "storageclasses", "sc", group=STORAGE, namespaced=False),
+    _row(storage_v1_pb2.VolumeAttachment, "volumeattachments", group=STORAGE, namespaced=False, subresources=STATUS),
+    _row(storage_v1_pb2.CSIDriver, "csidrivers", group=STORAGE, namespaced=False),
+    _row(storage_v1_pb2.CSINode, "csinodes", group=STORAGE, namespaced=False),
+    _row(storage_v1_pb2.CSIStorageCapacity, "csistoragecapacities", group=STORAGE),
+    _row(scheduling_v1_pb2.PriorityClass, "priorityclasses", "pc", group="scheduling.k8s.io", namespaced=False),
+    _row(node_v1_pb2.RuntimeClass, "runtimeclasses", group="node.k8s.io", namespaced=False),
 )
 
 COMPAT_1_20 = "1.20"

@@ -6,36 +6,10 @@ Source: Kubernetes' documentation, "Pod Priority and Preemption".
 from __future__ import annotations
 
 from control.apiserver.admission import lookup, plugin
+from control.apiserver.strategies import priorityclass
 from control.store import cache as caches
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import scheduling_v1_pb2 as schedulingv1
-
-PREEMPT = "PreemptLowerPriority"
-
-
-def _system(name: str, value: int, description: str) -> schedulingv1.PriorityClass:
-    made = schedulingv1.PriorityClass(value=value, description=description, preemptionPolicy=PREEMPT)
-    made.metadata.name = name
-    return made
-
-
-# What every cluster has; `bootstrap` makes the objects, and pods may name the classes before it has.
-SYSTEM_CLASSES = {
-    made.metadata.name: made
-    for made in (
-        _system(
-            "system-cluster-critical",
-            2_000_000_000,
-            "Used for system critical pods that must run in the cluster, but can be moved to another node if"
-            " necessary.",
-        ),
-        _system(
-            "system-node-critical",
-            2_000_001_000,
-            "Used for system critical pods that must not be moved from their current node.",
-        ),
-    )
-}
 
 
 class Priority(plugin.Plugin):
@@ -61,7 +35,7 @@ class Priority(plugin.Plugin):
                 f" admission controller computed {priority} from the given PriorityClass name"
             )
         spec.priority = priority
-        policy = chosen.preemptionPolicy if chosen is not None and chosen.preemptionPolicy else PREEMPT
+        policy = chosen.preemptionPolicy if chosen is not None and chosen.preemptionPolicy else priorityclass.PREEMPT
         if spec.HasField("preemptionPolicy") and spec.preemptionPolicy != policy:
             raise request.forbidden(
                 f"the string value of PreemptionPolicy ({spec.preemptionPolicy}) must not be provided in pod spec;"
@@ -77,7 +51,7 @@ class Priority(plugin.Plugin):
                 spec.priorityClassName = default.metadata.name
             return default
         name = spec.priorityClassName
-        found = self._classes.get(name) or SYSTEM_CLASSES.get(name) or await self._classes.find(name)
+        found = self._classes.get(name) or priorityclass.SYSTEM_CLASSES.get(name) or await self._classes.find(name)
         if found is None:
             raise request.forbidden(f"no PriorityClass with name {name} was found")
         return found

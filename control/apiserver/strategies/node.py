@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import ClassVar
 
 from control.apiserver import field
 from control.apiserver.strategies import strategy
-from control.apiserver.validation import numbers, scheduling
+from control.apiserver.validation import names, numbers, scheduling
 from fairlead.api.pb import core_v1_pb2 as corev1
 
 
@@ -38,11 +37,7 @@ class NodeStrategy(strategy.Strategy[corev1.Node]):
                 faults.append(field.duplicate(f"status.addresses[{index}]", address.address))
             seen.add((address.type, address.address))
         for index, cidr in enumerate(obj.spec.podCIDRs):
-            try:
-                ipaddress.ip_network(cidr)
-            except ValueError:
-                text = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
-                faults.append(field.invalid(f"spec.podCIDRs[{index}]", cidr, text))
+            faults += field.invalids(f"spec.podCIDRs[{index}]", cidr, names.cidr(cidr))
         return faults
 
     def prepare_for_update(self, obj: corev1.Node, old: corev1.Node) -> None:

@@ -7,18 +7,24 @@ from typing import Any
 
 from control.apiserver.strategies import (
     configmap,
+    csi,
     deployment,
     endpointslice,
     event,
+    ingress,
     lease,
     namespace,
+    networkpolicy,
     node,
     pod,
+    priorityclass,
     rbac,
     replicaset,
+    runtimeclass,
     secret,
     service,
     serviceaccount,
+    storageclass,
 )
 from control.apiserver.strategies.strategy import Strategy
 
@@ -42,4 +48,14 @@ def strategies() -> Sequence[Strategy[Any]]:
         rbac.ClusterRoleStrategy(),
         rbac.RoleBindingStrategy(),
         rbac.ClusterRoleBindingStrategy(),
+        ingress.IngressStrategy(),
+        ingress.IngressClassStrategy(),
+        networkpolicy.NetworkPolicyStrategy(),
+        storageclass.StorageClassStrategy(),
+        storageclass.VolumeAttachmentStrategy(),
+        csi.CSIDriverStrategy(),
+        csi.CSINodeStrategy(),
+        csi.CSIStorageCapacityStrategy(),
+        priorityclass.PriorityClassStrategy(),
+        runtimeclass.RuntimeClassStrategy(),
     )

@@ -37,6 +37,17 @@ def port(value: int) -> Found:
     return () if 0 < value < 65536 else tuple(names.port_number(value))
 
 
+def cidr(value: str) -> Found:
+    """Judge an IPv4 or IPv6 network."""
+    try:
+        if "/" in value:
+            ipaddress.ip_network(value, strict=False)
+            return ()
+    except ValueError:
+        pass
+    return ("must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)",)
+
+
 def ip(value: str) -> Found:
     """Judge an IPv4 or IPv6 address."""
     try:

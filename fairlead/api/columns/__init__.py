@@ -14,7 +14,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from fairlead.api import scheme
-from fairlead.api.columns import cluster, core, pods, workloads
+from fairlead.api.columns import cluster, core, pods, policies, workloads
 from fairlead.api.columns.layout import Column, Layout, age, created, human_duration, layout, selector_text
 from fairlead.api.columns.pods import pod_status
 
@@ -41,4 +41,5 @@ _LAYOUTS: Mapping[type[Message], Layout] = {
     **core.LAYOUTS,
     **workloads.LAYOUTS,
     **cluster.LAYOUTS,
+    **policies.LAYOUTS,
 }

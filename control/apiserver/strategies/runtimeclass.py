@@ -1,0 +1,35 @@
+"""RuntimeClasses: the handler that runs a pod, what it costs, and where it can run."""
+
+from __future__ import annotations
+
+from control.apiserver import field
+from control.apiserver.strategies import strategy
+from control.apiserver.validation import meta, names, numbers, scheduling
+from fairlead.api.pb import node_v1_pb2 as nodev1
+
+
+class RuntimeClassStrategy(strategy.Strategy[nodev1.RuntimeClass]):
+    """The rules of RuntimeClasses."""
+
+    message = nodev1.RuntimeClass
+
+    def validate(self, obj: nodev1.RuntimeClass) -> field.Faults:
+        """Judge a RuntimeClass."""
+        faults = field.invalids("handler", obj.handler, names.label(obj.handler))
+        for name in sorted(obj.overhead.podFixed):
+            at = f"overhead.podFixed.limits[{name}]"
+            faults += numbers.resource_name(at, name)
+            faults += numbers.amount(at, name, obj.overhead.podFixed[name])[1]
+        if obj.HasField("scheduling"):
+            faults += meta.labels(obj.scheduling.nodeSelector, "scheduling.nodeSelector")
+            tolerations = obj.scheduling.tolerations
+            faults += scheduling.tolerations(tolerations, "scheduling.tolerations")
+            for number, one in enumerate(tolerations):
+                if one in tolerations[:number]:
+                    path = f"scheduling.tolerations[{number}]"
+                    faults.append(field.duplicate(path, f"{one.key}:{one.effect}"))
+        return faults
+
+    def validate_update(self, obj: nodev1.RuntimeClass, old: nodev1.RuntimeClass) -> field.Faults:
+        """Judge a changed RuntimeClass: its handler stays."""
+        return meta.immutable("handler", obj.handler, obj.handler != old.handler) + self.validate(obj)

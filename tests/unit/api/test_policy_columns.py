@@ -1,0 +1,133 @@
+"""The rows of access control, networking, storage, scheduling and runtimes, as kubectl prints them."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+
+from fairlead.api import codec, columns, scheme
+
+NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+CREATED = "2025-12-31T23:59:00Z"
+
+ROWS: list[tuple[str, str, dict[str, Any], list[str], list[str]]] = [
+    ("rbac.authorization.k8s.io/v1", "Role", {}, ["Name", "Created At"], ["x", CREATED]),
+    (
+        "rbac.authorization.k8s.io/v1",
+        "ClusterRoleBinding",
+        {
+            "roleRef": {"kind": "ClusterRole", "name": "view"},
+            "subjects": [
+                {"kind": "User", "name": "ann"},
+                {"kind": "User", "name": "bob"},
+                {"kind": "ServiceAccount", "name": "robot", "namespace": "lab"},
+            ],
+        },
+        ["Name", "Role", "Age", "Users", "Groups", "ServiceAccounts"],
+        ["x", "ClusterRole/view", "60s", "ann, bob", "", "lab/robot"],
+    ),
+    (
+        "networking.k8s.io/v1",
+        "Ingress",
+        {
+            "spec": {"ingressClassName": "nginx", "tls": [{}], "rules": [{"host": host} for host in "abcd"]},
+            "status": {"loadBalancer": {"ingress": [{"ip": "10.0.0.2"}, {"hostname": "10.example.com"}]}},
+        },
+        ["Name", "Class", "Hosts", "Address", "Ports", "Age"],
+        ["x", "nginx", "a,b,c + 1 more...", "10.0.0.2,10.example.com", "80, 443", "60s"],
+    ),
+    (
+        "networking.k8s.io/v1",
+        "Ingress",
+        {},
+        ["Name", "Class", "Hosts", "Address", "Ports", "Age"],
+        ["x", "<none>", "*", "", "80", "60s"],
+    ),
+    (
+        "networking.k8s.io/v1",
+        "IngressClass",
+        {"spec": {"controller": "a/b", "parameters": {"apiGroup": "c.d", "kind": "Settings", "name": "e"}}},
+        ["Name", "Controller", "Parameters", "Age"],
+        ["x", "a/b", "Settings.c.d/e", "60s"],
+    ),
+    (
+        "networking.k8s.io/v1",
+        "NetworkPolicy",
+        {"spec": {"podSelector": {"matchLabels": {"app": "web"}}}},
+        ["Name", "Pod-Selector", "Age"],
+        ["x", "app=web", "60s"],
+    ),
+    (
+        "storage.k8s.io/v1",
+        "StorageClass",
+        {
+            "provisioner": "p",
+            "allowVolumeExpansion": True,
+            "metadata": {"annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+        },
+        ["Name", "Provisioner", "ReclaimPolicy", "VolumeBindingMode", "AllowVolumeExpansion", "Age"],
+        ["x (default)", "p", "Delete", "Immediate", "true", "60s"],
+    ),
+    (
+        "storage.k8s.io/v1",
+        "VolumeAttachment",
+        {
+            "spec": {"attacher": "a", "nodeName": "n", "source": {"persistentVolumeName": "pv"}},
+            "status": {"attached": True},
+        },
+        ["Name", "Attacher", "PV", "Node", "Attached", "Age"],
+        ["x", "a", "pv", "n", "true", "60s"],
+    ),
+    (
+        "storage.k8s.io/v1",
+        "CSIDriver",
+        {"spec": {"tokenRequests": [{"audience": "a"}, {"audience": "b"}], "volumeLifecycleModes": ["Persistent"]}},
+        [
+            "Name",
+            "AttachRequired",
+            "PodInfoOnMount",
+            "StorageCapacity",
+            "TokenRequests",
+            "RequiresRepublish",
+            "Modes",
+            "Age",
+        ],
+        ["x", "true", "false", "false", "a,b", "false", "Persistent", "60s"],
+    ),
+    (
+        "storage.k8s.io/v1",
+        "CSINode",
+        {"spec": {"drivers": [{"name": "a", "nodeID": "b"}]}},
+        ["Name", "Drivers", "Age"],
+        ["x", "1", "60s"],
+    ),
+    (
+        "storage.k8s.io/v1",
+        "CSIStorageCapacity",
+        {"storageClassName": "fast", "capacity": "10Gi"},
+        ["Name", "StorageClassName", "Capacity"],
+        ["x", "fast", "10Gi"],
+    ),
+    (
+        "scheduling.k8s.io/v1",
+        "PriorityClass",
+        {"value": 7, "globalDefault": True, "preemptionPolicy": "Never"},
+        ["Name", "Value", "Global-Default", "Age", "PreemptionPolicy"],
+        ["x", "7", "true", "60s", "Never"],
+    ),
+    ("node.k8s.io/v1", "RuntimeClass", {"handler": "runsc"}, ["Name", "Handler", "Age"], ["x", "runsc", "60s"]),
+]
+
+
+@pytest.mark.parametrize(("version", "kind", "content", "names", "cells"), ROWS)
+def test_a_row_reads_as_kubectl_prints_it(
+    version: str, kind: str, content: dict[str, Any], names: list[str], cells: list[str]
+) -> None:
+    """Names, order and texts of Kubernetes' printers."""
+    metadata = {"name": "x", "creationTimestamp": CREATED, **content.get("metadata", {})}
+    obj: Any = codec.decode_object({"apiVersion": version, "kind": kind, **content, "metadata": metadata})
+
+    assert [column.name for column in columns.of_kind(scheme.DEFAULT.of(obj))] == names
+    assert list(columns.row(obj, NOW)) == cells
