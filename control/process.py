@@ -17,7 +17,7 @@ from typing import Any
 import grpc
 
 from control import pki
-from control.apiserver import bootstrap, relay, tokens
+from control.apiserver import advertising, authn, bootstrap, relay, tokens
 from control.apiserver import server as apiservers
 from control.config import Config
 from control.controllers import manager, podcidr
@@ -25,8 +25,8 @@ from control.dispatcher import edge, leases, service, settings
 from control.dispatcher import relay as relays
 from control.gateway import bootstrap as joining
 from control.gateway import cluster, identity, listening
-from control.gateway.rest import gateway, users
 from control.gateway.rest import listening as https
+from control.gateway.rest import users, wiring
 from control.scheduler import scheduler as schedulers
 from control.store import cache, compactor, endpoints, etcd, interface
 from fairlead import supervise
@@ -107,7 +107,7 @@ async def serve(config: Config, store: interface.Store, cluster_id: int, stop: a
         async with _listening(config, api, dispatcher, streams):
             log.info("serving", extra={"address": config.advertiseAddress, "port": config.grpcPort, "as": name})
             supervise.notify_service_manager("READY=1")
-            await asyncio.Event().wait()
+            await _advertiser(config, api).run()
 
     async def then(part: Callable[[], Awaitable[None]]) -> None:
         """Run a part of the control plane once the roles are there by which it may do its work."""
@@ -128,6 +128,12 @@ async def serve(config: Config, store: interface.Store, cluster_id: int, stop: a
     finally:
         supervise.notify_service_manager("STOPPING=1")
         await peers.close()
+
+
+def _advertiser(config: Config, api: apiservers.ApiServer) -> advertising.Advertiser:
+    """Return what tells pods where this process' REST API is."""
+    client = api.client(authn.User("system:apiserver", (authn.MASTERS,)))
+    return advertising.Advertiser(api, client, config.name, (config.advertiseAddress, config.restPort))
 
 
 @contextlib.asynccontextmanager
@@ -151,7 +157,7 @@ async def _listening(
             )
         ),
     ]
-    rest = gateway.Gateway(api, users.Identifier(api.tokens))
+    rest = wiring.gateway_of(api, streams, users.Identifier(api.tokens))
     host = config.advertiseAddress
     known = listening.credentials(chain, key, authority.pem, require_client=True)
     anyone = listening.credentials(chain, key, authority.pem, require_client=False)

@@ -20,6 +20,7 @@ import yaml
 
 if TYPE_CHECKING:
     from control import pki
+    from control.apiserver.relay import Relay
     from control.apiserver.server import ApiServer
     from control.gateway.rest.gateway import Gateway
 
@@ -77,17 +78,18 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def serve(api: ApiServer) -> AsyncIterator[Server]:
-    """Serve an API server's objects until the end of the context."""
+async def serve(api: ApiServer, streams: Relay | None = None) -> AsyncIterator[Server]:
+    """Serve an API server's objects until the end of the context; `streams` reaches what runs on nodes."""
     from control import pki
-    from control.gateway.rest import gateway, listening, users
+    from control.apiserver import relay
+    from control.gateway.rest import listening, users, wiring
 
     authority = pki.create_authority("test")
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         pair = authority.issue(pki.Subject("control", hosts=(HOST,), server=True))
         tls = listening.credentials(*_write(folder, "server", *pair), authority.pem.decode())
-        made = gateway.Gateway(api, users.Identifier(api.tokens))
+        made = wiring.gateway_of(api, streams or relay.NoRelay(), users.Identifier(api.tokens))
         listener = await listening.serve(HOST, 0, made, tls)
         try:
             yield Server(made, listener.port, authority, folder)

@@ -7,7 +7,6 @@ answered; API errors become Kubernetes' Status here and nowhere else.
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import platform
 import uuid
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from control.apiserver.target import Target
 from control.gateway.rest import answers, counting, discovery, health, media, paths, queries, users
 from control.gateway.rest import handlers as handling
 from control.gateway.rest import verbs as carrying
+from fairlead import version as release
 from fairlead.api import codec, errors, scheme
 from fairlead.api.pb import apidiscovery_v2_pb2 as apidiscoveryv2
 
@@ -184,7 +184,7 @@ def version() -> dict[str, str]:
     return {
         "major": major,
         "minor": minor,
-        "gitVersion": f"v{major}.{minor}.0+fairlead-{importlib.metadata.version('fairlead')}",
+        "gitVersion": f"v{major}.{minor}.0+fairlead-{release.VERSION}",
         "gitCommit": "",
         "gitTreeState": "",
         "buildDate": "1970-01-01T00:00:00Z",

@@ -97,7 +97,7 @@ def _form(format_: Format, parameters: dict[str, str], group: str) -> Form | Non
     if not kind:
         return Form(format_)
     asked, version = parameters.get("g", ""), parameters.get("v", "")
-    if asked != group or kind not in _KINDS[group] or version not in _VERSIONS[group]:
+    if asked != group or kind not in _KINDS.get(group, ()) or version not in _VERSIONS[group]:
         return None
     if kind == TABLE and format_ == "protobuf":
         return None  # a table has no form in protobuf

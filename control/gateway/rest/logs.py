@@ -1,0 +1,58 @@
+"""GET pods/log: a container's log as plain text, through the relay, as long as it is followed."""
+
+from __future__ import annotations
+
+import contextlib
+
+from aiohttp import web
+
+from control.apiserver import authz, relay, server
+from control.apiserver.validation import podlogs
+from control.gateway.rest import queries
+from control.gateway.rest.handlers import Call
+from fairlead.api import codec, errors
+from fairlead.api.pb import core_v1_pb2 as corev1
+
+_FLAGS = ("follow", "previous", "timestamps")
+_NUMBERS = ("sinceSeconds", "tailLines", "limitBytes")
+
+
+class Logs:
+    """The handler of `pods/log`."""
+
+    def __init__(self, api: server.ApiServer, streams: relay.Relay) -> None:
+        self._api = api
+        self._relay = streams
+
+    async def __call__(self, call: Call) -> web.StreamResponse:
+        """Answer a log; the relay's first chunk, which is empty, says that there is one."""
+        target = call.target
+        assert target is not None
+        self._api.authorize(authz.Attributes(call.user, call.verb, "", "pods", "log", target.namespace, target.name))
+        asked = options(call.request.query)
+        faults = podlogs.validate(asked)
+        if faults:
+            raise errors.invalid("", "PodLogOptions", "", faults)
+        response = web.StreamResponse()
+        response.content_type = "text/plain"
+        chunks = self._relay.logs(target.namespace, target.name, asked)
+        async with contextlib.aclosing(chunks):  # type: ignore[type-var]
+            async for chunk in chunks:
+                if not response.prepared:
+                    await response.prepare(call.request)
+                if chunk:
+                    await response.write(chunk)
+        await response.write_eof()
+        return response
+
+
+def options(query: queries.Query) -> corev1.PodLogOptions:
+    """Return what a query asks of a log."""
+    document: dict[str, object] = {name: queries.flag(query, name) for name in _FLAGS}
+    document |= {name: queries.number(query, name) for name in _NUMBERS}
+    document |= {name: query.get(name) or None for name in ("container", "sinceTime")}
+    given = {name: value for name, value in document.items() if value is not None}
+    try:
+        return codec.from_json(given, corev1.PodLogOptions)
+    except codec.DecodeError as error:
+        raise errors.BadRequest(str(error)) from None
