@@ -7,7 +7,7 @@ Strategies and validators call this; a fault is an `errors.Cause` whose `field` 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from fairlead.api import errors
 
@@ -17,6 +17,15 @@ Faults = list[errors.Cause]
 Value = str | int | float | bool | None
 
 
+class Raw(str):
+    """A value that errors show without quotes: Go's notation of what is neither text nor number (see `notation`)."""
+
+    __slots__ = ()
+
+
+OMITTED = Raw()  # an `Invalid value` that names no value
+
+
 def required(path: str, detail: str = "") -> Cause:
     """Return `Required value`, with a detail if there is one."""
     return Cause("FieldValueRequired", f"Required value: {detail}" if detail else "Required value", path)
@@ -24,6 +33,8 @@ def required(path: str, detail: str = "") -> Cause:
 
 def invalid(path: str, value: Value, detail: str) -> Cause:
     """Return `Invalid value: "x": detail`."""
+    if value is OMITTED:
+        return Cause("FieldValueInvalid", f"Invalid value: {detail}", path)
     return Cause("FieldValueInvalid", f"Invalid value: {shown(value)}: {detail}", path)
 
 
@@ -65,6 +76,8 @@ def invalids(path: str, value: Value, details: Sequence[str]) -> Faults:
 
 def shown(value: Value) -> str:
     """Return a value as Go's %q and %v show it: text quoted, numbers and booleans bare, nothing as `null`."""
+    if isinstance(value, Raw):
+        return str(value)
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if value is None:
@@ -72,8 +85,3 @@ def shown(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
-
-
-def shown_map(values: Mapping[str, str]) -> str:
-    """Return a map as Go's errors show it: JSON with sorted keys."""
-    return json.dumps(dict(sorted(values.items())), ensure_ascii=False, separators=(",", ":"))

@@ -109,7 +109,7 @@ class ApiServer:
             strategy.kind.prefix: registries.Registry(
                 strategy, store, cache, admission=admission, now=now, hooks=hooks.get(strategy.message)
             )
-            for strategy in table.strategies()
+            for strategy in table.strategies(now)
         }
         self.issuer = issuer
         self.bootstrap_tokens = authn.TokenAuthenticator(self._bootstrap_secret, self._utc)

@@ -256,7 +256,9 @@ def scale_of(obj: Any) -> autoscalingv1.Scale:
     meta.creationTimestamp.CopyFrom(obj.metadata.creationTimestamp)
     scale.spec.replicas = obj.spec.replicas
     scale.status.replicas = obj.status.replicas
-    scale.status.selector = str(selectors.of_message(obj.spec.selector))
+    chosen = obj.spec.selector
+    found = selectors.of_message(chosen) if isinstance(chosen, metav1.LabelSelector) else selectors.of_labels(chosen)
+    scale.status.selector = str(found)
     return scale
 
 

@@ -25,6 +25,7 @@ _ENV_RELAXED = r"[ -<>-~]+"
 _IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]*"
 _CONFIG_KEY = r"[-._a-zA-Z0-9]+"
 _HEADER = r"[-A-Za-z0-9]+"
+_HTTP_PATH = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 _PERCENT = r"[0-9]+%"
 
 _LABEL_TEXT = (
@@ -188,6 +189,11 @@ def in_range(low: int, high: int) -> str:
 def header_name(value: str) -> list[str]:
     """Judge the name of an HTTP header."""
     return [] if re.fullmatch(_HEADER, value, re.ASCII) else [pattern(_HEADER_TEXT, _HEADER, "X-Header-Name")]
+
+
+def http_path(value: str) -> list[str]:
+    """Judge the characters of a path in a URL."""
+    return [] if re.fullmatch(_HTTP_PATH, value, re.ASCII) else [pattern("Invalid path", _HTTP_PATH)]
 
 
 def percent(value: str) -> list[str]:

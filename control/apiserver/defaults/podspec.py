@@ -41,7 +41,7 @@ def fill(spec: corev1.PodSpec) -> None:
     for volume in spec.volumes:
         _volume(volume.volumeSource)
     if spec.overhead:
-        _canonical(spec.overhead)
+        canonical(spec.overhead)
 
 
 def fill_pod(spec: corev1.PodSpec) -> None:
@@ -85,8 +85,8 @@ def _container(container: Any, host_network: bool) -> None:
         if env.valueFrom.HasField("resourceFieldRef"):
             _divisor(env.valueFrom.resourceFieldRef)
     if container.HasField("resources"):
-        _canonical(container.resources.limits)
-        _canonical(container.resources.requests)
+        canonical(container.resources.limits)
+        canonical(container.resources.requests)
     if container.HasField("securityContext") and container.securityContext.HasField("procMount"):
         container.securityContext.procMount = container.securityContext.procMount or "Default"
 
@@ -154,12 +154,12 @@ def _downward(items: Iterable[corev1.DownwardAPIVolumeFile]) -> None:
             _divisor(item.resourceFieldRef)
 
 
-def _canonical(resources: MutableMapping[str, resource_pb2.Quantity]) -> None:
+def canonical(resources: MutableMapping[str, resource_pb2.Quantity]) -> None:
     """Write every amount in its canonical form; what is no quantity stays, for validation to name."""
     for amount in resources.values():
         try:
-            canonical = quantity.canonical(amount.string)
+            text = quantity.canonical(amount.string)
         except quantity.QuantityError:
             continue
-        if canonical != amount.string:
-            amount.string = canonical
+        if text != amount.string:
+            amount.string = text

@@ -6,7 +6,7 @@ import ipaddress
 
 from control.apiserver import field
 from control.apiserver.strategies import strategy
-from control.apiserver.validation import containers, meta, names
+from control.apiserver.validation import addresses, containers, meta, names
 from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
 
 ADDRESS_TYPES = frozenset({"FQDN", "IPv4", "IPv6"})
@@ -85,13 +85,7 @@ def _ip(address: str, address_type: str, path: str) -> field.Faults:
     wanted = 4 if address_type == "IPv4" else 6
     if address_type in ("IPv4", "IPv6") and parsed.version != wanted:
         return [field.invalid(path, address, f"must be a valid {address_type} address")]
-    if parsed.is_unspecified:
-        return [field.invalid(path, address, f"may not be unspecified ({address})")]
-    if parsed.is_loopback:
-        return [field.invalid(path, address, "may not be in the loopback range (127.0.0.0/8, ::1/128)")]
-    if parsed.is_link_local:
-        return [field.invalid(path, address, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")]
-    return []
+    return addresses.not_special(path, address)
 
 
 def _ports(obj: discoveryv1.EndpointSlice) -> field.Faults:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from control.apiserver import field
 from control.apiserver.defaults import podspec as defaults
-from control.apiserver.strategies import deployment, strategy
-from control.apiserver.validation import meta, numbers
+from control.apiserver.strategies import strategy
+from control.apiserver.validation import numbers, workloads
 from fairlead.api.pb import apps_v1_pb2 as appsv1
 
 
-class ReplicaSetStrategy(strategy.Strategy[appsv1.ReplicaSet]):
+class ReplicaSetStrategy(strategy.SpecStrategy[appsv1.ReplicaSet]):
     """The rules of ReplicaSets."""
 
     message = appsv1.ReplicaSet
+    selectable: ClassVar = {"status.replicas": lambda replicaset: str(replicaset.status.replicas)}
 
     def default(self, obj: appsv1.ReplicaSet) -> None:
         """Fill in replicas and the template's defaults."""
@@ -20,43 +23,17 @@ class ReplicaSetStrategy(strategy.Strategy[appsv1.ReplicaSet]):
             obj.spec.replicas = 1
         defaults.fill(obj.spec.template.spec)
 
-    def prepare_for_create(self, obj: appsv1.ReplicaSet) -> None:
-        """Start at generation 1 without status."""
-        strategy.drop_status(obj)
-        obj.metadata.generation = 1
-
-    def prepare_for_update(self, obj: appsv1.ReplicaSet, old: appsv1.ReplicaSet) -> None:
-        """Keep the status; count the generation."""
-        strategy.keep_status(obj, old)
-        strategy.count_generation(obj, old)
-
     def validate(self, obj: appsv1.ReplicaSet) -> field.Faults:
         """Judge a ReplicaSet."""
         spec = obj.spec
         faults = numbers.not_negative("spec.replicas", spec.replicas)
         faults += numbers.not_negative("spec.minReadySeconds", spec.minReadySeconds)
-        faults += deployment.workload_selector(spec.selector, spec.template, has_selector=spec.HasField("selector"))
-        return faults
+        return faults + workloads.selector_and_template(spec, empty="deployment", kind="ReplicaSet")
 
     def validate_update(self, obj: appsv1.ReplicaSet, old: appsv1.ReplicaSet) -> field.Faults:
         """Judge a changed ReplicaSet: its selector stays."""
-        faults = self.validate(obj)
-        if not strategy.same(obj.spec.selector, old.spec.selector):
-            faults += meta.immutable("spec.selector", deployment.selector_text(obj.spec.selector), True)
-        return faults
+        return self.validate(obj) + workloads.same_selector(obj.spec.selector, old.spec.selector)
 
     def validate_status_update(self, obj: appsv1.ReplicaSet, old: appsv1.ReplicaSet) -> field.Faults:
         """Judge a new status: counts that fit together."""
-        status = obj.status
-        faults: field.Faults = []
-        counts = ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration")
-        for name in counts:
-            faults += numbers.not_negative(f"status.{name}", getattr(status, name))
-        for name in ("fullyLabeledReplicas", "readyReplicas", "availableReplicas"):
-            if getattr(status, name) > status.replicas:
-                text = "cannot be greater than status.replicas"
-                faults.append(field.invalid(f"status.{name}", getattr(status, name), text))
-        if status.availableReplicas > status.readyReplicas:
-            text = "cannot be greater than readyReplicas"
-            faults.append(field.invalid("status.availableReplicas", status.availableReplicas, text))
-        return faults
+        return workloads.replica_counts(obj.status, "fullyLabeledReplicas", "readyReplicas", "availableReplicas")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from google.protobuf.message import Message
 
@@ -104,8 +104,22 @@ class Strategy(Generic[M]):
         return prefix[:NAME_PREFIX_LENGTH] + suffix
 
 
+class SpecStrategy(Strategy[M]):
+    """The rules of a kind with a spec, a status, and a generation that counts the spec's changes."""
+
+    def prepare_for_create(self, obj: M) -> None:
+        """Start at generation 1 without status."""
+        drop_status(obj)
+        cast(Any, obj).metadata.generation = 1
+
+    def prepare_for_update(self, obj: M, old: M) -> None:
+        """Keep the status; count the generation."""
+        keep_status(obj, old)
+        count_generation(obj, old)
+
+
 def keep_all_but_status(obj: Any, old: Any) -> None:
-    """Take over spec and labels from the old object, as Kubernetes' status strategies of workloads do."""
+    """Take over all but metadata and status from the old object, as Kubernetes' status strategies do."""
     for descriptor in obj.DESCRIPTOR.fields:
         if descriptor.name in ("metadata", "status"):
             continue

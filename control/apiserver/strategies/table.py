@@ -2,35 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from control.apiserver.strategies import (
     configmap,
+    controllerrevision,
+    cronjob,
     csi,
+    daemonset,
     deployment,
+    endpoints,
     endpointslice,
     event,
+    horizontalpodautoscaler,
     ingress,
+    job,
     lease,
+    limitrange,
     namespace,
     networkpolicy,
     node,
+    persistentvolume,
+    persistentvolumeclaim,
     pod,
+    poddisruptionbudget,
+    podtemplate,
     priorityclass,
     rbac,
     replicaset,
+    replicationcontroller,
+    resourcequota,
     runtimeclass,
     secret,
     service,
     serviceaccount,
+    statefulset,
     storageclass,
 )
 from control.apiserver.strategies.strategy import Strategy
 
 
-def strategies() -> Sequence[Strategy[Any]]:
-    """Return one strategy per kind."""
+def strategies(now: Callable[[], float] = time.time) -> Sequence[Strategy[Any]]:
+    """Return one strategy per kind; `now` is the time that some of them stamp with."""
     return (
         namespace.NamespaceStrategy(),
         node.NodeStrategy(),
@@ -58,4 +73,18 @@ def strategies() -> Sequence[Strategy[Any]]:
         csi.CSIStorageCapacityStrategy(),
         priorityclass.PriorityClassStrategy(),
         runtimeclass.RuntimeClassStrategy(),
+        replicationcontroller.ReplicationControllerStrategy(),
+        podtemplate.PodTemplateStrategy(),
+        endpoints.EndpointsStrategy(),
+        limitrange.LimitRangeStrategy(),
+        resourcequota.ResourceQuotaStrategy(),
+        persistentvolume.PersistentVolumeStrategy(now),
+        persistentvolumeclaim.PersistentVolumeClaimStrategy(),
+        statefulset.StatefulSetStrategy(),
+        daemonset.DaemonSetStrategy(),
+        controllerrevision.ControllerRevisionStrategy(),
+        job.JobStrategy(),
+        cronjob.CronJobStrategy(),
+        horizontalpodautoscaler.HorizontalPodAutoscalerStrategy(),
+        poddisruptionbudget.PodDisruptionBudgetStrategy(),
     )

@@ -136,6 +136,17 @@ def finalizers(values: Iterable[str], path: str) -> field.Faults:
     return faults
 
 
+def domain_prefixed_path(value: str, path: str) -> field.Faults:
+    """Judge a name such as `acme.io/foo`: a domain, a slash and a path."""
+    if not value:
+        return [field.required(path)]
+    domain, _, rest = value.partition("/")
+    if not domain or not rest:
+        return [field.invalid(path, value, 'must be a domain-prefixed path (such as "acme.io/foo")')]
+    faults = field.invalids(path, domain, names.subdomain(domain))
+    return faults + field.invalids(path, rest, names.http_path(rest))
+
+
 def immutable(path: str, shown: field.Value, changed: bool) -> field.Faults:
     """Return the fault of a field that has changed and must not."""
     return [field.invalid(path, shown, IMMUTABLE)] if changed else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from control.apiserver import field
+from control.apiserver import field, notation
 from control.apiserver.validation import names
 from fairlead.api import quantity
 from fairlead.api.pb import intstr_pb2, resource_pb2
@@ -38,14 +38,14 @@ def int_or_percent(path: str, value: intstr_pb2.IntOrString) -> field.Faults:
         text = (
             "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex"
         )
-        return [field.invalid(path, value.strVal, f"{text} used for validation is '[0-9]+%')")]
+        return [field.invalid(path, notation.int_or_string(value), f"{text} used for validation is '[0-9]+%')")]
     return not_negative(path, value.intVal)
 
 
 def over_hundred_percent(path: str, value: intstr_pb2.IntOrString) -> field.Faults:
     """Return the fault of a percentage above 100."""
     if value.type == STRING and _PERCENT.fullmatch(value.strVal) and int(value.strVal[:-1]) > 100:
-        return [field.invalid(path, value.strVal, "must not be greater than 100%")]
+        return [field.invalid(path, notation.int_or_string(value), "must not be greater than 100%")]
     return []
 
 

@@ -84,15 +84,22 @@ def _node_affinity(value: corev1.NodeAffinity, path: str) -> field.Faults:
     faults: field.Faults = []
     if value.HasField("requiredDuringSchedulingIgnoredDuringExecution"):
         at = f"{path}.requiredDuringSchedulingIgnoredDuringExecution"
-        terms = value.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms
-        if not terms:
-            faults.append(field.required(f"{at}.nodeSelectorTerms", "must have at least one node selector term"))
-        for index, term in enumerate(terms):
-            faults += _node_term(term, f"{at}.nodeSelectorTerms[{index}]")
+        faults += node_selector(value.requiredDuringSchedulingIgnoredDuringExecution, at)
     at = f"{path}.preferredDuringSchedulingIgnoredDuringExecution"
     for index, preferred in enumerate(value.preferredDuringSchedulingIgnoredDuringExecution):
         faults += _weight(preferred.weight, f"{at}[{index}].weight")
         faults += _node_term(preferred.preference, f"{at}[{index}].preference")
+    return faults
+
+
+def node_selector(selector: corev1.NodeSelector, path: str) -> field.Faults:
+    """Judge a selector of nodes: at least one term."""
+    faults: field.Faults = []
+    terms = selector.nodeSelectorTerms
+    if not terms:
+        faults.append(field.required(f"{path}.nodeSelectorTerms", "must have at least one node selector term"))
+    for index, term in enumerate(terms):
+        faults += _node_term(term, f"{path}.nodeSelectorTerms[{index}]")
     return faults
 
 

@@ -46,7 +46,8 @@ def source(value: corev1.VolumeSource, path: str) -> field.Faults:
     return faults
 
 
-def _host_path(value: corev1.HostPathVolumeSource, path: str) -> field.Faults:
+def host_path(value: corev1.HostPathVolumeSource, path: str) -> field.Faults:
+    """Judge a path on the node."""
     faults: field.Faults = []
     if not value.path:
         faults.append(field.required(f"{path}.path"))
@@ -80,7 +81,8 @@ def _claim(value: corev1.PersistentVolumeClaimVolumeSource, path: str) -> field.
     return [] if value.claimName else [field.required(f"{path}.claimName")]
 
 
-def _nfs(value: corev1.NFSVolumeSource, path: str) -> field.Faults:
+def nfs(value: corev1.NFSVolumeSource, path: str) -> field.Faults:
+    """Judge an export of an NFS server."""
     faults = [] if value.server else [field.required(f"{path}.server")]
     if not value.path:
         faults.append(field.required(f"{path}.path"))
@@ -175,12 +177,12 @@ def _octal(mode: int, path: str) -> field.Faults:
 
 
 _SOURCES: Mapping[str, Callable[[Any, str], field.Faults]] = {
-    "hostPath": _host_path,
+    "hostPath": host_path,
     "emptyDir": _empty_dir,
     "secret": _secret,
     "configMap": _config_map,
     "persistentVolumeClaim": _claim,
-    "nfs": _nfs,
+    "nfs": nfs,
     "downwardAPI": _downward,
     "projected": _projected,
 }

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import yaml
+from google.protobuf.message import Message
 
 from control.apiserver.strategies import strategy as strategies
 from control.apiserver.strategies import table
 from control.apiserver.validation import meta
 from fairlead.api import codec, objects
-from tests.unit.apiserver.test_validation import changed
 
-STRATEGIES: dict[str, strategies.Strategy[Any]] = {one.kind.kind: one for one in table.strategies()}
+NOW = 1000.0
+STRATEGIES: dict[str, strategies.Strategy[Any]] = {one.kind.kind: one for one in table.strategies(lambda: NOW)}
+
+
+def changed(text: str, changes: dict[str, Any]) -> dict[str, Any]:
+    """Return a manifest with values put at paths such as `spec/containers/0/image`; None removes."""
+    document = yaml.safe_load(text)
+    for path, value in changes.items():
+        *steps, last = [int(step) if step.isdigit() else step for step in path.split("/")]
+        parent = functools.reduce(
+            lambda at, step: at.setdefault(step, {}) if isinstance(at, dict) else at[step], steps, document
+        )
+        if value is None:
+            del parent[last]
+        elif isinstance(parent, list) and last == len(parent):
+            parent.append(value)
+        else:
+            parent[last] = value
+    return document  # type: ignore[no-any-return]
 
 
 def prepared(kind: str, text: str, changes: dict[str, Any] | None = None) -> Any:
@@ -51,6 +70,36 @@ def update(kind: str, text: str, changes: dict[str, Any], *, status: bool = Fals
     strategy.default(obj)
     strategy.prepare_for_update(obj, old)
     return obj, _texts(strategy.validate_update(obj, before))
+
+
+def updated(kind: str, text: str, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Return the faults of an update from one changed manifest to another; a status under `before` is there first."""
+    strategy = STRATEGIES[kind]
+    old = prepared(kind, text, before)
+    obj = codec.from_json(changed(text, after), strategy.message)
+    strategy.default(obj)
+    status = changed(text, before).get("status")
+    if status is not None:
+        old = _with_status(old, status)
+    strategy.prepare_for_update(obj, old)
+    return _texts(strategy.validate_update(obj, old))
+
+
+def status_updated(kind: str, text: str, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Return the faults of a write of the status, whose JSON before and after is given."""
+    strategy = STRATEGIES[kind]
+    old = _with_status(prepared(kind, text), before)
+    obj = _with_status(old, after)
+    strategy.prepare_for_status_update(obj, old)
+    return _texts(strategy.validate_status_update(obj, old))
+
+
+def _with_status(obj: Any, status: dict[str, Any]) -> Any:
+    """Return a copy of an object with the status of a JSON document."""
+    fresh = objects.copy(obj)
+    message: Message = codec.from_json({"status": status}, type(obj))
+    fresh.status.CopyFrom(message.status)  # type: ignore[attr-defined]
+    return fresh
 
 
 def _texts(causes: Any) -> list[str]:

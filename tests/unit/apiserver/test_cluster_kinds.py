@@ -157,84 +157,332 @@ WHOLE = {
 }
 PATHS = "spec/rules/0/http/paths"
 BAD: list[tuple[str, dict[str, Any], list[str]]] = [
-    ("Ingress", {"spec/rules": []}, ["spec: Invalid value: []networking.IngressRule(nil): either `defaultBackend` or `rules` must be specified"]),
-    ("Ingress", {"spec/rules/0/host": "10.0.0.1"}, ['spec.rules[0].host: Invalid value: "10.0.0.1": must be a DNS name, not an IP address']),
-    ("Ingress", {"spec/rules/0/host": "*.A"}, [f'spec.rules[0].host: Invalid value: "*.A": {names.wildcard_subdomain("*.A")[0]}']),
+    (
+        "Ingress",
+        {"spec/rules": []},
+        ["spec: Invalid value: []networking.IngressRule(nil): either `defaultBackend` or `rules` must be specified"],
+    ),
+    (
+        "Ingress",
+        {"spec/rules/0/host": "10.0.0.1"},
+        ['spec.rules[0].host: Invalid value: "10.0.0.1": must be a DNS name, not an IP address'],
+    ),
+    (
+        "Ingress",
+        {"spec/rules/0/host": "*.A"},
+        [f'spec.rules[0].host: Invalid value: "*.A": {names.wildcard_subdomain("*.A")[0]}'],
+    ),
     ("Ingress", {PATHS: []}, ["spec.rules[0].http.paths: Required value"]),
-    ("Ingress", {f"{PATHS}/0/pathType": None}, ["spec.rules[0].http.paths[0].pathType: Required value: pathType must be specified"]),
-    ("Ingress", {f"{PATHS}/0/pathType": "Regex"}, ['spec.rules[0].http.paths[0].pathType: Unsupported value: "Regex": supported values: "Exact", "ImplementationSpecific", "Prefix"']),
-    ("Ingress", {f"{PATHS}/0/path": "a//b/.."}, [
-        'spec.rules[0].http.paths[0].path: Invalid value: "a//b/..": must be an absolute path',
-        'spec.rules[0].http.paths[0].path: Invalid value: "a//b/..": must not contain \'//\'',
-        'spec.rules[0].http.paths[0].path: Invalid value: "a//b/..": cannot end with \'/..\'',
-    ]),
-    ("Ingress", {f"{PATHS}/0/backend": {}}, ['spec.rules[0].http.paths[0].backend: Invalid value: "": resource or service backend is required']),
-    ("Ingress", {f"{PATHS}/0/backend/service/port": {"name": "x", "number": 1}}, ['spec.rules[0].http.paths[0].backend: Invalid value: "": cannot set both port name & port number']),
-    ("Ingress", {f"{PATHS}/0/backend/service/port": {}}, ["spec.rules[0].http.paths[0].backend: Required value: port name or number is required"]),
-    ("Ingress", {f"{PATHS}/0/backend/service/port": {"number": 70000}}, ["spec.rules[0].http.paths[0].backend.service.port.number: Invalid value: 70000: must be between 1 and 65535, inclusive"]),
-    ("Ingress", {f"{PATHS}/0/backend/service/name": "9a"}, [f'spec.rules[0].http.paths[0].backend.service.name: Invalid value: "9a": {LABEL_1035}']),
-    ("Ingress", {"spec/defaultBackend": {"resource": {"kind": "", "name": "a/b"}}}, ["spec.defaultBackend.resource.kind: Required value", 'spec.defaultBackend.resource.name: Invalid value: "a/b": may not contain \'/\'']),
-    ("Ingress", {"spec/tls": [{"hosts": ["A"], "secretName": "B"}]}, [f'spec.tls[0].hosts[0]: Invalid value: "A": {SUBDOMAIN}', f'spec.tls[0].secretName: Invalid value: "B": {SUBDOMAIN}']),
-    ("Ingress", {"metadata/annotations": {"kubernetes.io/ingress.class": "other"}}, ['annotations.kubernetes.io/ingress.class: Invalid value: "other": must match `ingressClassName` when both are specified']),
+    (
+        "Ingress",
+        {f"{PATHS}/0/pathType": None},
+        ["spec.rules[0].http.paths[0].pathType: Required value: pathType must be specified"],
+    ),
+    (
+        "Ingress",
+        {f"{PATHS}/0/pathType": "Regex"},
+        [
+            'spec.rules[0].http.paths[0].pathType: Unsupported value: "Regex": supported values: "Exact", "ImplementationSpecific", "Prefix"'
+        ],
+    ),
+    (
+        "Ingress",
+        {f"{PATHS}/0/path": "a//b/.."},
+        [
+            'spec.rules[0].http.paths[0].path: Invalid value: "a//b/..": must be an absolute path',
+            "spec.rules[0].http.paths[0].path: Invalid value: \"a//b/..\": must not contain '//'",
+            "spec.rules[0].http.paths[0].path: Invalid value: \"a//b/..\": cannot end with '/..'",
+        ],
+    ),
+    (
+        "Ingress",
+        {f"{PATHS}/0/backend": {}},
+        ['spec.rules[0].http.paths[0].backend: Invalid value: "": resource or service backend is required'],
+    ),
+    (
+        "Ingress",
+        {f"{PATHS}/0/backend/service/port": {"name": "x", "number": 1}},
+        ['spec.rules[0].http.paths[0].backend: Invalid value: "": cannot set both port name & port number'],
+    ),
+    (
+        "Ingress",
+        {f"{PATHS}/0/backend/service/port": {}},
+        ["spec.rules[0].http.paths[0].backend: Required value: port name or number is required"],
+    ),
+    (
+        "Ingress",
+        {f"{PATHS}/0/backend/service/port": {"number": 70000}},
+        [
+            "spec.rules[0].http.paths[0].backend.service.port.number: Invalid value: 70000: must be between 1 and 65535, inclusive"
+        ],
+    ),
+    (
+        "Ingress",
+        {f"{PATHS}/0/backend/service/name": "9a"},
+        [f'spec.rules[0].http.paths[0].backend.service.name: Invalid value: "9a": {LABEL_1035}'],
+    ),
+    (
+        "Ingress",
+        {"spec/defaultBackend": {"resource": {"kind": "", "name": "a/b"}}},
+        [
+            "spec.defaultBackend.resource.kind: Required value",
+            "spec.defaultBackend.resource.name: Invalid value: \"a/b\": may not contain '/'",
+        ],
+    ),
+    (
+        "Ingress",
+        {"spec/tls": [{"hosts": ["A"], "secretName": "B"}]},
+        [
+            f'spec.tls[0].hosts[0]: Invalid value: "A": {SUBDOMAIN}',
+            f'spec.tls[0].secretName: Invalid value: "B": {SUBDOMAIN}',
+        ],
+    ),
+    (
+        "Ingress",
+        {"metadata/annotations": {"kubernetes.io/ingress.class": "other"}},
+        [
+            'annotations.kubernetes.io/ingress.class: Invalid value: "other": must match `ingressClassName` when both are specified'
+        ],
+    ),
     ("IngressClass", {"spec/controller": ""}, ["spec.controller: Required value"]),
-    ("IngressClass", {"spec/controller": "nginx"}, ['spec.controller: Invalid value: "nginx": must be a domain-prefixed path (such as "acme.io/foo")']),
-    ("IngressClass", {"spec/parameters/scope": "Namespace"}, ["spec.parameters.namespace: Required value: `parameters.scope` is set to 'Namespace'"]),
-    ("IngressClass", {"spec/parameters/namespace": "a"}, ["spec.parameters.namespace: Forbidden: `parameters.scope` is set to 'Cluster'"]),
-    ("IngressClass", {"spec/parameters/scope": "World"}, ['spec.parameters.scope: Unsupported value: "World": supported values: "Cluster", "Namespace"']),
-    ("NetworkPolicy", {"spec/ingress/0/from/0": {}}, ["spec.ingress[0].from[0]: Required value: must specify a peer"]),
-    ("NetworkPolicy", {"spec/egress/0/to/0/podSelector": {}}, ["spec.egress[0].to[0]: Forbidden: may not specify both ipBlock and another peer"]),
+    (
+        "IngressClass",
+        {"spec/controller": "nginx"},
+        ['spec.controller: Invalid value: "nginx": must be a domain-prefixed path (such as "acme.io/foo")'],
+    ),
+    (
+        "IngressClass",
+        {"spec/parameters/scope": "Namespace"},
+        ["spec.parameters.namespace: Required value: `parameters.scope` is set to 'Namespace'"],
+    ),
+    (
+        "IngressClass",
+        {"spec/parameters/namespace": "a"},
+        ["spec.parameters.namespace: Forbidden: `parameters.scope` is set to 'Cluster'"],
+    ),
+    (
+        "IngressClass",
+        {"spec/parameters/scope": "World"},
+        ['spec.parameters.scope: Unsupported value: "World": supported values: "Cluster", "Namespace"'],
+    ),
+    (
+        "NetworkPolicy",
+        {"spec/ingress/0/from/0": {}},
+        ["spec.ingress[0].from[0]: Required value: must specify a peer"],
+    ),
+    (
+        "NetworkPolicy",
+        {"spec/egress/0/to/0/podSelector": {}},
+        ["spec.egress[0].to[0]: Forbidden: may not specify both ipBlock and another peer"],
+    ),
     ("NetworkPolicy", {"spec/egress/0/to/0/ipBlock/cidr": ""}, ["spec.egress[0].to[0].ipBlock.cidr: Required value"]),
-    ("NetworkPolicy", {"spec/egress/0/to/0/ipBlock/cidr": "10.0.0.1"}, ['spec.egress[0].to[0].ipBlock.cidr: Invalid value: "10.0.0.1": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)']),
-    ("NetworkPolicy", {"spec/egress/0/to/0/ipBlock/except": ["10.0.0.0/8"]}, ['spec.egress[0].to[0].ipBlock.except[0]: Invalid value: "10.0.0.0/8": must be a strict subset of `cidr`']),
-    ("NetworkPolicy", {"spec/ingress/0/ports/0/protocol": "ICMP"}, ['spec.ingress[0].ports[0].protocol: Unsupported value: "ICMP": supported values: "TCP", "UDP", "SCTP"']),
-    ("NetworkPolicy", {"spec/ingress/0/ports/0": {"endPort": 9}}, ["spec.ingress[0].ports[0].endPort: Invalid value: 9: may not be specified when `port` is not specified"]),
-    ("NetworkPolicy", {"spec/ingress/0/ports/0": {"port": "http", "endPort": 9}}, ["spec.ingress[0].ports[0].endPort: Invalid value: 9: may not be specified when `port` is non-numeric"]),
-    ("NetworkPolicy", {"spec/ingress/0/ports/0/endPort": 79}, ["spec.ingress[0].ports[0].endPort: Invalid value: 79: must be greater than or equal to `port`"]),
-    ("NetworkPolicy", {"spec/policyTypes": ["Both"]}, ['spec.policyTypes[0]: Unsupported value: "Both": supported values: "Ingress", "Egress"']),
-    ("NetworkPolicy", {"spec/podSelector/matchExpressions": [{"key": "a", "operator": "Like"}]}, ['spec.podSelector.matchExpressions[0].operator: Invalid value: "Like": not a valid selector operator']),
+    (
+        "NetworkPolicy",
+        {"spec/egress/0/to/0/ipBlock/cidr": "10.0.0.1"},
+        [
+            'spec.egress[0].to[0].ipBlock.cidr: Invalid value: "10.0.0.1": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)'
+        ],
+    ),
+    (
+        "NetworkPolicy",
+        {"spec/egress/0/to/0/ipBlock/except": ["10.0.0.0/8"]},
+        ['spec.egress[0].to[0].ipBlock.except[0]: Invalid value: "10.0.0.0/8": must be a strict subset of `cidr`'],
+    ),
+    (
+        "NetworkPolicy",
+        {"spec/ingress/0/ports/0/protocol": "ICMP"},
+        ['spec.ingress[0].ports[0].protocol: Unsupported value: "ICMP": supported values: "TCP", "UDP", "SCTP"'],
+    ),
+    (
+        "NetworkPolicy",
+        {"spec/ingress/0/ports/0": {"endPort": 9}},
+        ["spec.ingress[0].ports[0].endPort: Invalid value: 9: may not be specified when `port` is not specified"],
+    ),
+    (
+        "NetworkPolicy",
+        {"spec/ingress/0/ports/0": {"port": "http", "endPort": 9}},
+        ["spec.ingress[0].ports[0].endPort: Invalid value: 9: may not be specified when `port` is non-numeric"],
+    ),
+    (
+        "NetworkPolicy",
+        {"spec/ingress/0/ports/0/endPort": 79},
+        ["spec.ingress[0].ports[0].endPort: Invalid value: 79: must be greater than or equal to `port`"],
+    ),
+    (
+        "NetworkPolicy",
+        {"spec/policyTypes": ["Both"]},
+        ['spec.policyTypes[0]: Unsupported value: "Both": supported values: "Ingress", "Egress"'],
+    ),
+    (
+        "NetworkPolicy",
+        {"spec/podSelector/matchExpressions": [{"key": "a", "operator": "Like"}]},
+        ['spec.podSelector.matchExpressions[0].operator: Invalid value: "Like": not a valid selector operator'],
+    ),
     ("StorageClass", {"provisioner": ""}, ["provisioner: Required value"]),
-    ("StorageClass", {"reclaimPolicy": "Recycle"}, ['reclaimPolicy: Unsupported value: "Recycle": supported values: "Delete", "Retain"']),
-    ("StorageClass", {"volumeBindingMode": "Later"}, ['volumeBindingMode: Unsupported value: "Later": supported values: "Immediate", "WaitForFirstConsumer"']),
+    (
+        "StorageClass",
+        {"reclaimPolicy": "Recycle"},
+        ['reclaimPolicy: Unsupported value: "Recycle": supported values: "Delete", "Retain"'],
+    ),
+    (
+        "StorageClass",
+        {"volumeBindingMode": "Later"},
+        ['volumeBindingMode: Unsupported value: "Later": supported values: "Immediate", "WaitForFirstConsumer"'],
+    ),
     ("StorageClass", {"parameters": {"": "x"}}, ['parameters: Invalid value: "": field can not be empty.']),
-    ("StorageClass", {"parameters": {str(number): "" for number in range(513)}}, ["parameters: Too long: may not be more than 512 bytes"]),
-    ("StorageClass", {"allowedTopologies": [{"matchLabelExpressions": [{"key": "zone", "values": []}]}]}, ["allowedTopologies[0].matchLabelExpressions[0].values: Required value"]),
-    ("VolumeAttachment", {"spec/attacher": ""}, ["spec.attacher: Required value", "spec.attacher: Required value", f'spec.attacher: Invalid value: "": {SUBDOMAIN}']),
-    ("VolumeAttachment", {"spec/source": {}}, ["spec.source: Required value: must specify exactly one of inlineVolumeSpec and persistentVolumeName"]),
-    ("VolumeAttachment", {"spec/source/inlineVolumeSpec": {}}, ["spec.source: Forbidden: must specify exactly one of inlineVolumeSpec and persistentVolumeName"]),
-    ("CSIDriver", {"spec/fsGroupPolicy": "All"}, ['spec.fsGroupPolicy: Unsupported value: "All": supported values: "File", "None", "ReadWriteOnceWithFSType"']),
-    ("CSIDriver", {"spec/volumeLifecycleModes": ["Short"]}, ['spec.volumeLifecycleModes: Unsupported value: "Short": supported values: "Persistent", "Ephemeral"']),
-    ("CSIDriver", {"spec/tokenRequests/1": {"audience": "vault"}}, ['spec.tokenRequests[1].audience: Duplicate value: "vault"']),
-    ("CSIDriver", {"spec/tokenRequests/0/expirationSeconds": 5}, ["spec.tokenRequests[0].expirationSeconds: Invalid value: 5: may not specify a duration less than 10 minutes"]),
+    (
+        "StorageClass",
+        {"parameters": {str(number): "" for number in range(513)}},
+        ["parameters: Too long: may not be more than 512 bytes"],
+    ),
+    (
+        "StorageClass",
+        {"allowedTopologies": [{"matchLabelExpressions": [{"key": "zone", "values": []}]}]},
+        ["allowedTopologies[0].matchLabelExpressions[0].values: Required value"],
+    ),
+    (
+        "VolumeAttachment",
+        {"spec/attacher": ""},
+        [
+            "spec.attacher: Required value",
+            "spec.attacher: Required value",
+            f'spec.attacher: Invalid value: "": {SUBDOMAIN}',
+        ],
+    ),
+    (
+        "VolumeAttachment",
+        {"spec/source": {}},
+        ["spec.source: Required value: must specify exactly one of inlineVolumeSpec and persistentVolumeName"],
+    ),
+    (
+        "VolumeAttachment",
+        {"spec/source/inlineVolumeSpec": {}},
+        ["spec.source: Forbidden: must specify exactly one of inlineVolumeSpec and persistentVolumeName"],
+    ),
+    (
+        "CSIDriver",
+        {"spec/fsGroupPolicy": "All"},
+        ['spec.fsGroupPolicy: Unsupported value: "All": supported values: "File", "None", "ReadWriteOnceWithFSType"'],
+    ),
+    (
+        "CSIDriver",
+        {"spec/volumeLifecycleModes": ["Short"]},
+        ['spec.volumeLifecycleModes: Unsupported value: "Short": supported values: "Persistent", "Ephemeral"'],
+    ),
+    (
+        "CSIDriver",
+        {"spec/tokenRequests/1": {"audience": "vault"}},
+        ['spec.tokenRequests[1].audience: Duplicate value: "vault"'],
+    ),
+    (
+        "CSIDriver",
+        {"spec/tokenRequests/0/expirationSeconds": 5},
+        [
+            "spec.tokenRequests[0].expirationSeconds: Invalid value: 5: may not specify a duration less than 10 minutes"
+        ],
+    ),
     ("CSINode", {"spec/drivers/0/nodeID": ""}, ["spec.drivers[0].nodeID: Required value"]),
-    ("CSINode", {"spec/drivers/0/allocatable/count": -1}, ["spec.drivers[0].allocatable.count: Invalid value: -1: must be greater than or equal to 0"]),
-    ("CSINode", {"spec/drivers/1": {"name": "csi.example.com", "nodeID": "n"}}, ['spec.drivers[1].name: Duplicate value: "csi.example.com"']),
+    (
+        "CSINode",
+        {"spec/drivers/0/allocatable/count": -1},
+        ["spec.drivers[0].allocatable.count: Invalid value: -1: must be greater than or equal to 0"],
+    ),
+    (
+        "CSINode",
+        {"spec/drivers/1": {"name": "csi.example.com", "nodeID": "n"}},
+        ['spec.drivers[1].name: Duplicate value: "csi.example.com"'],
+    ),
     ("CSIStorageCapacity", {"storageClassName": ""}, [f'storageClassName: Invalid value: "": {SUBDOMAIN}']),
     ("CSIStorageCapacity", {"capacity": "-1"}, ['capacity: Invalid value: "-1": must be greater than or equal to 0']),
-    ("PriorityClass", {"value": 1_000_000_001}, ["value: Forbidden: maximum allowed value of a user defined priority is 1000000000"]),
-    ("PriorityClass", {"metadata/name": "system-mine"}, ["metadata.name: Forbidden: priority class names with 'system-' prefix are reserved for system use only. error: system-mine is not a known system priority class"]),
-    ("PriorityClass", {"metadata/name": "system-node-critical"}, ["metadata.name: Forbidden: priority class names with 'system-' prefix are reserved for system use only. error: value of system-node-critical PriorityClass must be 2000001000"]),
-    ("PriorityClass", {"preemptionPolicy": "Maybe"}, ['preemptionPolicy: Unsupported value: "Maybe": supported values: "PreemptLowerPriority", "Never"']),
+    (
+        "PriorityClass",
+        {"value": 1_000_000_001},
+        ["value: Forbidden: maximum allowed value of a user defined priority is 1000000000"],
+    ),
+    (
+        "PriorityClass",
+        {"metadata/name": "system-mine"},
+        [
+            "metadata.name: Forbidden: priority class names with 'system-' prefix are reserved for system use only. error: system-mine is not a known system priority class"
+        ],
+    ),
+    (
+        "PriorityClass",
+        {"metadata/name": "system-node-critical"},
+        [
+            "metadata.name: Forbidden: priority class names with 'system-' prefix are reserved for system use only. error: value of system-node-critical PriorityClass must be 2000001000"
+        ],
+    ),
+    (
+        "PriorityClass",
+        {"preemptionPolicy": "Maybe"},
+        ['preemptionPolicy: Unsupported value: "Maybe": supported values: "PreemptLowerPriority", "Never"'],
+    ),
     ("RuntimeClass", {"handler": "A"}, [f'handler: Invalid value: "A": {LABEL}']),
-    ("RuntimeClass", {"scheduling/tolerations/1": {"key": "sandbox", "operator": "Exists"}}, ['scheduling.tolerations[1]: Duplicate value: "sandbox:"']),
+    (
+        "RuntimeClass",
+        {"scheduling/tolerations/1": {"key": "sandbox", "operator": "Exists"}},
+        ['scheduling.tolerations[1]: Duplicate value: "sandbox:"'],
+    ),
 ]
 CHANGES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("Ingress", {"spec/rules/0/host": "b.example.com"}, []),
-    ("IngressClass", {"spec/controller": "example.com/other"}, ['spec.controller: Invalid value: "example.com/other": field is immutable']),
+    (
+        "IngressClass",
+        {"spec/controller": "example.com/other"},
+        ['spec.controller: Invalid value: "example.com/other": field is immutable'],
+    ),
     ("NetworkPolicy", {"spec/policyTypes": ["Egress"]}, []),
     ("StorageClass", {"parameters/kind": "hdd"}, ["parameters: Forbidden: updates to parameters are forbidden."]),
     ("StorageClass", {"provisioner": "b"}, ["provisioner: Forbidden: updates to provisioner are forbidden."]),
-    ("StorageClass", {"reclaimPolicy": "Retain"}, ["reclaimPolicy: Forbidden: updates to reclaimPolicy are forbidden."]),
-    ("StorageClass", {"volumeBindingMode": "WaitForFirstConsumer"}, ['volumeBindingMode: Invalid value: "WaitForFirstConsumer": field is immutable']),
+    (
+        "StorageClass",
+        {"reclaimPolicy": "Retain"},
+        ["reclaimPolicy: Forbidden: updates to reclaimPolicy are forbidden."],
+    ),
+    (
+        "StorageClass",
+        {"volumeBindingMode": "WaitForFirstConsumer"},
+        ['volumeBindingMode: Invalid value: "WaitForFirstConsumer": field is immutable'],
+    ),
     ("StorageClass", {"allowVolumeExpansion": True}, []),
-    ("VolumeAttachment", {"spec/nodeName": "node-2"}, ['spec: Invalid value: {"attacher":"csi.example.com","source":{"persistentVolumeName":"pv-1"},"nodeName":"node-2"}: field is immutable']),
-    ("CSIDriver", {"spec/attachRequired": False}, ["spec.attachedRequired: Invalid value: false: field is immutable"]),
-    ("CSIDriver", {"spec/volumeLifecycleModes": ["Ephemeral"]}, ['spec.volumeLifecycleModes: Invalid value: []storage.VolumeLifecycleMode{"Ephemeral"}: field is immutable']),
-    ("CSINode", {"spec/drivers/0/nodeID": "n2"}, ['spec.drivers: Invalid value: {"name":"csi.example.com","nodeID":"n2","topologyKeys":["example.com/rack"],"allocatable":{"count":8}}: field is immutable']),
+    (
+        "VolumeAttachment",
+        {"spec/nodeName": "node-2"},
+        [
+            'spec: Invalid value: {"attacher":"csi.example.com","source":{"persistentVolumeName":"pv-1"},"nodeName":"node-2"}: field is immutable'
+        ],
+    ),
+    (
+        "CSIDriver",
+        {"spec/attachRequired": False},
+        ["spec.attachedRequired: Invalid value: false: field is immutable"],
+    ),
+    (
+        "CSIDriver",
+        {"spec/volumeLifecycleModes": ["Ephemeral"]},
+        ['spec.volumeLifecycleModes: Invalid value: []storage.VolumeLifecycleMode{"Ephemeral"}: field is immutable'],
+    ),
+    (
+        "CSINode",
+        {"spec/drivers/0/nodeID": "n2"},
+        [
+            'spec.drivers: Invalid value: {"name":"csi.example.com","nodeID":"n2","topologyKeys":["example.com/rack"],"allocatable":{"count":8}}: field is immutable'
+        ],
+    ),
     ("CSINode", {"spec/drivers": []}, []),
-    ("CSIStorageCapacity", {"storageClassName": "slow"}, ['storageClassName: Invalid value: "slow": field is immutable']),
+    (
+        "CSIStorageCapacity",
+        {"storageClassName": "slow"},
+        ['storageClassName: Invalid value: "slow": field is immutable'],
+    ),
     ("CSIStorageCapacity", {"capacity": "5Gi"}, []),
     ("PriorityClass", {"value": 1}, ["value: Forbidden: may not be changed in an update."]),
-    ("PriorityClass", {"preemptionPolicy": "Never"}, ['preemptionPolicy: Invalid value: "Never": field is immutable']),
+    (
+        "PriorityClass",
+        {"preemptionPolicy": "Never"},
+        ['preemptionPolicy: Invalid value: "Never": field is immutable'],
+    ),
     ("PriorityClass", {"description": "less"}, []),
     ("RuntimeClass", {"handler": "runc"}, ['handler: Invalid value: "runc": field is immutable']),
 ]
@@ -287,7 +535,11 @@ def test_a_status_is_written_alone() -> None:
     )
 
     assert (plain.spec.ingressClassName, len(plain.status.loadBalancer.ingress)) == ("other", 0)
-    assert (status.spec.ingressClassName, status.status.loadBalancer.ingress[0].ip, found) == ("nginx", "10.0.0.1", [])
+    assert (status.spec.ingressClassName, status.status.loadBalancer.ingress[0].ip, found) == (
+        "nginx",
+        "10.0.0.1",
+        [],
+    )
     assert refused == [
         'status.loadBalancer.ingress[0].ip: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
         'status.loadBalancer.ingress[1].hostname: Invalid value: "10.0.0.1": must be a DNS name, not an IP address',

@@ -4,20 +4,16 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import pytest
 import yaml
-from google.protobuf.message import Message
 
-from control.apiserver.strategies import table
 from control.apiserver.validation import meta
 from fairlead.api import codec
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
-
-STRATEGIES = {strategy.kind.kind: strategy for strategy in table.strategies()}
+from tests.unit.apiserver import judging
 
 POD = """
 metadata: {name: web, namespace: default}
@@ -55,31 +51,9 @@ GOOD = {
 }
 
 
-def changed(text: str, changes: dict[str, Any]) -> dict[str, Any]:
-    """Return a manifest with values put at paths such as `spec.containers.0.image`; None removes."""
-    document = yaml.safe_load(text)
-    for path, value in changes.items():
-        *steps, last = [int(step) if step.isdigit() else step for step in path.split("/")]
-        parent = functools.reduce(
-            lambda at, step: at.setdefault(step, {}) if isinstance(at, dict) else at[step], steps, document
-        )
-        if value is None:
-            del parent[last]
-        elif isinstance(parent, list) and last == len(parent):
-            parent.append(value)
-        else:
-            parent[last] = value
-    return document  # type: ignore[no-any-return]
-
-
 def judged(kind: str, changes: dict[str, Any]) -> list[str]:
     """Return the faults of a good object with changes, as `path: message`."""
-    strategy = STRATEGIES[kind]
-    obj = codec.from_json(changed(GOOD[kind], changes), strategy.message)
-    strategy.default(obj)
-    strategy.prepare_for_create(obj)
-    faults = [*meta.validate(obj.metadata, strategy.kind.namespaced, strategy.name_rule), *strategy.validate(obj)]
-    return [f"{fault.field}: {fault.message}" for fault in faults]
+    return judging.faults(kind, GOOD[kind], changes)
 
 
 @pytest.mark.parametrize("kind", GOOD)
@@ -151,13 +125,13 @@ PODS: list[tuple[dict[str, Any], str]] = [
 
 OTHERS: list[tuple[str, dict[str, Any], str]] = [
     ("Deployment", {"spec/replicas": -1}, "spec.replicas: Invalid value: -1: must be greater than or equal to 0"),
-    ("Deployment", {"spec/selector": {}}, 'spec.selector: Invalid value: "": empty selector is invalid for deployment'),
-    ("Deployment", {"spec/selector/matchLabels": {"app": "db"}}, 'spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template `labels`'),
+    ("Deployment", {"spec/selector": {}}, 'spec.selector: Invalid value: v1.LabelSelector{MatchLabels:map[string]string(nil), MatchExpressions:[]v1.LabelSelectorRequirement(nil)}: empty selector is invalid for deployment'),
+    ("Deployment", {"spec/selector/matchLabels": {"app": "db"}}, 'spec.template.metadata.labels: Invalid value: map[string]string{"app":"web"}: `selector` does not match template `labels`'),
     ("Deployment", {"spec/template/spec/restartPolicy": "Never"}, 'spec.template.spec.restartPolicy: Unsupported value: "Never": supported values: "Always"'),
     ("Deployment", {"spec/template/spec/containers/0/image": ""}, "spec.template.spec.containers[0].image: Required value"),
     ("Deployment", {"spec/strategy": {"type": "Recreate", "rollingUpdate": {"maxSurge": 1}}}, "spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is 'Recreate'"),
-    ("Deployment", {"spec/strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}}}, "spec.strategy.rollingUpdate.maxUnavailable: Invalid value: 0: may not be 0 when `maxSurge` is 0"),
-    ("Deployment", {"spec/strategy": {"rollingUpdate": {"maxUnavailable": "101%"}}}, 'spec.strategy.rollingUpdate.maxUnavailable: Invalid value: "101%": must not be greater than 100%'),
+    ("Deployment", {"spec/strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}}}, 'spec.strategy.rollingUpdate.maxUnavailable: Invalid value: intstr.IntOrString{Type:0, IntVal:0, StrVal:""}: may not be 0 when `maxSurge` is 0'),
+    ("Deployment", {"spec/strategy": {"rollingUpdate": {"maxUnavailable": "101%"}}}, 'spec.strategy.rollingUpdate.maxUnavailable: Invalid value: intstr.IntOrString{Type:1, IntVal:0, StrVal:"101%"}: must not be greater than 100%'),
     ("Deployment", {"spec/progressDeadlineSeconds": 5, "spec/minReadySeconds": 5}, "spec.progressDeadlineSeconds: Invalid value: 5: must be greater than minReadySeconds"),
     ("ReplicaSet", {"spec/selector": None}, "spec.selector: Required value"),
     ("Service", {"spec/ports": []}, "spec.ports: Required value"),
@@ -203,20 +177,6 @@ def test_a_bad_object_of_another_kind_is_refused(kind: str, changes: dict[str, A
     assert (judged(kind, changes) or [""])[0] == want
 
 
-def updated(kind: str, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """Return the faults of an update from one changed object to another."""
-    strategy = STRATEGIES[kind]
-    made: list[Message] = []
-    for changes in (before, after):
-        obj = codec.from_json(changed(GOOD[kind], changes), strategy.message)
-        strategy.default(obj)
-        made.append(obj)
-    old, obj = made
-    strategy.prepare_for_create(old)
-    strategy.prepare_for_update(obj, old)
-    return [f"{fault.field}: {fault.message}" for fault in strategy.validate_update(obj, old)]
-
-
 UPDATES: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("Pod", {}, {"spec/containers/0/image": "other"}, ""),
     ("Pod", {}, {"spec/activeDeadlineSeconds": 5}, ""),
@@ -226,8 +186,8 @@ UPDATES: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("Pod", {}, {"spec/containers/1": {"name": "b", "image": "b"}}, "spec.containers: Forbidden: pod updates may not add or remove containers"),
     ("Pod", {"spec/activeDeadlineSeconds": 5}, {"spec/activeDeadlineSeconds": 6}, "spec.activeDeadlineSeconds: Invalid value: 6: must be less than or equal to previous value 5"),
     ("Pod", {}, {"spec/schedulingGates": [{"name": "a"}]}, "spec.schedulingGates: Forbidden: only deletion is allowed, but found new scheduling gate 'a'"),
-    ("Deployment", {}, {"spec/selector/matchLabels": {"app": "db"}, "spec/template/metadata/labels": {"app": "db"}}, 'spec.selector: Invalid value: "app=db": field is immutable'),
-    ("ReplicaSet", {}, {"spec/selector/matchLabels": {"app": "db"}, "spec/template/metadata/labels": {"app": "db"}}, 'spec.selector: Invalid value: "app=db": field is immutable'),
+    ("Deployment", {}, {"spec/selector/matchLabels": {"app": "db"}, "spec/template/metadata/labels": {"app": "db"}}, 'spec.selector: Invalid value: v1.LabelSelector{MatchLabels:map[string]string{"app":"db"}, MatchExpressions:[]v1.LabelSelectorRequirement(nil)}: field is immutable'),
+    ("ReplicaSet", {}, {"spec/selector/matchLabels": {"app": "db"}, "spec/template/metadata/labels": {"app": "db"}}, 'spec.selector: Invalid value: v1.LabelSelector{MatchLabels:map[string]string{"app":"db"}, MatchExpressions:[]v1.LabelSelectorRequirement(nil)}: field is immutable'),
     ("Service", {"spec/clusterIP": "10.96.0.5"}, {"spec/clusterIP": "10.96.0.6"}, 'spec.clusterIPs[0]: Invalid value: []string{"10.96.0.6"}: may not change once set'),
     ("Service", {"spec/clusterIP": "10.96.0.5"}, {}, ""),
     ("EndpointSlice", {}, {"addressType": "FQDN", "endpoints/0/addresses": ["a.b"]}, 'addressType: Invalid value: "FQDN": field is immutable'),
@@ -247,7 +207,7 @@ def test_an_update_may_change_only_what_may_change(
     kind: str, before: dict[str, Any], after: dict[str, Any], want: str
 ) -> None:
     """Immutable fields, and those that may change."""
-    assert (updated(kind, before, after) or [""])[0] == want
+    assert (judging.updated(kind, GOOD[kind], before, after) or [""])[0] == want
 
 
 @pytest.mark.parametrize(
@@ -272,13 +232,13 @@ def test_metadata_that_the_server_gave_stays(field: str, value: Any, want: str) 
 
 def test_a_deployments_generation_counts_changes_of_its_spec() -> None:
     """Not those of its status or labels."""
-    strategy = STRATEGIES["Deployment"]
+    strategy = judging.STRATEGIES["Deployment"]
     old = codec.from_json(yaml.safe_load(DEPLOYMENT), strategy.message)
     strategy.default(old)
     strategy.prepare_for_create(old)
     generations = []
     for change in ({}, {"metadata/labels": {"a": "b"}}, {"spec/replicas": 5}):
-        new = codec.from_json(changed(DEPLOYMENT, change), strategy.message)
+        new = codec.from_json(judging.changed(DEPLOYMENT, change), strategy.message)
         strategy.default(new)
         strategy.prepare_for_update(new, old)
         generations.append(new.metadata.generation)

@@ -1,0 +1,71 @@
+"""Values in Go's notation, as Kubernetes' errors show what is neither text nor number.
+
+Validators pass these to `field.invalid`. Kubernetes prints such values with Go's %#v; users meet them in what kubectl
+says of selectors, labels and percentages. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+
+from google.protobuf.message import Message
+
+from control.apiserver.field import Raw
+from fairlead.api import codec
+from fairlead.api.pb import intstr_pb2
+from fairlead.api.pb import meta_v1_pb2 as metav1
+
+
+def labels(values: Mapping[str, str]) -> Raw:
+    """Return `map[string]string{"a":"b"}`, with sorted keys."""
+    if not values:
+        return Raw("map[string]string(nil)")
+    pairs = ", ".join(f"{_text(key)}:{_text(value)}" for key, value in sorted(values.items()))
+    return Raw(f"map[string]string{{{pairs}}}")
+
+
+def selector(value: metav1.LabelSelector) -> Raw:
+    """Return a label selector as `v1.LabelSelector{...}`."""
+    rules = [
+        f"v1.LabelSelectorRequirement{{Key:{_text(one.key)}, Operator:{_text(one.operator)},"
+        f" Values:{strings(one.values)}}}"
+        for one in value.matchExpressions
+    ]
+    listed = f"{{{', '.join(rules)}}}" if rules else "(nil)"
+    return Raw(
+        f"v1.LabelSelector{{MatchLabels:{labels(value.matchLabels)},"
+        f" MatchExpressions:[]v1.LabelSelectorRequirement{listed}}}"
+    )
+
+
+def strings(values: Iterable[str]) -> Raw:
+    """Return `[]string{"a", "b"}`."""
+    return typed_strings("string", values)
+
+
+def typed_strings(kind: str, values: Iterable[str]) -> Raw:
+    """Return texts of a type of their own: `[]core.ResourceQuotaScope{"a"}`."""
+    listed = [_text(value) for value in values]
+    return Raw(f"[]{kind}{{{', '.join(listed)}}}" if listed else f"[]{kind}(nil)")
+
+
+def int32s(values: Iterable[int]) -> Raw:
+    """Return `[]int32{1, 2}`."""
+    listed = [str(value) for value in values]
+    return Raw(f"[]int32{{{', '.join(listed)}}}" if listed else "[]int32(nil)")
+
+
+def int_or_string(value: intstr_pb2.IntOrString) -> Raw:
+    """Return `intstr.IntOrString{Type:0, IntVal:1, StrVal:""}`."""
+    return Raw(f"intstr.IntOrString{{Type:{value.type}, IntVal:{value.intVal}, StrVal:{_text(value.strVal)}}}")
+
+
+def struct(value: Message | Mapping[str, str]) -> Raw:
+    """Return any other value as compact JSON, where Kubernetes prints Go's struct, with addresses in it."""
+    shown = codec.to_json(value) if isinstance(value, Message) else dict(value)
+    return Raw(json.dumps(shown, ensure_ascii=False, separators=(",", ":"), sort_keys=True))
+
+
+def _text(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)

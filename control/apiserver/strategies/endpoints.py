@@ -1,0 +1,59 @@
+"""Endpoints: the addresses behind a Service in their older form; ports have protocols, several ports have names."""
+
+from __future__ import annotations
+
+from control.apiserver import field
+from control.apiserver.strategies import strategy
+from control.apiserver.validation import addresses, containers, names
+from fairlead.api.pb import core_v1_pb2 as corev1
+
+
+class EndpointsStrategy(strategy.Strategy[corev1.Endpoints]):
+    """The rules of Endpoints."""
+
+    message = corev1.Endpoints
+
+    def default(self, obj: corev1.Endpoints) -> None:
+        """Fill in the ports' protocols."""
+        for subset in obj.subsets:
+            for port in subset.ports:
+                port.protocol = port.protocol or "TCP"
+
+    def validate(self, obj: corev1.Endpoints) -> field.Faults:
+        """Judge addresses and ports."""
+        faults: field.Faults = []
+        for index, subset in enumerate(obj.subsets):
+            at = f"subsets[{index}]"
+            if not subset.addresses and not subset.notReadyAddresses:
+                faults.append(field.required(at, "must specify `addresses` or `notReadyAddresses`"))
+            for part in ("addresses", "notReadyAddresses"):
+                for place, address in enumerate(getattr(subset, part)):
+                    faults += _address(address, f"{at}.{part}[{place}]")
+            for place, port in enumerate(subset.ports):
+                faults += _port(port, f"{at}.ports[{place}]", named=len(subset.ports) > 1)
+        return faults
+
+
+def _address(address: corev1.EndpointAddress, path: str) -> field.Faults:
+    faults = field.invalids(f"{path}.ip", address.ip, names.ip(address.ip))
+    if address.hostname:
+        faults += field.invalids(f"{path}.hostname", address.hostname, names.label(address.hostname))
+    if address.HasField("nodeName"):
+        faults += field.invalids(f"{path}.nodeName", address.nodeName, names.subdomain(address.nodeName))
+    return faults or addresses.not_special(f"{path}.ip", address.ip)
+
+
+def _port(port: corev1.EndpointPort, path: str, *, named: bool) -> field.Faults:
+    faults: field.Faults = []
+    if port.name:
+        faults += field.invalids(f"{path}.name", port.name, names.label(port.name))
+    elif named:
+        faults.append(field.required(f"{path}.name"))
+    faults += field.invalids(f"{path}.port", port.port, names.port(port.port))
+    if not port.protocol:
+        faults.append(field.required(f"{path}.protocol"))
+    elif port.protocol not in containers.PROTOCOLS:
+        faults.append(field.unsupported(f"{path}.protocol", port.protocol, containers.PROTOCOLS))
+    if port.HasField("appProtocol"):
+        faults += field.invalids(f"{path}.appProtocol", port.appProtocol, names.qualified(port.appProtocol))
+    return faults

@@ -1,0 +1,72 @@
+"""Jobs: defaults, the selector that the server makes, and what stays once a Job is made."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from control.apiserver import field
+from control.apiserver.defaults import podspec as defaults
+from control.apiserver.strategies import strategy
+from control.apiserver.validation import jobs, jobstatus
+from fairlead.api.pb import batch_v1_pb2 as batchv1
+
+BACKOFF = 6
+UNLIMITED = 2**31 - 1  # the backoff limit of a Job that limits each index instead
+
+
+class JobStrategy(strategy.SpecStrategy[batchv1.Job]):
+    """The rules of Jobs."""
+
+    message = batchv1.Job
+    selectable: ClassVar = {"status.successful": lambda job: str(job.status.succeeded)}
+    orphans_by_default = True
+
+    def default(self, obj: batchv1.Job) -> None:
+        """Fill in counts, limits, modes and the template's defaults."""
+        spec = obj.spec
+        if not spec.HasField("parallelism"):
+            if not spec.HasField("completions"):
+                spec.completions = 1
+            spec.parallelism = 1
+        if not spec.HasField("backoffLimit"):
+            spec.backoffLimit = UNLIMITED if spec.HasField("backoffLimitPerIndex") else BACKOFF
+        if not obj.metadata.labels:
+            obj.metadata.labels.update(spec.template.metadata.labels)
+        if not spec.HasField("completionMode"):
+            spec.completionMode = "NonIndexed"
+        if not spec.HasField("suspend"):
+            spec.suspend = False
+        if not spec.HasField("manualSelector"):
+            spec.manualSelector = False
+        if not spec.HasField("podReplacementPolicy"):
+            failures = spec.HasField("podFailurePolicy")
+            spec.podReplacementPolicy = "Failed" if failures else "TerminatingOrFailed"
+        fill_template(spec)
+
+    def prepare_for_create(self, obj: batchv1.Job) -> None:
+        """Start at generation 1 without status, with a selector of its own unless the user makes it."""
+        super().prepare_for_create(obj)
+        if not obj.spec.manualSelector:
+            jobs.select(obj)
+
+    def validate(self, obj: batchv1.Job) -> field.Faults:
+        """Judge a new Job."""
+        faults = jobs.generated(obj)
+        faults += jobs.validate(obj.spec, "spec")
+        return faults + jobs.hostnames(obj)
+
+    def validate_update(self, obj: batchv1.Job, old: batchv1.Job) -> field.Faults:
+        """Judge what changes: parallelism, limits and suspension may."""
+        return jobs.validate(obj.spec, "spec") + jobs.validate_update(obj, old)
+
+    def validate_status_update(self, obj: batchv1.Job, old: batchv1.Job) -> field.Faults:
+        """Judge a new status."""
+        return jobstatus.validate(obj) + jobstatus.validate_update(obj, old)
+
+
+def fill_template(spec: batchv1.JobSpec) -> None:
+    """Fill in what a Job and a CronJob's template of one both get."""
+    for rule in spec.podFailurePolicy.rules:
+        for pattern in rule.onPodConditions:
+            pattern.status = pattern.status or "True"
+    defaults.fill(spec.template.spec)
