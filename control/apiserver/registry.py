@@ -16,6 +16,7 @@ from typing import Any
 from control.apiserver import authn, deletion, reading
 from control.apiserver import hooks as hooking
 from control.apiserver.admission import plugin
+from control.apiserver.managed import applying, content, entries, managers, tracker
 from control.apiserver.strategies import strategy as strategies
 from control.apiserver.validation import meta
 from control.store import cache as caches
@@ -28,16 +29,38 @@ from fairlead.api.pb import meta_v1_pb2 as metav1
 WRITE_ATTEMPTS = 64
 NAME_ATTEMPTS = 8
 DELETES_IN_FLIGHT = 32
+UNTRACKED = frozenset({"binding"})  # Kubernetes records nobody for what these write
 MAX_OBJECT_BYTES = 1536 * 1024  # etcd refuses larger requests
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who writes, and how: for admission, audit and dry runs. `manager` is whom managedFields name."""
+    """Who writes, and how: for admission, audit and dry runs. `manager` is whom managedFields name.
+
+    `through` is the subresource that managedFields name where a write of the object itself came through one (scale).
+    """
 
     user: authn.User
     dry_run: bool = False
     manager: str = ""
+    through: str = ""
+
+    @property
+    def owner(self) -> str:
+        """The manager that fields are owned by: the one named, or the component that the user is."""
+        return self.manager or managers.of_user(self.user)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """An update: what it makes of the stored object, through which subresource.
+
+    `by` is the subresource that managedFields name; None where they are not to be touched.
+    """
+
+    make: Callable[[Any], Any]
+    subresource: str
+    by: str | None
 
 
 class Registry(reading.Reader):
@@ -59,11 +82,17 @@ class Registry(reading.Reader):
         self._hooks = hooks or hooking.Hooks()
         self._allocates = hooks is not None
         self._leases = leases.LeasePool(store) if strategy.ttl_seconds else None
+        self._tracker = tracker.Tracker(strategy, now)
+        self._applier = applying.Applier(self._tracker)
 
     async def create(self, actor: Actor, obj: Any, namespace: str) -> Entry:
         """Create an object, which now belongs to the registry; returns it as stored."""
         self._default_metadata(obj, namespace)
         self.strategy.default(obj)
+        self._tracker.created(obj, actor.owner)
+        return await self._create_named(actor, obj)
+
+    async def _create_named(self, actor: Actor, obj: Any) -> Entry:
         generated = obj.metadata.generateName if not obj.metadata.name else ""
         for attempt in range(NAME_ATTEMPTS):
             if generated:
@@ -91,7 +120,6 @@ class Registry(reading.Reader):
             "selfLink",
             "deletionTimestamp",
             "deletionGracePeriodSeconds",
-            "managedFields",
         ):
             metadata.ClearField(name)
 
@@ -160,19 +188,63 @@ class Registry(reading.Reader):
 
         `change` must leave its argument alone. It may raise, and is called again where another write came between.
         """
+        by = actor.through or subresource
+        made = _Change(change, subresource, None if by in UNTRACKED else by)
         async with self._hooks.turn():
-            return await self._update(actor, namespace, name, change, subresource)
+            return await self._update(actor, namespace, name, made)
 
-    async def _update(
-        self, actor: Actor, namespace: str, name: str, change: Callable[[Any], Any], subresource: str
-    ) -> Entry:
+    async def apply(
+        self,
+        actor: Actor,
+        namespace: str,
+        name: str,
+        applied: applying.Application,
+        may_create: Callable[[], None],
+    ) -> tuple[Entry, bool]:
+        """Apply a configuration to an object, or create it so; returns it as stored, and whether it was created.
+
+        `may_create` raises where the user may only change what exists.
+        """
+        for _ in range(WRITE_ATTEMPTS):
+            try:
+                return await self._apply(actor, namespace, name, applied), False
+            except errors.NotFound as error:
+                if error.name != name or applied.subresource:
+                    raise
+            may_create()
+            try:
+                return await self._apply_new(actor, namespace, name, applied), True
+            except errors.AlreadyExists:
+                continue
+        raise self._too_contended("apply", name)
+
+    async def _apply(self, actor: Actor, namespace: str, name: str, applied: applying.Application) -> Entry:
+        subresource = "" if actor.through else applied.subresource
+        made = _Change(lambda old: self._applier.apply(old, applied), subresource, None)
+        async with self._hooks.turn():
+            return await self._update(actor, namespace, name, made)
+
+    async def _apply_new(self, actor: Actor, namespace: str, name: str, applied: applying.Application) -> Entry:
+        obj = self._applier.apply(content.empty_of(self.kind), applied)
+        if obj.metadata.uid:
+            why = (
+                f"uid mismatch: the provided object specified uid {obj.metadata.uid},"
+                " and no existing object was found"
+            )
+            raise errors.conflict(self.kind.group, self.kind.resource, name, why)
+        obj.metadata.name = obj.metadata.name or name
+        self._default_metadata(obj, namespace)
+        self.strategy.default(obj)
+        return await self._create_named(actor, obj)
+
+    async def _update(self, actor: Actor, namespace: str, name: str, change: _Change) -> Entry:
         entry, sure = self._cached(namespace, name), False
         for _ in range(WRITE_ATTEMPTS):
             if entry is None:
                 entry, sure = await self._stored(namespace, name), True
             try:
-                obj = change(entry.object)
-                await self._prepare_update(actor, obj, entry.object, subresource)
+                obj = change.make(entry.object)
+                await self._prepare_update(actor, obj, entry.object, change)
             except errors.ApiError:
                 if sure:
                     raise
@@ -181,6 +253,7 @@ class Registry(reading.Reader):
             # what a hook allocates is part of the decision, so it is made anew with each try
             companions = hooking.Companions()
             await self._hooks.before_write(obj, entry.object, companions)
+            _keep_times(obj, entry.object)
             if obj == entry.object and not companions.writes:
                 if sure:
                     return _own(entry)
@@ -197,9 +270,9 @@ class Registry(reading.Reader):
             entry, sure = self.decode(current), True
         raise self._too_contended("update", name)
 
-    async def _prepare_update(self, actor: Actor, obj: Any, old: Any, subresource: str) -> None:
+    async def _prepare_update(self, actor: Actor, obj: Any, old: Any, change: _Change) -> None:
         """Make a changed object ready to be stored, or refuse it."""
-        metadata, before = obj.metadata, old.metadata
+        metadata, before, subresource = obj.metadata, old.metadata, change.subresource
         if metadata.uid and metadata.uid != before.uid:
             why = f"Precondition failed: UID in precondition: {metadata.uid}, UID in object meta: {before.uid}"
             raise errors.conflict(self.kind.group, self.kind.resource, before.name, why)
@@ -216,6 +289,8 @@ class Registry(reading.Reader):
         _keep_system_metadata(metadata, before)
         if not subresource:
             self.strategy.default(obj)
+        if change.by is not None:
+            self._tracker.updated(obj, old, actor.owner, change.by)
         request = plugin.Request(
             actor.user, "UPDATE", self.kind, before.namespace, before.name, subresource, obj, old, actor.dry_run
         )
@@ -354,6 +429,19 @@ class Registry(reading.Reader):
 def _own(entry: Entry) -> Entry:
     """Return an entry that belongs to the caller, as every answer to a write does."""
     return Entry(entry.key, entry.kind, objects.copy(entry.object), entry.revision)  # type: ignore[type-var]
+
+
+def _keep_times(obj: Any, old: Any) -> None:
+    """Take over the managedFields of the old object where nothing but their times has changed."""
+    mine, before = obj.metadata.managedFields, old.metadata.managedFields
+    if mine == before or not entries.same_but_for_times(mine, before):
+        return
+    kept = list(mine)
+    del mine[:]
+    mine.extend(before)
+    if obj != old:
+        del mine[:]
+        mine.extend(kept)
 
 
 def _keep_system_metadata(metadata: metav1.ObjectMeta, before: metav1.ObjectMeta) -> None:

@@ -39,6 +39,7 @@ from control.apiserver import (
 from control.apiserver import hooks as hooking
 from control.apiserver import registry as registries
 from control.apiserver.admission import chain, escalation
+from control.apiserver.managed import applying, managers
 from control.apiserver.rbac import authorizer as rbac
 from control.apiserver.strategies import table
 from control.apiserver.target import Target
@@ -49,7 +50,7 @@ from fairlead.api import conversion, errors, objects
 from fairlead.api import scheme as schemes
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
-from fairlead.client.interface import Patch
+from fairlead.client.interface import Patch, PatchType
 
 _log = logging.getLogger(__name__)
 
@@ -277,6 +278,9 @@ class ApiServer:
         self, user: authn.User, target: Target, patch: Patch, *, dry_run: bool = False, manager: str = ""
     ) -> Entry:
         """Change an object, or a subresource of it, by a patch."""
+        if patch.type is PatchType.APPLY:
+            entry, _ = await self.apply(user, target, patch, dry_run=dry_run, manager=manager)
+            return entry
         found = self._authorize(user, "patch", target)
         actor = registries.Actor(user, dry_run, manager)
         if self._subresources.owns(target.subresource):
@@ -290,6 +294,28 @@ class ApiServer:
 
         entry = await found.update(actor, target.namespace, target.name, change, target.subresource)
         return versions.entry(entry, target.kind)
+
+    async def apply(
+        self, user: authn.User, target: Target, patch: Patch, *, dry_run: bool = False, manager: str = ""
+    ) -> tuple[Entry, bool]:
+        """Apply a configuration to an object, or create it so; returns it, and whether it was created.
+
+        `manager` is the one that the request names: it must name one.
+        """
+        found = self._authorize(user, "patch", target)
+        managers.check_apply(manager)
+        config = applying.of_hub(applying.read(patch.body), target.kind)
+        applied = applying.Application(config, manager, patch.force, target.subresource)
+        applying.check_target(applied, target.namespace, target.name)
+        actor = registries.Actor(user, dry_run, manager)
+        if self._subresources.owns(target.subresource):
+            return await self._subresources.apply(actor, found, target, applied), False
+
+        def may_create() -> None:
+            self._authorize(user, "create", target)
+
+        entry, created = await found.apply(actor, target.namespace, target.name, applied, may_create)
+        return versions.entry(entry, target.kind), created
 
     async def delete(
         self, user: authn.User, target: Target, options: metav1.DeleteOptions | None = None

@@ -6,10 +6,13 @@ admission, validation and conflicts are the same for all.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 from control.apiserver import patching, registry, tokens
+from control.apiserver import target as targets
+from control.apiserver.managed import applying
 from control.apiserver.strategies import namespace as namespaces
 from control.store.entry import Entry
 from fairlead.api import errors, objects, scheme, selectors
@@ -73,7 +76,8 @@ class Subresources:
             return await self._finalize(actor, found, name, body)
         if not isinstance(body, autoscalingv1.Scale):
             raise errors.BadRequest(f"the object is a {type(body).DESCRIPTOR.name}, not a Scale")
-        entry = await found.update(actor, namespace, name, lambda old: _scaled(old, body))
+        scaling = dataclasses.replace(actor, through="scale")
+        entry = await found.update(scaling, namespace, name, lambda old: _scaled(old, body))
         return self.view(entry, "scale")
 
     async def patch(
@@ -94,7 +98,24 @@ class Subresources:
             assert isinstance(body, autoscalingv1.Scale)
             return _scaled(old, body)
 
-        return self.view(await found.update(actor, namespace, name, change), "scale")
+        scaling = dataclasses.replace(actor, through="scale")
+        return self.view(await found.update(scaling, namespace, name, change), "scale")
+
+    async def apply(
+        self, actor: registry.Actor, found: registry.Registry, target: targets.Target, applied: applying.Application
+    ) -> Entry:
+        """Apply a Scale to the object that it is of: its replicas become the manager's."""
+        if target.subresource != "scale":
+            raise _no_verb("patch", found.kind, target.subresource)
+        await found.get(target.namespace, target.name)
+        scaling = dataclasses.replace(actor, through="scale")
+        of_object = dataclasses.replace(applied, config=_scale_config(applied.config, found.kind))
+
+        def refuse() -> None:
+            raise found.not_found(target.name)
+
+        entry, _ = await found.apply(scaling, target.namespace, target.name, of_object, refuse)
+        return self.view(entry, "scale")
 
     async def _bind(
         self, actor: registry.Actor, found: registry.Registry, namespace: str, name: str, binding: corev1.Binding
@@ -260,6 +281,21 @@ def scale_of(obj: Any) -> autoscalingv1.Scale:
     found = selectors.of_message(chosen) if isinstance(chosen, metav1.LabelSelector) else selectors.of_labels(chosen)
     scale.status.selector = str(found)
     return scale
+
+
+def _scale_config(config: dict[str, Any], kind: scheme.Kind) -> dict[str, Any]:
+    """Return what an applied Scale says of the object that it is of."""
+    said = config.get("apiVersion"), config.get("kind")
+    if said != ("autoscaling/v1", "Scale"):
+        raise errors.BadRequest(
+            f"invalid object type: {said[0]}, Kind={said[1]}, expected: autoscaling/v1, Kind=Scale"
+        )
+    spec = config.get("spec")
+    replicas = {"replicas": spec["replicas"]} if isinstance(spec, dict) and "replicas" in spec else {}
+    metadata = config.get("metadata")
+    kept = metadata if isinstance(metadata, dict) else {}
+    named = {key: value for key, value in kept.items() if key in ("name", "namespace", "uid", "resourceVersion")}
+    return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": named, "spec": replicas}
 
 
 def _scaled(old: Any, scale: autoscalingv1.Scale) -> Any:

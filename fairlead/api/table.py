@@ -49,6 +49,9 @@ class Field:
     omitempty: bool = False
     list_type: str = ""
     list_map_keys: tuple[str, ...] = ()
+    map_type: str = ""
+    struct_type: str = ""
+    default: Any = None
     patch_strategies: frozenset[str] = frozenset()
     patch_merge_key: str = ""
 
@@ -98,9 +101,17 @@ def _field(package: str, name: str, row: Mapping[str, Any]) -> Field:
         omitempty=bool(row.get("omitempty")),
         list_type=str(row.get("listType", "")),
         list_map_keys=tuple(row.get("listMapKeys", ())),
+        map_type=str(row.get("mapType", "")),
+        struct_type=str(row.get("structType", "")),
+        default=_default(row.get("default")),
         patch_strategies=frozenset(strategies.split(",")) if strategies else frozenset(),
         patch_merge_key=str(row.get("patchMergeKey", "")),
     )
+
+
+def _default(text: str | None) -> Any:
+    """Return the value of a default that is written as JSON; None for one that only names a Go constant."""
+    return None if text is None or text.startswith("ref(") else json.loads(text)
 
 
 def _identity(package: str, entry: Mapping[str, Any], name: str, fields: tuple[Field, ...]) -> tuple[str, str]:

@@ -6,12 +6,14 @@ from control.apiserver import field, notation
 from control.apiserver.defaults import podspec as defaults
 from control.apiserver.strategies import strategy
 from control.apiserver.validation import numbers, workloads
+from fairlead.api.fields import sets
 from fairlead.api.pb import apps_v1_pb2 as appsv1
 
 REVISION_HISTORY = 10
 PROGRESS_SECONDS = 600
 STRATEGIES = frozenset({"Recreate", "RollingUpdate"})
 QUARTER = "25%"
+STATUS_RESETS = sets.of("spec", "metadata.labels")
 
 
 class DeploymentStrategy(strategy.SpecStrategy[appsv1.Deployment]):
@@ -36,6 +38,10 @@ class DeploymentStrategy(strategy.SpecStrategy[appsv1.Deployment]):
         if not spec.HasField("progressDeadlineSeconds"):
             spec.progressDeadlineSeconds = PROGRESS_SECONDS
         defaults.fill(spec.template.spec)
+
+    def reset_fields(self, subresource: str) -> sets.FieldSet:
+        """Return the fields that a write cannot change."""
+        return STATUS_RESETS if subresource == "status" else super().reset_fields(subresource)
 
     def prepare_for_update(self, obj: appsv1.Deployment, old: appsv1.Deployment) -> None:
         """Keep the status; count the generation if the spec or its annotations changed."""

@@ -12,11 +12,13 @@ from control.apiserver.defaults import podspec as defaults
 from control.apiserver.strategies import remembered, strategy
 from control.apiserver.validation import podspec
 from fairlead.api import objects, quantity
+from fairlead.api.fields import sets
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
 FINISHED = frozenset({"Failed", "Succeeded"})
 _COMPUTE = ("cpu", "memory")
+STATUS_RESETS = sets.of("spec", "metadata.deletionTimestamp", "metadata.ownerReferences")
 
 
 class PodStrategy(strategy.Strategy[corev1.Pod]):
@@ -43,6 +45,10 @@ class PodStrategy(strategy.Strategy[corev1.Pod]):
     def default(self, obj: corev1.Pod) -> None:
         """Fill in a pod's defaults."""
         obj.spec.CopyFrom(self._defaulted(obj.spec))
+
+    def reset_fields(self, subresource: str) -> sets.FieldSet:
+        """Return the fields that a write cannot change."""
+        return STATUS_RESETS if subresource == "status" else super().reset_fields(subresource)
 
     def prepare_for_create(self, obj: corev1.Pod) -> None:
         """Start a pod as Pending, with its quality of service."""

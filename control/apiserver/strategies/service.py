@@ -43,27 +43,19 @@ class ServiceStrategy(strategy.Strategy[corev1.Service]):
             spec.externalTrafficPolicy = spec.externalTrafficPolicy or "Cluster"
         if spec.type == "LoadBalancer" and not spec.HasField("allocateLoadBalancerNodePorts"):
             spec.allocateLoadBalancerNodePorts = True
-        if spec.type == "ExternalName":
-            return
-        if not spec.HasField("internalTrafficPolicy"):
+        if spec.type != "ExternalName" and not spec.HasField("internalTrafficPolicy"):
             spec.internalTrafficPolicy = "Cluster"
-        if spec.clusterIP and not spec.clusterIPs:
-            spec.clusterIPs.append(spec.clusterIP)
-        elif spec.clusterIPs and not spec.clusterIP:
-            spec.clusterIP = spec.clusterIPs[0]
-        if not spec.ipFamilies:
-            spec.ipFamilies.append("IPv4")
-        if not spec.HasField("ipFamilyPolicy"):
-            spec.ipFamilyPolicy = "SingleStack"
 
     def prepare_for_create(self, obj: corev1.Service) -> None:
         """Start without status."""
         strategy.drop_status(obj)
+        _complete_addresses(obj.spec)
 
     def prepare_for_update(self, obj: corev1.Service, old: corev1.Service) -> None:
         """Keep the status, and what was allocated where the update leaves it out; drop what the new type has not."""
         strategy.keep_status(obj, old)
         spec, before = obj.spec, old.spec
+        _complete_addresses(spec)
         if spec.type != "ExternalName" and before.type != "ExternalName" and not spec.clusterIP:
             spec.clusterIP = before.clusterIP
             del spec.clusterIPs[:]
@@ -90,6 +82,20 @@ class ServiceStrategy(strategy.Strategy[corev1.Service]):
     def validate_update(self, obj: corev1.Service, old: corev1.Service) -> field.Faults:
         """Judge a changed Service: its address stays unless its type changes."""
         return services.validate(obj) + services.validate_update(obj, old)
+
+
+def _complete_addresses(spec: corev1.ServiceSpec) -> None:
+    """Say the same in the fields of one address and of several; nobody owns what is said here for the caller."""
+    if spec.type == "ExternalName":
+        return
+    if spec.clusterIP and not spec.clusterIPs:
+        spec.clusterIPs.append(spec.clusterIP)
+    elif spec.clusterIPs and not spec.clusterIP:
+        spec.clusterIP = spec.clusterIPs[0]
+    if not spec.ipFamilies:
+        spec.ipFamilies.append("IPv4")
+    if not spec.HasField("ipFamilyPolicy"):
+        spec.ipFamilyPolicy = "SingleStack"
 
 
 def _keep_node_ports(spec: corev1.ServiceSpec, before: corev1.ServiceSpec) -> None:

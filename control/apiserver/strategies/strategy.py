@@ -17,10 +17,12 @@ from google.protobuf.message import Message
 from control.apiserver import field
 from control.apiserver.validation import names
 from fairlead.api import codec, scheme
+from fairlead.api.fields import sets, tabled, typings
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
 M = TypeVar("M", bound=Message)
 
+STATUS, SPEC = sets.of("status"), sets.of("spec")
 NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # no vowels: a generated name never spells a word
 NAME_SUFFIX_LENGTH = 5
 NAME_PREFIX_LENGTH = 58
@@ -77,6 +79,14 @@ class Strategy(Generic[M]):
     def validate_status_update(self, obj: M, old: M) -> Sequence[field.Cause]:
         """Judge a changed status."""
         return ()
+
+    def typing(self) -> typings.Typing:
+        """Return what the kind's fields are, for ownership and server-side apply."""
+        return tabled.of_type(self.message)
+
+    def reset_fields(self, subresource: str) -> sets.FieldSet:
+        """Return the fields that a write cannot change, and so does not own; "" is the object itself."""
+        return SPEC if subresource == "status" else STATUS
 
     def grace(self, obj: M, options: metav1.DeleteOptions) -> Grace | None:
         """Return how the object is deleted gracefully; None for a kind that knows no grace."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from control.apiserver import field, reading
+from control.apiserver.managed import managers
 from fairlead.api import errors
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
@@ -16,7 +17,6 @@ BOOKMARK_SECONDS = 60.0
 MATCHES = ("Exact", "NotOlderThan")
 VALIDATIONS = ("Ignore", "Warn", "Strict")
 DRY_RUNS = ("All",)
-MANAGER_LENGTH = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +114,9 @@ def writing(query: Query, agent: str, options: str) -> Writing:
         faults.append(field.unsupported("dryRun", dry, DRY_RUNS))
     if validation not in VALIDATIONS:
         faults.append(field.unsupported("fieldValidation", validation, VALIDATIONS))
-    if len(manager) > MANAGER_LENGTH:
-        faults.append(field.invalid("fieldManager", manager, f"may not be more than {MANAGER_LENGTH} bytes"))
-    elif not manager.isprintable():
-        faults.append(field.invalid("fieldManager", manager, "should only contain printable characters"))
+    faults += managers.faults(manager)
     _refuse(options, faults)
-    return Writing(bool(dry), manager or agent.partition("/")[0][:MANAGER_LENGTH], validation, flag(query, "force"))
+    return Writing(bool(dry), manager or managers.from_agent(agent), validation, flag(query, "force"))
 
 
 def deletion(query: Query) -> metav1.DeleteOptions:

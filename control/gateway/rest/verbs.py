@@ -98,10 +98,12 @@ class Verbs:
     async def _patch(self, call: Call, target: Target, answer: answers.Answer) -> web.StreamResponse:
         kind = media.patch_type(call.request.headers.get("Content-Type", ""))
         how = _writing(call)
-        # an apply has no other manager than the one that it names
-        manager = call.request.query.get("fieldManager", "") if kind is PatchType.APPLY else how.manager
         patch = Patch(kind, await body(call.request), how.force)
-        entry = await self._api.patch(call.user, target, patch, dry_run=how.dry_run, manager=manager)
+        if kind is PatchType.APPLY:
+            manager = call.request.query.get("fieldManager", "")  # it has no other than the one that it names
+            entry, created = await self._api.apply(call.user, target, patch, dry_run=how.dry_run, manager=manager)
+            return await self._answer(answer, target, entry, 201 if created else 200)
+        entry = await self._api.patch(call.user, target, patch, dry_run=how.dry_run, manager=how.manager)
         return await self._answer(answer, target, entry)
 
     async def _body(self, call: Call, target: Target, how: queries.Writing) -> Any:

@@ -271,7 +271,7 @@ async def test_a_new_object_gets_its_defaults_and_lies_at_its_key(kind: str, key
         shown = yamls.parsed(stored)  # type: ignore[arg-type]
         assert isinstance(shown, dict)
         assert (shown.pop("apiVersion"), shown.pop("kind")) == (strategy.kind.api_version, kind)
-        for name in ("name", "namespace", "uid", "creationTimestamp"):
+        for name in ("name", "namespace", "uid", "creationTimestamp", "managedFields"):
             shown["metadata"].pop(name, None)
         assert shown == filled(yamls.loaded(want))
         stored.metadata.resourceVersion = made.metadata.resourceVersion

@@ -21,7 +21,15 @@ def configmap(name: str, **data: str) -> dict[str, Any]:
 def stored(answered: dict[str, Any], **data: str) -> dict[str, Any]:
     """Return what an answer that holds a ConfigMap must be, but for its uid and revision."""
     kept = {key: answered["metadata"][key] for key in ("name", "uid", "resourceVersion")}
-    metadata = {**kept, "namespace": "default", "creationTimestamp": CREATED}
+    owner = {
+        "manager": "Python",  # the client's User-Agent up to its slash
+        "operation": "Update",
+        "apiVersion": "v1",
+        "time": CREATED,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:data": {".": {}, **{f"f:{key}": {} for key in data}}},
+    }
+    metadata = {**kept, "namespace": "default", "creationTimestamp": CREATED, "managedFields": [owner]}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
