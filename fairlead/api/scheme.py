@@ -121,7 +121,7 @@ def _row(
 
 STATUS = ("status",)
 SCALED = ("status", "scale")
-POD_SUBRESOURCES = ("status", "binding", "eviction", "log", "exec", "attach", "portforward")
+POD_SUBRESOURCES = ("status", "binding", "eviction", "log", "exec", "attach", "portforward", "proxy")
 ALL = ("all",)
 AUTHORIZATION = "authorization.k8s.io"
 AUTHENTICATION = "authentication.k8s.io"
@@ -136,11 +136,18 @@ def _question(message: type[Message], group: str, *, namespaced: bool = False) -
 
 KINDS: tuple[Kind, ...] = (
     _row(core_v1_pb2.Namespace, "namespaces", "ns", namespaced=False, subresources=("status", "finalize")),
-    _row(core_v1_pb2.Node, "nodes", "no", namespaced=False, prefix="minions", subresources=STATUS),
+    _row(core_v1_pb2.Node, "nodes", "no", namespaced=False, prefix="minions", subresources=(*STATUS, "proxy")),
     _row(core_v1_pb2.Pod, "pods", "po", subresources=POD_SUBRESOURCES, categories=ALL),
     _row(core_v1_pb2.ConfigMap, "configmaps", "cm"),
     _row(core_v1_pb2.Secret, "secrets"),
-    _row(core_v1_pb2.Service, "services", "svc", prefix="services/specs", subresources=STATUS, categories=ALL),
+    _row(
+        core_v1_pb2.Service,
+        "services",
+        "svc",
+        prefix="services/specs",
+        subresources=(*STATUS, "proxy"),
+        categories=ALL,
+    ),
     _row(core_v1_pb2.ServiceAccount, "serviceaccounts", "sa", subresources=("token",)),
     _row(core_v1_pb2.Event, "events", "ev"),
     _row(

@@ -13,9 +13,9 @@ import aiohttp
 from aiohttp import web
 
 from control.apiserver import authn
-from control.gateway.streams import portforward, remotecommand, wire
+from control.gateway.rest import listening, wiring
+from control.gateway.streams import wire
 from control.gateway.streams import session as sessions
-from fairlead.api import codec, errors
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.client import interface as client
 from node.agent import agent as agents
@@ -40,17 +40,6 @@ class Reachable(networks.MemoryNetwork):
         if port == 9:
             raise network.NetworkFault("failed to connect to localhost:9 inside namespace: connection refused")
         return await asyncio.open_connection("127.0.0.1", self.port)
-
-
-@dataclass
-class Place:
-    """A path's parts."""
-
-    resource: str
-    namespace: str
-    name: str
-    subresource: str
-    rest: str = ""
 
 
 @dataclass
@@ -80,26 +69,6 @@ class Cluster:
         await harness.until_phase(self.control.client, name, "Running")
 
 
-def application(control: harness.Control, user: authn.User = harness.MASTER) -> web.Application:
-    """Return an application that serves the streams, as a user."""
-    app = web.Application(client_max_size=1 << 20)
-    commands = remotecommand.RemoteCommand(control.api, control.relay)
-    forward = portforward.PortForward(control.api, control.relay)
-    handlers = {"exec": commands.exec, "attach": commands.attach, "portforward": forward.serve}
-
-    async def serve(request: web.Request) -> web.StreamResponse:
-        place = Place("pods", "default", request.match_info["name"], request.match_info["sub"])
-        try:
-            return await handlers[place.subresource](request, user, place)
-        except errors.ApiError as error:
-            headers = getattr(error, "headers", ())
-            body = codec.dumps(error.status())
-            return web.Response(status=error.code, body=body, content_type="application/json", headers=headers)
-
-    app.router.add_route("*", PODS + "/{name}/{sub}", serve)
-    return app
-
-
 @contextlib.asynccontextmanager
 async def cluster(user: authn.User = harness.MASTER) -> AsyncIterator[Cluster]:
     """Give a cluster with the running pod `web`, and end it."""
@@ -113,17 +82,18 @@ async def cluster(user: authn.User = harness.MASTER) -> AsyncIterator[Cluster]:
             client.PatchType.MERGE, b'{"spec": {"podCIDR": "10.128.0.0/24", "podCIDRs": ["10.128.0.0/24"]}}'
         )
         await control.client.patch(corev1.Node, NODE, "", patch)
-        runner = web.AppRunner(application(control, user), shutdown_timeout=1.0)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        port = runner.addresses[0][1]
-        made_cluster = Cluster(f"http://127.0.0.1:{port}", control, reachable, runtime, http)
+
+        async def identify(_: web.BaseRequest) -> authn.User:
+            return user
+
+        served = wiring.gateway_of(control.api, control.relay, identify)
+        listener = await listening.serve("127.0.0.1", 0, served)
+        made_cluster = Cluster(f"http://127.0.0.1:{listener.port}", control, reachable, runtime, http)
         try:
             await made_cluster.pod("web")
             yield made_cluster
         finally:
-            await runner.cleanup()
+            await listener.stop()
 
 
 def with_pods(made: agents.Agent, reachable: Reachable) -> runtimes.MemoryRuntime:

@@ -37,12 +37,17 @@ class Logs:
         response.content_type = "text/plain"
         chunks = self._relay.logs(target.namespace, target.name, asked)
         async with contextlib.aclosing(chunks):  # type: ignore[type-var]
-            async for chunk in chunks:
-                if not response.prepared:
-                    await response.prepare(call.request)
-                if chunk:
-                    await response.write(chunk)
-        await response.write_eof()
+            try:
+                async for chunk in chunks:
+                    if not response.prepared:
+                        await response.prepare(call.request)
+                    if chunk:
+                        await response.write(chunk)
+            except errors.ApiError:
+                if not response.prepared or call.request.transport is None:
+                    raise
+                # What is missing must not look like the end: without the last chunk the caller notices.
+                call.request.transport.close()
         return response
 
 
@@ -50,7 +55,7 @@ def options(query: queries.Query) -> corev1.PodLogOptions:
     """Return what a query asks of a log."""
     document: dict[str, object] = {name: queries.flag(query, name) for name in _FLAGS}
     document |= {name: queries.number(query, name) for name in _NUMBERS}
-    document |= {name: query.get(name) or None for name in ("container", "sinceTime")}
+    document |= {name: query.get(name) or None for name in ("container", "sinceTime", "stream")}
     given = {name: value for name, value in document.items() if value is not None}
     try:
         return codec.from_json(given, corev1.PodLogOptions)

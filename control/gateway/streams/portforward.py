@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from control.apiserver import authn, relay, server
+from control.gateway.rest import handlers
 from control.gateway.streams import channels, requests, spdychannels, upgrade, websocket, wire
 from control.gateway.streams import session as sessions
 from fairlead import supervise
@@ -32,13 +33,17 @@ class PortForward:
         self._api = api
         self._relay = streams
 
-    async def serve(self, request: web.Request, user: authn.User, place: requests.Place) -> web.StreamResponse:
+    async def serve(self, call: handlers.Call) -> web.StreamResponse:
         """Carry connections to a pod's ports until the caller has gone."""
-        requests.authorize(self._api, user, request.method, place)
-        offer = upgrade.negotiate(request.headers, SOCKETS, (PROTOCOL,))
-        pod = await self._api.client(ITSELF).get(corev1.Pod, place.name, place.namespace)
+        requests.authorize(self._api, call)
+        request, what = call.request, requests.target(call)
+        try:
+            offer = upgrade.negotiate(request.headers, SOCKETS, (PROTOCOL,))
+        except upgrade.NotNegotiated as error:
+            return error.response()
+        pod = await self._api.client(ITSELF).get(corev1.Pod, what.name, what.namespace)
         if not pod.spec.nodeName:
-            raise errors.BadRequest(f"pod {place.name} does not have a host assigned")
+            raise errors.BadRequest(f"pod {what.name} does not have a host assigned")
         if offer.socket and not offer.tunnel:
             return await self._over_socket(request, offer, pod)
         carrier: wire.Tunnel | wire.Upgraded
@@ -49,7 +54,9 @@ class PortForward:
         await self._over_spdy(carrier, pod)
         return carrier.response
 
-    async def _over_socket(self, request: web.Request, offer: upgrade.Offer, pod: corev1.Pod) -> web.StreamResponse:
+    async def _over_socket(
+        self, request: web.BaseRequest, offer: upgrade.Offer, pod: corev1.Pod
+    ) -> web.StreamResponse:
         numbers = requests.ports(request.query)
         socket = await upgrade.open_socket(request, offer)
         ports = websocket.Ports(websocket.Messages(socket, offer), numbers)

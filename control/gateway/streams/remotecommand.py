@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
 
-from control.apiserver import authn, relay, server
+from control.apiserver import relay, server
+from control.gateway.rest import handlers
 from control.gateway.streams import channels, requests, spdychannels, upgrade, websocket, wire
 from control.gateway.streams import session as sessions
 from fairlead.api.pb import cluster_pb2 as cluster
@@ -29,32 +30,33 @@ class RemoteCommand:
         self._api = api
         self._relay = streams
 
-    async def exec(self, request: web.Request, user: authn.User, place: requests.Place) -> web.StreamResponse:
+    async def exec(self, call: handlers.Call) -> web.StreamResponse:
         """Run a command in a container."""
-        return await self._serve(request, user, place, self._relay.exec)
+        return await self._serve(call, self._relay.exec)
 
-    async def attach(self, request: web.Request, user: authn.User, place: requests.Place) -> web.StreamResponse:
+    async def attach(self, call: handlers.Call) -> web.StreamResponse:
         """Join the streams of a container's main process."""
-        return await self._serve(request, user, place, self._relay.attach)
+        return await self._serve(call, self._relay.attach)
 
-    async def _serve(
-        self, request: web.Request, user: authn.User, place: requests.Place, run: Run
-    ) -> web.StreamResponse:
+    async def _serve(self, call: handlers.Call, run: Run) -> web.StreamResponse:
         """Upgrade the connection once the process is there: what fails before is a plain answer."""
-        requests.authorize(self._api, user, request.method, place)
-        start = requests.start(request.query, place)
-        offer = upgrade.negotiate(request.headers, SOCKETS, SPDY)
+        requests.authorize(self._api, call)
+        start = requests.start(call.request.query, requests.target(call))
+        try:
+            offer = upgrade.negotiate(call.request.headers, SOCKETS, SPDY)
+        except upgrade.NotNegotiated as error:
+            return error.response()
         later = channels.Later()
         async with contextlib.aclosing(run(start, later.frames())) as output:  # type: ignore[type-var]
             first = await anext(output)
-            response, opened = await _open(request, offer, start)
+            response, opened = await _open(call.request, offer, start)
             later.open(opened)
             await channels.carry(_after(first, output), opened)
         return response
 
 
 async def _open(
-    request: web.Request, offer: upgrade.Offer, start: cluster.StreamStart
+    request: web.BaseRequest, offer: upgrade.Offer, start: cluster.StreamStart
 ) -> tuple[web.StreamResponse, channels.Channels]:
     if offer.socket:
         socket = await upgrade.open_socket(request, offer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from control.gateway.streams import channels, terminal
+from control.gateway.streams import channels, requests, terminal
 from control.gateway.streams import session as sessions
 from fairlead import supervise
 from fairlead.api.pb import cluster_pb2 as cluster
@@ -140,7 +140,7 @@ class Pairs:
     async def next(self) -> Pair | None:
         """Return the next pair that is complete; None once the caller has gone."""
         while (stream := await self._session.begun()) is not None:
-            kind, port = stream.headers.get(STREAM_TYPE, ""), port_of(stream.headers.get(PORT, ""))
+            kind, port = stream.headers.get(STREAM_TYPE, ""), requests.port_of(stream.headers.get(PORT, ""))
             if kind not in (DATA, ERROR) or port is None:
                 await stream.reset()
                 continue
@@ -165,8 +165,3 @@ class Pairs:
         late = [key for key, (since, _) in self._waiting.items() if now - since > CREATION_SECONDS]
         for key in late:
             await self._waiting.pop(key)[1].reset()
-
-
-def port_of(text: str) -> int | None:
-    """Return a TCP port; None for what is none."""
-    return int(text) if text.isascii() and text.isdigit() and 0 < int(text[:6]) <= 0xFFFF else None

@@ -41,16 +41,21 @@ class Offer:
         return {"Upgrade": SPDY, **({SPDY_HEADER: self.protocol} if self.protocol else {})}
 
 
-class NotNegotiated(errors.Forbidden):
+class NotNegotiated(Exception):
     """A SPDY client that speaks none of our protocols: it reads from `ACCEPTED_HEADER` what there is."""
 
     def __init__(self, wanted: Sequence[str], served: Sequence[str]) -> None:
         listed = f"client supports [{' '.join(wanted)}], server accepts [{' '.join(served)}]"
         super().__init__(f"unable to upgrade: unable to negotiate protocol: {listed}")
-        self.headers = [(ACCEPTED_HEADER, one) for one in served]
+        self._served = served
+
+    def response(self) -> web.Response:
+        """Return the answer."""
+        accepted = multidict.CIMultiDict((ACCEPTED_HEADER, one) for one in self._served)
+        return web.Response(status=403, text=str(self), headers=accepted)
 
 
-def negotiate(headers: multidict.CIMultiDictProxy[str], sockets: Sequence[str], spdy: Sequence[str]) -> Offer:
+def negotiate(headers: multidict.MultiMapping[str], sockets: Sequence[str], spdy: Sequence[str]) -> Offer:
     """Choose the first protocol of the caller's that is served; a caller that names none speaks the oldest.
 
     Raises errors.BadRequest for a request that is no upgrade or (over a WebSocket) names only what is not served, and
@@ -73,7 +78,7 @@ def negotiate(headers: multidict.CIMultiDictProxy[str], sockets: Sequence[str], 
     return Offer(False, found)
 
 
-def _listed(headers: multidict.CIMultiDictProxy[str], name: str) -> list[str]:
+def _listed(headers: multidict.MultiMapping[str], name: str) -> list[str]:
     return [one.strip() for value in headers.getall(name, ()) for one in value.split(",") if one.strip()]
 
 
@@ -81,7 +86,7 @@ def _first(wanted: Sequence[str], served: Sequence[str]) -> str | None:
     return next((one for one in wanted if one in served), None) if wanted else ""
 
 
-async def open_socket(request: web.Request, offer: Offer) -> web.WebSocketResponse:
+async def open_socket(request: web.BaseRequest, offer: Offer) -> web.WebSocketResponse:
     """Answer a WebSocket upgrade; messages over 4 MiB end it."""
     protocols = [offer.protocol] if offer.protocol else []
     socket = web.WebSocketResponse(

@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+import aiohttp
+import aiohttp.http
 from aiohttp import web
 
 BUFFER_BYTES = 64 << 10
@@ -76,7 +78,7 @@ class _Feed:
         self._reader.feed_eof()
 
 
-async def take_over(request: web.Request, headers: Mapping[str, str]) -> Upgraded:
+async def take_over(request: web.BaseRequest, headers: Mapping[str, str]) -> Upgraded:
     """Answer 101 with headers (`Upgrade` among them) and return the connection."""
     transport = request.transport
     if transport is None:
@@ -115,3 +117,38 @@ class Tunnel:
     async def close(self) -> None:
         """End the WebSocket."""
         await self._socket.close()
+
+
+class Joined:
+    """A connection of aiohttp's client after its answer 101."""
+
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        opened = answer.connection
+        if opened is None or opened.protocol is None or opened.transport is None:
+            raise ConnectionResetError("the connection is lost")
+        self._opened = opened
+        self._reader = asyncio.StreamReader(limit=BUFFER_BYTES)
+        self._reader.set_transport(opened.transport)
+        opened.protocol.set_parser(_Feed(self._reader), None)
+        self._writer = aiohttp.http.StreamWriter(opened.protocol, asyncio.get_running_loop())
+
+    async def read(self) -> bytes:
+        """Return what came next."""
+        try:
+            return await self._reader.read(BUFFER_BYTES)
+        except ConnectionError:
+            return b""
+
+    async def write(self, data: bytes) -> None:
+        """Write."""
+        await self._writer.write(data)
+
+    async def close(self) -> None:
+        """End the connection."""
+        self._opened.close()
+
+
+async def copy(source: Wire, destination: Wire) -> None:
+    """Carry bytes one way to the end."""
+    while data := await source.read():
+        await destination.write(data)

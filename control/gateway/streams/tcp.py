@@ -1,0 +1,61 @@
+"""A TCP connection to a port of a pod, as a socket of this process.
+
+The bytes go through the agent's session: a control host may have no way to a pod's address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+
+from control.apiserver import relay
+from control.gateway.streams import channels
+from fairlead.api import errors
+from fairlead.api.pb import cluster_pb2 as cluster
+
+
+@contextlib.asynccontextmanager
+async def connection(streams: relay.Relay, namespace: str, pod: str, port: int) -> AsyncIterator[socket.socket]:
+    """Give a connected socket, which is the caller's to close, until the end of the context.
+
+    errors.ServiceUnavailable where nothing answers on the port; a connection that breaks later is closed.
+    """
+    near, far = socket.socketpair()
+    near.setblocking(False)
+    reader, writer = await asyncio.open_connection(sock=far)
+
+    async def sent() -> AsyncIterator[cluster.ClientFrame]:
+        while data := await reader.read(channels.CHUNK_BYTES):
+            yield cluster.ClientFrame(data=data)
+
+    start = cluster.StreamStart(namespace=namespace, pod=pod, port=port)
+    output = streams.port_forward(start, sent())
+    try:
+        async with contextlib.aclosing(output):  # type: ignore[type-var]
+            try:
+                await anext(output)
+            except errors.ApiError as error:
+                raise errors.ServiceUnavailable(f"error trying to reach service: {error.message}") from error
+            receiving = asyncio.create_task(_receive(output, writer), name="proxied connection")
+            try:
+                yield near
+            finally:
+                receiving.cancel()
+                await asyncio.gather(receiving, return_exceptions=True)
+    finally:
+        near.close()
+        writer.close()
+
+
+async def _receive(output: AsyncIterator[cluster.ServerFrame], writer: asyncio.StreamWriter) -> None:
+    try:
+        async for frame in output:
+            if frame.data:
+                writer.write(frame.data)
+                await writer.drain()
+    except (errors.ApiError, ConnectionError):
+        pass  # whoever reads sees the connection end before the answer does
+    finally:
+        writer.close()

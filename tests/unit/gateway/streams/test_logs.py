@@ -1,0 +1,77 @@
+"""Logs over REST."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.support import streaming
+
+LOG = f"{streaming.PODS}/web/log"
+
+
+def write(made: streaming.Cluster, *lines: str) -> None:
+    """Let the container write lines."""
+    for known in made.runtime._containers.values():
+        for line in lines:
+            made.runtime._write(known, line)
+
+
+@pytest.mark.parametrize(
+    ("query", "want"),
+    [
+        ("", "started\none\ntwo\n"),
+        ("tailLines=1", "two\n"),
+        ("tailLines=0", ""),
+        ("limitBytes=9", "started\no"),
+        ("container=main&tailLines=2", "one\ntwo\n"),
+        ("sinceTime=2100-01-01T00:00:00Z", ""),
+    ],
+)
+async def test_logs_are_plain_text(query: str, want: str) -> None:
+    """Chunked, of the lines that the query asks for."""
+    async with streaming.cluster() as made:
+        write(made, "one\n", "two\n")
+
+        async with made.http.get(f"{made.url}{LOG}?{query}") as answer:
+            got = await answer.text()
+
+        assert (answer.status, answer.content_type, got) == (200, "text/plain", want)
+
+
+async def test_a_followed_log_goes_on_and_ends_with_its_reader() -> None:
+    """Headers come at once, lines as they are written, and a reader that hangs up leaves nothing behind."""
+    async with streaming.cluster() as made:
+        async with made.http.get(f"{made.url}{LOG}?follow=true&tailLines=0") as answer:
+            reading = asyncio.create_task(answer.content.readline())
+            write(made, "later\n")
+            assert await reading == b"later\n"
+            answer.close()
+
+        await made.until_quiet()
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "message"),
+    [
+        ("gone/log", 404, 'pods "gone" not found'),
+        ("web/log?container=no", 400, "container no is not valid for pod web"),
+        ("web/log?previous=true", 400, 'previous terminated container "main" in pod "web" not found'),
+        (
+            "web/log?tailLines=-1",
+            422,
+            'PodLogOptions "web" is invalid: tailLines: Invalid value: -1: must be greater than or equal to 0',
+        ),
+        (
+            "web/log?limitBytes=0",
+            422,
+            'PodLogOptions "web" is invalid: limitBytes: Invalid value: 0: must be greater than 0',
+        ),
+        ("web/log?tailLines=x", 400, 'strconv.ParseInt: parsing "x": invalid syntax'),
+    ],
+)
+async def test_bad_questions_are_named(path: str, code: int, message: str) -> None:
+    """In Kubernetes' words."""
+    async with streaming.cluster() as made, made.http.get(f"{made.url}{streaming.PODS}/{path}") as answer:
+        assert (answer.status, (await answer.json())["message"]) == (code, message)

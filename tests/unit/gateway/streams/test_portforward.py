@@ -1,0 +1,215 @@
+"""Port-forward over every protocol that clients speak, to a server that the pretended network leads to."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from control.gateway.streams import portforward
+from control.gateway.streams import session as sessions
+from tests.integration.dispatcher import harness
+from tests.support import streaming
+
+PATH = f"{streaming.PODS}/web/portforward"
+
+
+@contextlib.asynccontextmanager
+async def shouting(made: streaming.Cluster) -> AsyncIterator[None]:
+    """Let the pods' ports lead to a server that gives back lines in capitals, and at the end says good-bye."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            writer.write(line.upper())
+            await writer.drain()
+        writer.write(b"bye")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
+        made.network.port = listening.sockets[0].getsockname()[1]
+        yield
+
+
+class Tunnel:
+    """The wire of a client whose SPDY runs inside a WebSocket."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.socket = socket
+
+    async def read(self) -> bytes:
+        """Return what came next."""
+        message = await self.socket.receive()
+        return message.data if message.type is aiohttp.WSMsgType.BINARY else b""
+
+    async def write(self, data: bytes) -> None:
+        """Write."""
+        await self.socket.send_bytes(data)
+
+    async def close(self) -> None:
+        """Close."""
+        await self.socket.close()
+
+
+@contextlib.asynccontextmanager
+async def spoken(made: streaming.Cluster, tunnelled: bool) -> AsyncIterator[sessions.Session]:
+    """Give a SPDY connection for port-forward, plain or inside a WebSocket."""
+    if not tunnelled:
+        async with streaming.spdy(made.url, PATH, portforward.PROTOCOL) as session:
+            yield session
+        return
+    async with made.http.ws_connect(made.url + PATH, protocols=[portforward.TUNNEL]) as socket:
+        assert socket.protocol == portforward.TUNNEL
+        session = sessions.Session(Tunnel(socket), server=False)
+        running = asyncio.create_task(session.run())
+        try:
+            yield session
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+
+async def pair(session: sessions.Session, number: int, port: int = 80) -> tuple[sessions.Stream, sessions.Stream]:
+    """Open the streams of a connection, as kubectl does: data and error."""
+    named = {"requestID": str(number), "port": str(port)}
+    error = await session.open({**named, "streamType": "error"})
+    await error.end()
+    return await session.open({**named, "streamType": "data"}), error
+
+
+@pytest.mark.parametrize("tunnelled", [False, True])
+async def test_connections_pass_and_half_close(tunnelled: bool) -> None:
+    """What is sent comes back; FIN reaches the server, whose last words and end come back."""
+    async with streaming.cluster() as made, shouting(made), spoken(made, tunnelled) as session:
+        data, error = await pair(session, 0)
+        await data.write(b"hello\n")
+        first = await data.read()
+        await data.end()
+
+        assert (first, await streaming.read_all(data.read), await streaming.read_all(error.read)) == (
+            b"HELLO\n",
+            b"bye",
+            b"",
+        )
+
+
+@pytest.mark.parametrize("tunnelled", [False, True])
+async def test_a_port_that_nobody_serves_is_told(tunnelled: bool) -> None:
+    """On the stream of errors, in kubelet's words; other connections go on."""
+    async with streaming.cluster() as made, shouting(made), spoken(made, tunnelled) as session:
+        good, _ = await pair(session, 0)
+        bad, error = await pair(session, 1, port=9)
+        said = (await streaming.read_all(error.read)).decode()
+        await good.write(b"still here\n")
+
+        assert said.startswith("error forwarding port 9 to pod web, uid ")
+        assert said.endswith("connection refused")
+        assert await streaming.read_all(bad.read) == b""
+        assert await good.read() == b"STILL HERE\n"
+
+
+async def test_fifty_connections_do_not_wait_for_each_other() -> None:
+    """One that nobody reads or ends holds up none of the others; a cut ends them all."""
+    async with streaming.cluster() as made, shouting(made):
+        async with spoken(made, tunnelled=False) as session:
+            silent, _ = await pair(session, 1000)
+            await silent.write(b"x" * 50_000)
+            pairs = [(await pair(session, number))[0] for number in range(50)]
+
+            async def ask(number: int, stream: sessions.Stream) -> bytes:
+                await stream.write(f"line {number}\n".encode())
+                return await stream.read()
+
+            got = await asyncio.gather(*(ask(number, stream) for number, stream in enumerate(pairs)))
+
+        assert got == [f"LINE {number}\n".encode() for number in range(50)]
+        await made.until_quiet()
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"streamType": "data", "requestID": "1"},
+        {"streamType": "data", "requestID": "1", "port": "0"},
+        {"streamType": "data", "requestID": "1", "port": "99999999999999999999"},
+        {"streamType": "stdin", "requestID": "1", "port": "80"},
+        {"requestID": "1", "port": "80"},
+    ],
+)
+async def test_streams_that_say_too_little_are_reset(named: dict[str, str]) -> None:
+    """And the connection goes on."""
+    async with streaming.cluster() as made, shouting(made), spoken(made, tunnelled=False) as session:
+        wrong = await session.open(named)
+        await wrong.over.wait()
+        data, _ = await pair(session, 2)
+        await data.write(b"on\n")
+
+        assert await data.read() == b"ON\n"
+
+
+async def test_clients_without_request_ids_are_paired_by_number() -> None:
+    """The oldest clients open error, then data."""
+    async with streaming.cluster() as made, shouting(made), spoken(made, tunnelled=False) as session:
+        await session.open({"streamType": "error", "port": "80"})
+        data = await session.open({"streamType": "data", "port": "80"})
+        await data.write(b"old\n")
+
+        assert await data.read() == b"OLD\n"
+
+
+@pytest.mark.parametrize("protocol", ["v4.channel.k8s.io", "portforward.k8s.io", "v4.base64.channel.k8s.io"])
+async def test_a_plain_websocket_has_two_channels_a_port(protocol: str) -> None:
+    """Each says its port first, then data and errors; the Python client speaks so."""
+    encoded = "base64" in protocol
+
+    async def receive(socket: aiohttp.ClientWebSocketResponse) -> tuple[int, bytes]:
+        message = await socket.receive()
+        if encoded:
+            return int(message.data[0]), base64.b64decode(message.data[1:])
+        return message.data[0], message.data[1:]
+
+    async with streaming.cluster() as made, shouting(made):
+        url = f"{made.url}{PATH}?ports=80&ports=9"
+        async with made.http.ws_connect(url, protocols=[protocol]) as socket:
+            said = [await receive(socket) for _ in range(5)]
+            line = b"hello\n"
+            if encoded:
+                await socket.send_str("0" + base64.b64encode(line).decode())
+            else:
+                await socket.send_bytes(b"\x00" + line)
+            answer = await receive(socket)
+
+        assert said[:4] == [(0, b"P\0"), (1, b"P\0"), (2, b"\x09\0"), (3, b"\x09\0")]
+        assert said[4][0] == 3
+        assert said[4][1].startswith(b"error forwarding port 9")
+        assert answer == (0, b"HELLO\n")
+        await made.until_quiet()
+
+
+async def test_noise_after_the_upgrade_ends_the_connection() -> None:
+    """Bytes that are no SPDY are answered with GOAWAY and the end, never with silence."""
+    async with streaming.cluster() as made:
+        status, _, dialled = await streaming.dial_spdy(made.url, PATH, portforward.PROTOCOL)
+        await dialled.write(b"\x80\x07GET / HTTP/1.1\r\n\r\n")
+
+        got = await streaming.read_all(dialled.read)
+
+        assert (status, got[:4]) == (101, bytes.fromhex("80030007"))
+        dialled.writer.close()
+        await made.until_quiet()
+
+
+async def test_a_pod_without_a_node_is_refused() -> None:
+    """With a Status, before the upgrade."""
+    async with streaming.cluster() as made:
+        await harness.create_pod(made.control.client, "waiting")
+        headers = {"Connection": "Upgrade", "Upgrade": "SPDY/3.1"}
+        url = f"{made.url}{streaming.PODS}/waiting/portforward"
+
+        async with made.http.post(url, headers=headers) as answer:
+            got = await answer.json()
+
+        assert (answer.status, got["message"]) == (400, "pod waiting does not have a host assigned")
