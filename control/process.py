@@ -152,9 +152,7 @@ async def _listening(
     open_to_all = [
         listening.cluster(cluster.ClusterService(api, streams, identity.Identifier(api.tokens))),
         listening.bootstrap(
-            joining.BootstrapService(
-                api.bootstrap_tokens, authority, lambda: config.grpc_endpoints, pki.PkiError
-            )
+            joining.BootstrapService(api.bootstrap_tokens, authority, lambda: config.grpc_endpoints, pki.PkiError)
         ),
     ]
     rest = wiring.gateway_of(api, streams, users.Identifier(api.tokens))

@@ -14,8 +14,8 @@ from aiohttp import web
 
 from control.apiserver import authn
 from control.gateway.rest import listening, wiring
-from control.gateway.streams import wire
 from control.gateway.streams import session as sessions
+from control.gateway.streams import wire
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.client import interface as client
 from node.agent import agent as agents

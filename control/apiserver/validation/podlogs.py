@@ -5,6 +5,8 @@ from __future__ import annotations
 from control.apiserver import field
 from fairlead.api.pb import core_v1_pb2 as corev1
 
+STREAMS = ("All", "Stderr", "Stdout")
+
 
 def validate(options: corev1.PodLogOptions) -> field.Faults:
     """Return the faults of options, worded as Kubernetes words them."""
@@ -17,4 +19,10 @@ def validate(options: corev1.PodLogOptions) -> field.Faults:
         faults.append(field.forbidden("", "at most one of `sinceTime` or `sinceSeconds` may be specified"))
     elif options.HasField("sinceSeconds") and options.sinceSeconds < 1:
         faults.append(field.invalid("sinceSeconds", options.sinceSeconds, "must be greater than 0"))
+    if options.HasField("stream"):
+        if options.stream not in STREAMS:
+            faults.append(field.unsupported("stream", options.stream, STREAMS))
+        elif options.stream != "All" and options.HasField("tailLines"):
+            text = "`tailLines` and specific `stream` are mutually exclusive for now"
+            faults.append(field.forbidden("", text))
     return faults

@@ -32,7 +32,7 @@ class Logs:
         asked = options(call.request.query)
         faults = podlogs.validate(asked)
         if faults:
-            raise errors.invalid("", "PodLogOptions", "", faults)
+            raise errors.invalid("", "PodLogOptions", target.name, faults)
         response = web.StreamResponse()
         response.content_type = "text/plain"
         chunks = self._relay.logs(target.namespace, target.name, asked)

@@ -85,7 +85,7 @@ async def test_a_log_that_cannot_be_had_is_an_error(call: Caller) -> None:
     assert (other.status, other.json["message"]) == (400, "container other is not valid for pod web-1")
     assert (invalid.status, invalid.json["message"]) == (
         422,
-        'PodLogOptions "" is invalid: tailLines: Invalid value: -1: must be greater than or equal to 0',
+        'PodLogOptions "web-1" is invalid: tailLines: Invalid value: -1: must be greater than or equal to 0',
     )
     assert (unreadable.status, unreadable.json["message"]) == (400, 'strconv.ParseInt: parsing "x": invalid syntax')
 

@@ -68,6 +68,12 @@ async def test_a_followed_log_goes_on_and_ends_with_its_reader() -> None:
             422,
             'PodLogOptions "web" is invalid: limitBytes: Invalid value: 0: must be greater than 0',
         ),
+        (
+            "web/log?stream=both",
+            422,
+            'PodLogOptions "web" is invalid: stream: Unsupported value: "both": '
+            'supported values: "All", "Stderr", "Stdout"',
+        ),
         ("web/log?tailLines=x", 400, 'strconv.ParseInt: parsing "x": invalid syntax'),
     ],
 )
