@@ -128,6 +128,7 @@ async def serve(config: Config, store: interface.Store, cluster_id: int, stop: a
     finally:
         supervise.notify_service_manager("STOPPING=1")
         await peers.close()
+        await api.close()
 
 
 def _advertiser(config: Config, api: apiservers.ApiServer) -> advertising.Advertiser:

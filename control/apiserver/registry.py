@@ -246,9 +246,10 @@ class Registry(reading.Reader):
                 obj = change.make(entry.object)
                 await self._prepare_update(actor, obj, entry.object, change)
             except errors.ApiError:
-                if sure:
+                newer = entry if sure else await self._newer(entry)
+                if newer is entry:
                     raise
-                entry, sure = await self._newer(entry), True
+                entry, sure = newer, True
                 continue
             # what a hook allocates is part of the decision, so it is made anew with each try
             companions = hooking.Companions()
@@ -341,9 +342,10 @@ class Registry(reading.Reader):
                 await self._admission.admit(request)
                 await self._admission.validate(request)
             except errors.ApiError:
-                if sure:
+                newer = entry if sure else await self._newer(entry)
+                if newer is entry:
                     raise
-                entry, sure = await self._newer(entry), True
+                entry, sure = newer, True
                 continue
             decided = deletion.decide(self.strategy, entry.object, options, int(self._now()))
             if isinstance(decided, deletion.Mark) and decided.obj == entry.object:

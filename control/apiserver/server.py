@@ -43,6 +43,7 @@ from control.apiserver.managed import applying, managers
 from control.apiserver.rbac import authorizer as rbac
 from control.apiserver.strategies import table
 from control.apiserver.target import Target
+from control.apiserver.webhooks import caller
 from control.store import cache as caches
 from control.store import interface
 from control.store.entry import Entry
@@ -93,10 +94,13 @@ class ApiServer:
         self.authorizer: authz.Authorizer = authz.Union(
             authz.MastersAuthorizer(), nodeauthz.NodeAuthorizer(known), self.rbac
         )
+        self._webhooks = caller.Caller(cache)
         admission = chain.standard(
             cache,
             store,
             escalation.Escalation(self.authorizer, self.rbac),
+            self._webhooks,
+            default=lambda kind, obj: self.registry(kind).strategy.default(obj),
             now=now,
             issues_tokens=issuer is not None,
             disabled=settings.disabled_plugins,
@@ -190,6 +194,10 @@ class ApiServer:
             raise errors.NotFound("the server could not find the requested resource")
         if not target.subresource and verb not in kind.verbs:
             raise errors.MethodNotAllowed("the server does not allow this method on the requested resource")
+
+    async def close(self) -> None:
+        """Close the connections that the server has opened."""
+        await self._webhooks.close()
 
     async def keep_repaired(self) -> None:
         """Repair at the start and every few minutes, for ever; one supervised task of the process."""

@@ -20,7 +20,9 @@ from control.controllers import (
     nodelifecycle,
     podcidr,
     podgc,
+    protection,
     replicaset,
+    resourcequota,
     serviceaccount,
 )
 from fairlead import clock as clocks
@@ -46,6 +48,9 @@ def controllers(pool: podcidr.Pool, root_ca: str = "") -> Sequence[tuple[str, Ma
         ("generic-garbage-collector", garbagecollector.GarbageCollector),
         ("service-account-controller", serviceaccount.ServiceAccountController),
         ("clusterrole-aggregation-controller", clusterroles.ClusterRoleAggregation),
+        ("resourcequota-controller", resourcequota.ResourceQuotaController),
+        ("pvc-protection-controller", protection.ClaimProtection),
+        ("pv-protection-controller", protection.VolumeProtection),
     ]
     if root_ca:
         made.append(("root-ca-cert-publisher", lambda context: serviceaccount.RootCaPublisher(context, root_ca)))

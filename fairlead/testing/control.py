@@ -53,9 +53,12 @@ async def memory_api(
             now=now or time.time,
             issuer=issuer,
         )
-        await bootstrap.ensure(api)
-        yield api
-        watched.check_mutations()
+        try:
+            await bootstrap.ensure(api)
+            yield api
+            watched.check_mutations()
+        finally:
+            await api.close()
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

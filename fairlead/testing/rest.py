@@ -34,7 +34,7 @@ class Server:
         self.gateway = gateway
         self.port = port
         self.authority = authority
-        self.folder = folder
+        self._folder = folder
 
     @property
     def url(self) -> str:
@@ -45,7 +45,7 @@ class Server:
         """Return a client's TLS, with a certificate for a user if one is named."""
         context = ssl.create_default_context(cadata=self.authority.pem.decode())
         if user:
-            context.load_cert_chain(*_write(self.folder, "client", *self._issue(user, groups)))
+            context.load_cert_chain(*_write(self._folder, "client", *self._issue(user, groups)))
         return context
 
     def kubeconfig(self, user: str, *groups: str) -> str:

@@ -19,7 +19,9 @@ from control.apiserver.admission import (
     serviceaccount,
     storage,
     tolerations,
+    webhooks,
 )
+from control.apiserver.webhooks import caller
 from control.store import cache as caches
 from control.store import interface
 
@@ -28,12 +30,17 @@ def standard(
     cache: caches.Cache,
     store: interface.Store,
     guard: escalation.Escalation,
+    calls: caller.Caller,
     *,
+    default: webhooks.Defaulter,
     now: Callable[[], float],
     issues_tokens: bool,
     disabled: Collection[str] = (),
 ) -> plugin.Chain:
-    """Return the chain that every write passes, without the plugins that are disabled by name."""
+    """Return the chain that every write passes, without the plugins that are disabled by name.
+
+    `default` fills in an object's defaults once a webhook has changed it.
+    """
     plugins: list[plugin.Plugin] = [
         lifecycle.NamespaceLifecycle(cache),
         limitranger.LimitRanger(cache),
@@ -49,6 +56,8 @@ def standard(
         runtimeclass.RuntimeClass(cache),
         classes.DefaultIngressClass(cache),
         guard,
+        webhooks.MutatingAdmissionWebhook(cache, calls, default),
+        webhooks.ValidatingAdmissionWebhook(cache, calls),
         quota.ResourceQuota(cache, store, now),
     ]
     return plugin.Chain([one for one in plugins if one.name not in disabled])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -47,8 +46,7 @@ class Caller:
         if body is not None and not isinstance(body, bytes):
             body = orjson.dumps(body)
             named.setdefault("Content-Type", "application/json")
-        data = io.BytesIO(body) if body is not None else None
-        async with self.session.request(method, self.url + path, data=data, headers=named) as response:
+        async with self.session.request(method, self.url + path, data=body, headers=named) as response:
             return Answer(response.status, response.headers, await response.read())
 
 

@@ -1,0 +1,188 @@
+"""MutatingAdmissionWebhook and ValidatingAdmissionWebhook: judges outside of the server, asked over HTTPS.
+
+Mutating webhooks are called one after the other, by their configurations' names, and may change the object by JSON
+patches; validating ones are called at once, on what will be stored. Source: Kubernetes' documentation, "Dynamic
+Admission Control".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import Message
+
+from control.apiserver import patching, warnings
+from control.apiserver.admission import lookup, plugin
+from control.apiserver.webhooks import caller, matching, reviews
+from control.store import cache as caches
+from fairlead.api import codec, conversion, errors, scheme
+from fairlead.api.pb import admissionregistration_v1_pb2 as registrationv1
+from fairlead.api.pb import core_v1_pb2 as corev1
+from fairlead.client.interface import Patch, PatchType
+
+DEFAULT_TIMEOUT_SECONDS = 10
+IGNORE = "Ignore"
+IF_NEEDED = "IfNeeded"
+HARMLESS = frozenset({"None", "NoneOnDryRun"})
+SEEN = "webhooks"  # under which a request notes what each webhook has last seen
+
+CONFIGURATIONS = (registrationv1.MutatingWebhookConfiguration, registrationv1.ValidatingWebhookConfiguration)
+Defaulter = Callable[[scheme.Kind, Any], None]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A webhook that a request concerns, and the version of the object that it wants."""
+
+    key: str
+    hook: matching.Hook
+    kind: scheme.Kind
+
+
+class Webhooks:
+    """What both plugins do: find the webhooks of a request, and ask one."""
+
+    def __init__(self, cache: caches.Cache, calls: caller.Caller) -> None:
+        self._namespaces = lookup.Lookup(cache, corev1.Namespace)
+        self._calls = calls
+
+    async def concerned(self, request: plugin.Request, configurations: Iterator[Any]) -> list[Call]:
+        """Return the webhooks that a request concerns, in the order of their configurations' names."""
+        if not matching.may_concern(request):
+            return []
+        found = []
+        labels: Any = None
+        for configuration in configurations:
+            for hook in configuration.Webhooks:
+                kind = matching.version_for(hook, request, scheme.DEFAULT.versions())
+                if kind is None:
+                    continue
+                if labels is None:
+                    labels = [await self._labels(request)]
+                if matching.selects(hook, request, labels[0]):
+                    found.append(Call(f"{configuration.metadata.uid}/{hook.name}", hook, kind))
+        return found
+
+    async def _labels(self, request: plugin.Request) -> Any:
+        """Return the labels that namespace selectors look at, None for an object outside of namespaces."""
+        subject = request.obj if request.obj is not None else request.old
+        if isinstance(subject, corev1.Namespace):
+            return subject.metadata.labels
+        if not request.namespace:
+            return None
+        namespace = await self._namespaces.find(request.namespace)
+        return namespace.metadata.labels if namespace is not None else {}
+
+    async def ask(self, request: plugin.Request, call: Call) -> reviews.Verdict | None:
+        """Return a webhook's verdict; None where it gave none and its failure is to be ignored.
+
+        What it says against the request, and a failure that is not to be ignored, is raised.
+        """
+        hook = call.hook
+        if request.dry_run and hook.sideEffects not in HARMLESS:
+            raise errors.BadRequest(f'admission webhook "{hook.name}" does not support dry run')
+        uid = str(uuid.uuid4())
+        seconds = hook.timeoutSeconds if hook.HasField("timeoutSeconds") else DEFAULT_TIMEOUT_SECONDS
+        try:
+            body = reviews.review(request, call.kind, uid)
+            verdict = reviews.verdict(await self._calls.post(hook.clientConfig, body, seconds), uid)
+        except caller.Failure as error:
+            _let_pass(hook, f"failed to call webhook: {error}")
+            return None
+        except reviews.BadAnswer as error:
+            _let_pass(hook, f"received invalid webhook response: {error}")
+            return None
+        for text in verdict.warnings:
+            warnings.add(text)
+        if not verdict.allowed:
+            raise reviews.denial(hook.name, verdict.status)
+        return verdict
+
+
+def _let_pass(hook: matching.Hook, why: str) -> None:
+    """Let a failure pass that the webhook's configuration says to ignore, raise another."""
+    text = f'failed calling webhook "{hook.name}": {why}'
+    if hook.failurePolicy != IGNORE:
+        raise errors.InternalError(f"Internal error occurred: {text}", causes=[errors.Cause("", text, "")])
+    _log.warning("ignored a webhook's failure", extra={"webhook": hook.name, "error": why})
+
+
+class MutatingAdmissionWebhook(plugin.Plugin):
+    """Lets webhooks change what is written."""
+
+    def __init__(self, cache: caches.Cache, calls: caller.Caller, default: Defaulter) -> None:
+        self._webhooks = Webhooks(cache, calls)
+        self._configurations = lookup.Lookup(cache, registrationv1.MutatingWebhookConfiguration)
+        self._default = default
+
+    async def admit(self, request: plugin.Request) -> None:
+        """Ask each; the second time only those that want to see what has changed since."""
+        for call in await self._webhooks.concerned(request, self._configurations.all()):
+            seen: dict[str, Any] = request.notes.setdefault(SEEN, {})
+            before = _state(request.obj)
+            if request.reinvoked and not (_wants_again(call.hook) and seen.get(call.key, before) != before):
+                continue
+            verdict = await self._webhooks.ask(request, call)
+            if verdict is not None and verdict.patch and request.obj is not None:
+                self._apply(request, call, verdict.patch)
+            seen[call.key] = _state(request.obj)
+            if seen[call.key] != before:
+                request.reinvoke = True
+
+    def _apply(self, request: plugin.Request, call: Call, patch: bytes) -> None:
+        """Change the object as a webhook wants it, and give it the defaults of what that added."""
+        presented = conversion.from_hub(request.obj, call.kind)
+        try:
+            changed = conversion.to_hub(patching.apply(Patch(PatchType.JSON, patch), presented))
+        except errors.ApiError as error:
+            raise errors.InternalError(f"Internal error occurred: {error.message}") from None
+        _replace(request.obj, changed)
+        if not request.subresource:
+            self._default(request.kind, request.obj)
+
+
+def _wants_again(hook: matching.Hook) -> bool:
+    return isinstance(hook, registrationv1.MutatingWebhook) and hook.reinvocationPolicy == IF_NEEDED
+
+
+def _replace(obj: Any, changed: Any) -> None:
+    """Make an object equal to another: the registry holds on to the one that it asked about."""
+    if isinstance(obj, Message):
+        obj.CopyFrom(changed)
+    else:
+        obj.metadata, obj.content = changed.metadata, changed.content
+
+
+def _state(obj: Any) -> Any:
+    return codec.dumps(obj) if obj is not None else None
+
+
+class ValidatingAdmissionWebhook(plugin.Plugin):
+    """Lets webhooks refuse what is written, and judges their configurations."""
+
+    def __init__(self, cache: caches.Cache, calls: caller.Caller) -> None:
+        self._webhooks = Webhooks(cache, calls)
+        self._configurations = lookup.Lookup(cache, registrationv1.ValidatingWebhookConfiguration)
+
+    async def validate(self, request: plugin.Request) -> None:
+        """Ask all at once; of several refusals the first configuration's is given."""
+        if request.operation != "DELETE":
+            _refuse_conditions(request.obj)
+        concerned = await self._webhooks.concerned(request, self._configurations.all())
+        asked = [self._webhooks.ask(request, call) for call in concerned]
+        for outcome in await asyncio.gather(*asked, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+
+def _refuse_conditions(obj: Any) -> None:
+    """Refuse a configuration whose conditions would not be kept."""
+    if isinstance(obj, CONFIGURATIONS) and any(hook.matchConditions for hook in obj.Webhooks):
+        raise errors.NotImplementedByServer("webhooks[*].matchConditions: expressions in CEL are not evaluated")

@@ -1,0 +1,1 @@
+"""Calls to admission webhooks: what they are asked, how, and what they answer."""

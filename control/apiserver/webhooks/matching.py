@@ -1,0 +1,85 @@
+"""Which webhooks a request concerns: rules, scopes, selectors. Pure.
+
+Source: Kubernetes' documentation, "Dynamic Admission Control", matching requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from control.apiserver.admission import plugin
+from fairlead.api import scheme, selectors
+from fairlead.api.pb import admissionregistration_v1_pb2 as registrationv1
+from fairlead.api.pb import meta_v1_pb2 as metav1
+
+Hook = registrationv1.MutatingWebhook | registrationv1.ValidatingWebhook
+
+EXACT = "Exact"
+# What the registry writes under these names is not what a webhook would expect to see.
+HIDDEN = frozenset({"binding", "eviction", "scale"})
+GROUP = "admissionregistration.k8s.io"
+
+
+def may_concern(request: plugin.Request) -> bool:
+    """Whether webhooks hear of a request at all: not of their own configurations, so that none locks itself in."""
+    return request.kind.group != GROUP and request.subresource not in HIDDEN
+
+
+def version_for(hook: Hook, request: plugin.Request, rows: Iterable[scheme.Kind]) -> scheme.Kind | None:
+    """Return the version of the object that a webhook's rules name, None where they do not match.
+
+    That of the request comes first; with matchPolicy Equivalent the kind's other versions (`rows`) do as well.
+    """
+    candidates: list[scheme.Kind] = [request.kind]
+    if hook.matchPolicy != EXACT:
+        candidates += _others(request.kind, rows)
+    for kind in candidates:
+        if any(_rule_matches(rule, request, kind) for rule in hook.rules):
+            return kind
+    return None
+
+
+def _others(kind: scheme.Kind, rows: Iterable[scheme.Kind]) -> Iterator[scheme.Kind]:
+    return (row for row in rows if row.hub == kind.api_version and row.kind == kind.kind and not row.compat)
+
+
+def _rule_matches(rule: registrationv1.RuleWithOperations, request: plugin.Request, kind: scheme.Kind) -> bool:
+    inner = rule.rule
+    return (
+        _listed(rule.operations, request.operation)
+        and _listed(inner.apiGroups, kind.group)
+        and _listed(inner.apiVersions, kind.version)
+        and any(_names(text, kind.resource, request.subresource) for text in inner.resources)
+        and _in_scope(inner.scope, kind)
+    )
+
+
+def _listed(values: Iterable[str], value: str) -> bool:
+    return any(one in ("*", value) for one in values)
+
+
+def _names(text: str, resource: str, subresource: str) -> bool:
+    """Say whether `pods`, `pods/status`, `pods/*`, `*` or `*/*` names a resource or a subresource of it."""
+    wanted, _, sub = text.partition("/")
+    return wanted in ("*", resource) and sub in ("*", subresource)
+
+
+def _in_scope(scope: str, kind: scheme.Kind) -> bool:
+    return scope in ("", "*") or (scope == "Namespaced") == kind.namespaced
+
+
+def selects(hook: Hook, request: plugin.Request, namespace_labels: Mapping[str, str] | None) -> bool:
+    """Whether a webhook's selectors choose the request; `namespace_labels` is None outside of namespaces."""
+    if namespace_labels is not None and not _matches(hook, "namespaceSelector", namespace_labels):
+        return False
+    return any(
+        _matches(hook, "objectSelector", obj.metadata.labels) for obj in (request.obj, request.old) if obj is not None
+    )
+
+
+def _matches(hook: Any, name: str, labels: Mapping[str, str]) -> bool:
+    if not hook.HasField(name):
+        return True
+    selector: metav1.LabelSelector = getattr(hook, name)
+    return selectors.of_message(selector).matches(labels)
