@@ -118,6 +118,7 @@ async def serve(config: Config, store: interface.Store, cluster_id: int, stop: a
         "watch cache": watched.run(),
         "compaction": compactor.Compactor(store, lambda: watched.revision).run(),
         "allocations": api.keep_repaired(),
+        "definitions": api.keep_defined(),
         "dispatcher": then(dispatcher.run),
         "controllers": then(controllers.run),
         "scheduler": then(scheduler.run),

@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 
 from control.apiserver import reading, selection
 from control.apiserver.target import Target
-from fairlead.api import objects, scheme
+from fairlead.api import objects
 from fairlead.api.pb import meta_v1_pb2 as metav1
 from fairlead.client.interface import EVERYTHING, ObjectList, Patch, Selection, WatchEvent
 
@@ -52,7 +52,7 @@ class InProcessClient:
     ) -> ObjectList[M]:
         """Read a collection at one revision."""
         query = reading.ListQuery(namespace, select.labels, select.fields, limit, continue_, resource_version)
-        page = await self._api.list(self.user, scheme.DEFAULT.of(kind), query)
+        page = await self._api.list(self.user, objects.kind_of(kind), query)
         items = [cast(M, entry.object) for entry in page.entries]
         return ObjectList(items, str(page.revision), page.continue_, page.remaining)
 
@@ -66,7 +66,7 @@ class InProcessClient:
     ) -> AsyncIterator[Sequence[WatchEvent[M]]]:
         """Iterate over batches of changes, bookmarks included."""
         query = reading.WatchQuery(namespace, select.labels, select.fields, resource_version, BOOKMARK_SECONDS)
-        events = self._api.watch(self.user, scheme.DEFAULT.of(kind), query)
+        events = self._api.watch(self.user, objects.kind_of(kind), query)
         async with contextlib.aclosing(events):
             async for some in events:
                 yield [watch_event(kind, event) for event in some]
@@ -117,7 +117,7 @@ class InProcessClient:
     ) -> int:
         """Delete what is selected; returns the number of objects."""
         query = reading.ListQuery(namespace, select.labels, select.fields)
-        return len(await self._api.delete_collection(self.user, scheme.DEFAULT.of(kind), query, options))
+        return len(await self._api.delete_collection(self.user, objects.kind_of(kind), query, options))
 
     async def post(
         self, kind: type[Message], name: str, namespace: str, subresource: str, body: R, *, dry_run: bool = False
@@ -128,7 +128,7 @@ class InProcessClient:
         return cast(R, entry.object)
 
     def _target(self, kind: type[Message], namespace: str, name: str = "", subresource: str = "") -> Target:
-        return Target(scheme.DEFAULT.of(kind), namespace, name, subresource)
+        return Target(objects.kind_of(kind), namespace, name, subresource)
 
 
 def watch_event(kind: type[M], event: selection.Event) -> WatchEvent[M]:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+
 import orjson
 from google.protobuf.message import Message
 
-from fairlead.api import codec, errors, patches
+from fairlead.api import codec, errors, objects, patches
 from fairlead.client.interface import Patch, PatchType
+
+NO_STRATEGIC = (
+    "the body of the request was in an unknown format - accepted media types include: application/json-patch+json,"
+    " application/merge-patch+json, application/apply-patch+yaml"
+)
 
 
 def apply(patch: Patch, old: Message) -> Message:
@@ -19,6 +26,10 @@ def apply(patch: Patch, old: Message) -> Message:
     except orjson.JSONDecodeError as error:
         raise errors.BadRequest(f"error decoding patch: {error}") from None
     current = codec.to_json(old)
+    if isinstance(old, objects.Unstructured):
+        current = copy.deepcopy(current)
+        if patch.type is PatchType.STRATEGIC:
+            raise errors.UnsupportedMediaType(NO_STRATEGIC)
     try:
         match patch.type:
             case PatchType.JSON:

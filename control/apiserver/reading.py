@@ -16,12 +16,13 @@ from typing import Any
 import orjson
 
 from control.apiserver import selection
+from control.apiserver import views as viewing
 from control.apiserver.strategies import strategy as strategies
 from control.store import cache as caches
 from control.store import interface
 from control.store.entry import Entry
 from control.store.watcher import Limits
-from fairlead.api import codec, conversion, errors, scheme
+from fairlead.api import errors, scheme
 
 PAGE_ITEMS = 500
 PODS_BY_NODE = "node"  # the index that field selectors on spec.nodeName use
@@ -66,8 +67,15 @@ class Listing:
 class Reader:
     """The reading half of a kind's registry."""
 
-    def __init__(self, strategy: strategies.Strategy[Any], store: interface.Store, cache: caches.Cache) -> None:
+    def __init__(
+        self,
+        strategy: strategies.Strategy[Any],
+        store: interface.Store,
+        cache: caches.Cache,
+        views: viewing.Views = viewing.AS_STORED,
+    ) -> None:
         self.strategy = strategy
+        self.views = views
         self.kind = strategy.kind
         self._store = store
         self._cache = cache
@@ -78,7 +86,11 @@ class Reader:
         entry = self._cache.get(self.kind, namespace, name)
         if entry is None:
             raise self.not_found(name)
-        return entry
+        return await self.presented(entry)
+
+    async def presented(self, entry: Entry) -> Entry:
+        """Return an entry as the registry's version shows it."""
+        return (await self.views.present([entry]))[0]
 
     async def list(self, query: ListQuery) -> Listing:
         """Return what is selected of a collection, in key order."""
@@ -119,7 +131,8 @@ class Reader:
             if initial is not None:
                 yield initial
             async for batch in watcher:
-                events = [event for change in batch.changes if (event := selector.event(change)) is not None]
+                changes = await self.views.present_changes(batch.changes)
+                events = [event for change in changes if (event := selector.event(change)) is not None]
                 if not events and query.bookmark_seconds:
                     events = [selection.Event("BOOKMARK", None, batch.revision)]
                 if events:
@@ -144,13 +157,13 @@ class Reader:
         namespace = namespace or selector.fields.required("metadata.namespace") or ""
         if name and (namespace or not self.kind.namespaced):
             found = self._cache.get(self.kind, namespace, name)
-            return await selector.select([found] if found else [])
+            return await selector.select(await self.views.present([found] if found else []))
         node = selector.fields.required("spec.nodeName") if self.kind.resource == "pods" else None
         if node:
             entries = sorted(self._cache.find(self.kind, PODS_BY_NODE, node), key=lambda entry: entry.key)
             in_namespace = [entry for entry in entries if namespace in ("", entry.object.metadata.namespace)]
             return await selector.select(in_namespace)
-        return await selector.select(self._cache.list(self.kind, namespace))
+        return await selector.select(await self.views.present(self._cache.list(self.kind, namespace)))
 
     async def _from_cache(self, query: ListQuery, selector: selection.Selector, start: str) -> Listing:
         revision = self._cache.revision
@@ -173,7 +186,7 @@ class Reader:
             page = await self._store.list(prefix, start=start, limit=size, revision=revision)
             for item in page.items:
                 start = item.key + "\0"
-                entry = self.decode(item)
+                entry = await self.presented(self.decode(item))
                 if selector.matches(entry.object):
                     found.append(entry)
             if not page.remaining:
@@ -185,7 +198,7 @@ class Reader:
 
     def decode(self, item: interface.KeyValue) -> Entry:
         """Return the entry of a stored value."""
-        return Entry(item.key, self.kind, conversion.to_hub(codec.decode_stored(item.value)), item.revision)
+        return self.views.decode(item, self.kind)
 
     def _parse_continue(self, token: str, namespace: str) -> tuple[int, str]:
         try:

@@ -15,6 +15,7 @@ from typing import Any
 
 from control.apiserver import authn, deletion, reading
 from control.apiserver import hooks as hooking
+from control.apiserver import views as viewing
 from control.apiserver.admission import plugin
 from control.apiserver.managed import applying, content, entries, managers, tracker
 from control.apiserver.strategies import strategy as strategies
@@ -75,8 +76,9 @@ class Registry(reading.Reader):
         admission: plugin.Chain,
         now: Callable[[], float],
         hooks: hooking.Hooks | None = None,
+        views: viewing.Views = viewing.AS_STORED,
     ) -> None:
-        super().__init__(strategy, store, cache)
+        super().__init__(strategy, store, cache, views)
         self._admission = admission
         self._now = now
         self._hooks = hooks or hooking.Hooks()
@@ -132,7 +134,7 @@ class Registry(reading.Reader):
         )
         await self._admission.admit(request)
         self.strategy.prepare_for_create(obj)
-        faults = meta.validate(metadata, self.kind.namespaced, self.strategy.name_rule)
+        faults = self._judge_metadata(metadata)
         faults += self.strategy.validate(obj)
         self._refuse_invalid(metadata.name, faults)
         await self._admission.validate(request)
@@ -155,7 +157,7 @@ class Registry(reading.Reader):
             companions = hooking.Companions()
             complete = objects.copy(obj) if self._allocates else obj
             await self._hooks.before_write(complete, None, companions)
-            put = Put(key, self._encode(complete), expected=0, lease=await self._lease())
+            put = Put(key, await self._encode(complete), expected=0, lease=await self._lease())
             outcome = await self._commit(put, companions)
             if not isinstance(outcome, Refused):
                 return Entry(key, self.kind, complete, outcome.revision)
@@ -238,7 +240,7 @@ class Registry(reading.Reader):
         return await self._create_named(actor, obj)
 
     async def _update(self, actor: Actor, namespace: str, name: str, change: _Change) -> Entry:
-        entry, sure = self._cached(namespace, name), False
+        entry, sure = await self._cached(namespace, name), False
         for _ in range(WRITE_ATTEMPTS):
             if entry is None:
                 entry, sure = await self._stored(namespace, name), True
@@ -255,7 +257,7 @@ class Registry(reading.Reader):
             companions = hooking.Companions()
             await self._hooks.before_write(obj, entry.object, companions)
             _keep_times(obj, entry.object)
-            if obj == entry.object and not companions.writes:
+            if obj == entry.object and not companions.writes and not entry.stale:
                 if sure:
                     return _own(entry)
                 entry, sure = await self._newer(entry), True
@@ -268,7 +270,7 @@ class Registry(reading.Reader):
             current = outcome.current[0]
             if current is None:
                 raise self.not_found(name)
-            entry, sure = self.decode(current), True
+            entry, sure = await self.presented(self.decode(current)), True
         raise self._too_contended("update", name)
 
     async def _prepare_update(self, actor: Actor, obj: Any, old: Any, change: _Change) -> None:
@@ -304,7 +306,7 @@ class Registry(reading.Reader):
         else:
             self.strategy.prepare_for_update(obj, old)
             faults = list(self.strategy.validate_update(obj, old))
-        checked = meta.validate(metadata, self.kind.namespaced, self.strategy.name_rule)
+        checked = self._judge_metadata(metadata)
         self._refuse_invalid(before.name, [*checked, *meta.validate_update(metadata, before), *faults])
         await self._admission.validate(request)
         metadata.resourceVersion = before.resourceVersion
@@ -316,7 +318,7 @@ class Registry(reading.Reader):
             await self._hooks.before_removal(entry.object, companions)
             outcome = await self._commit(Remove(entry.key, entry.revision), companions)
         else:
-            put = Put(entry.key, self._encode(obj), expected=entry.revision, lease=await self._lease())
+            put = Put(entry.key, await self._encode(obj), expected=entry.revision, lease=await self._lease())
             outcome = await self._commit(put, companions)
         return outcome if isinstance(outcome, Refused) else Entry(entry.key, self.kind, obj, outcome.revision)
 
@@ -331,7 +333,7 @@ class Registry(reading.Reader):
     async def _remove(
         self, actor: Actor, namespace: str, name: str, options: metav1.DeleteOptions
     ) -> tuple[Entry, bool]:
-        entry, sure = self._cached(namespace, name), False
+        entry, sure = await self._cached(namespace, name), False
         request = plugin.Request(actor.user, "DELETE", self.kind, namespace, name, dry_run=actor.dry_run)
         for _ in range(WRITE_ATTEMPTS):
             if entry is None:
@@ -360,7 +362,7 @@ class Registry(reading.Reader):
                 return outcome, isinstance(decided, deletion.Remove)
             if outcome.current[0] is None:
                 raise self.not_found(name)
-            entry, sure = self.decode(outcome.current[0]), True
+            entry, sure = await self.presented(self.decode(outcome.current[0])), True
         raise self._too_contended("delete", name)
 
     async def _delete(self, entry: Entry, decided: deletion.Remove | deletion.Mark) -> Entry | Refused:
@@ -371,7 +373,7 @@ class Registry(reading.Reader):
         outcome = await self._commit(Remove(entry.key, entry.revision), companions)
         if isinstance(outcome, Refused):
             return outcome
-        return Entry(entry.key, self.kind, objects.copy(entry.object), outcome.revision)  # type: ignore[type-var]
+        return Entry(entry.key, self.kind, objects.copy(entry.object), outcome.revision)
 
     async def delete_collection(
         self, actor: Actor, query: reading.ListQuery, options: metav1.DeleteOptions
@@ -391,15 +393,16 @@ class Registry(reading.Reader):
         done = await asyncio.gather(*(delete(entry) for entry in listing.entries))
         return [entry for entry in done if entry is not None]
 
-    def _cached(self, namespace: str, name: str) -> Entry | None:
+    async def _cached(self, namespace: str, name: str) -> Entry | None:
         """Return what the cache has: good enough to decide on, because the write is refused if it is old."""
-        return self._cache.get(self.kind, namespace, name)
+        entry = self._cache.get(self.kind, namespace, name)
+        return await self.presented(entry) if entry is not None else None
 
     async def _stored(self, namespace: str, name: str) -> Entry:
         item, _ = await self._store.get(self.kind.key(namespace, name))
         if item is None:
             raise self.not_found(name)
-        return self.decode(item)
+        return await self.presented(self.decode(item))
 
     async def _newer(self, entry: Entry) -> Entry:
         """Return what etcd has of an object, for a decision that a stale cache may have misled."""
@@ -407,10 +410,10 @@ class Registry(reading.Reader):
         newer = await self._stored(metadata.namespace, metadata.name)
         return entry if newer.revision == entry.revision else newer
 
-    def _encode(self, obj: Any) -> bytes:
+    async def _encode(self, obj: Any) -> bytes:
         """Return an object as it is stored: without the revision, which etcd itself counts."""
         obj.metadata.resourceVersion = ""
-        data = codec.encode_stored(obj)
+        data = codec.encode_stored(await self.views.stored(obj))
         if len(data) > MAX_OBJECT_BYTES:
             text = f"etcdserver: request is too large: {len(data)} bytes, at most {MAX_OBJECT_BYTES}"
             raise errors.RequestEntityTooLarge(text, group=self.kind.group, kind=self.kind.resource)
@@ -418,6 +421,11 @@ class Registry(reading.Reader):
 
     async def _lease(self) -> int:
         return await self._leases.lease(self.strategy.ttl_seconds) if self._leases is not None else 0
+
+    def _judge_metadata(self, metadata: metav1.ObjectMeta) -> list[errors.Cause]:
+        strategy = self.strategy
+        short = strategy.short_finalizers
+        return meta.validate(metadata, self.kind.namespaced, strategy.name_rule, short_finalizers=short)
 
     def _refuse_invalid(self, name: str, faults: Sequence[errors.Cause]) -> None:
         if faults:
@@ -430,7 +438,7 @@ class Registry(reading.Reader):
 
 def _own(entry: Entry) -> Entry:
     """Return an entry that belongs to the caller, as every answer to a write does."""
-    return Entry(entry.key, entry.kind, objects.copy(entry.object), entry.revision)  # type: ignore[type-var]
+    return Entry(entry.key, entry.kind, objects.copy(entry.object), entry.revision)
 
 
 def _keep_times(obj: Any, old: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from control.apiserver import slices
 from control.apiserver.strategies import strategy as strategies
 from control.store.entry import Change, Entry
-from fairlead.api import errors, selectors
+from fairlead.api import errors, objects, selectors
 
 EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
 
@@ -77,12 +77,6 @@ class Selector:
             return Event("MODIFIED" if before else "ADDED", entry, change.revision)
         if before and previous is not None:
             # its last state within the selection, at the revision of leaving
-            gone = Entry(previous.key, previous.kind, _copy(previous.object), change.revision)
+            gone = Entry(previous.key, previous.kind, objects.copy(previous.object), change.revision)
             return Event("DELETED", gone, change.revision)
         return None
-
-
-def _copy(obj: Any) -> Any:
-    fresh = type(obj)()
-    fresh.CopyFrom(obj)
-    return fresh

@@ -39,6 +39,9 @@ from control.apiserver import (
 from control.apiserver import hooks as hooking
 from control.apiserver import registry as registries
 from control.apiserver.admission import chain, escalation
+from control.apiserver.custom import keeper, showing
+from control.apiserver.custom import registries as custom_registries
+from control.apiserver.custom import shape as shapes
 from control.apiserver.managed import applying, managers
 from control.apiserver.rbac import authorizer as rbac
 from control.apiserver.strategies import table
@@ -47,7 +50,7 @@ from control.apiserver.webhooks import caller
 from control.store import cache as caches
 from control.store import interface
 from control.store.entry import Entry
-from fairlead.api import conversion, errors, objects
+from fairlead.api import conversion, custom, errors, objects
 from fairlead.api import scheme as schemes
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
@@ -108,7 +111,8 @@ class ApiServer:
         self.addresses = bitmaps.AddressRange(ipaddress.ip_network(settings.service_cidr))
         self.ports = bitmaps.PortRange(*settings.node_ports)
         hooks: dict[type[Message], hooking.Hooks] = {
-            corev1.Service: allocation.ServiceAllocation(store, self.addresses, self.ports)
+            corev1.Service: allocation.ServiceAllocation(store, self.addresses, self.ports),
+            custom.Definition: showing.Shown(cache),
         }
         self._registries = {
             strategy.kind.prefix: registries.Registry(
@@ -116,6 +120,7 @@ class ApiServer:
             )
             for strategy in table.strategies(now)
         }
+        self._custom = custom_registries.CustomRegistries(store, cache, admission=admission, now=now)
         self.issuer = issuer
         self.bootstrap_tokens = authn.TokenAuthenticator(self._bootstrap_secret, self._utc)
         self.tokens = self._bearers(known, authenticators)
@@ -150,20 +155,53 @@ class ApiServer:
     def _utc(self) -> datetime.datetime:
         return datetime.datetime.fromtimestamp(self.now(), datetime.UTC)
 
+    @property
+    def scheme(self) -> schemes.Scheme:
+        """The kinds that this process knows: its own scheme, which follows the definitions of custom resources."""
+        return self.cache.scheme
+
     def served(self) -> Sequence[schemes.Kind]:
         """Return the row of every version of every kind that is served, for discovery."""
-        return [kind for kind in schemes.DEFAULT.versions() if self.serves(kind)]
+        return [kind for kind in self.scheme.versions() if self.serves(kind)]
+
+    async def resolve(self, group: str, version: str, resource: str) -> schemes.Kind:
+        """Return the row of a path's group, version and plural; errors.NotFound where there is none.
+
+        A kind that this process does not know yet, because another has just established it, is waited for.
+        """
+        try:
+            return self.scheme.by_resource(group, version, resource)
+        except schemes.UnknownKind:
+            await self.cache.fresh()
+        try:
+            return self.scheme.by_resource(group, version, resource)
+        except schemes.UnknownKind as error:
+            raise errors.NotFound(str(error)) from None
+
+    def shape(self, kind: schemes.Kind) -> shapes.Shape | None:
+        """Return what the definition of a custom kind says of its version, its schema above all; else None."""
+        return self._custom.shape(kind) if kind.message is None else None
+
+    async def keep_defined(self) -> None:
+        """Establish and empty the definitions of custom resources, for ever; one supervised task of the process."""
+        await keeper.Keeper(self).run()
 
     def serves(self, kind: schemes.Kind) -> bool:
         """Say whether a version of a kind is served."""
+        if kind.message is None:
+            return True  # the scheme has no others than those that are established
         return (kind.prefix in self._registries or not kind.stored) and kind.compat in ("", self.settings.api_compat)
 
     def registry(self, kind: schemes.Kind) -> registries.Registry:
         """Return a kind's registry; errors.NotFound for a kind or a version that is not served."""
-        found = self._registries.get(kind.prefix)
+        found = self._registries.get(kind.prefix) if kind.message is not None else self.registry_of_custom(kind)
         if found is None or not self.serves(kind):
             raise errors.NotFound("the server could not find the requested resource")
         return found
+
+    def registry_of_custom(self, kind: schemes.Kind) -> registries.Registry | None:
+        """Return the registry of a custom kind at its version, served or not; None where nothing defines it."""
+        return self._custom.find(kind)
 
     def authorize(self, request: authz.Attributes) -> None:
         """Raise Forbidden where the user may not do this."""
@@ -351,5 +389,12 @@ class ApiServer:
 
 
 def _check_kind(kind: schemes.Kind, obj: Any) -> None:
-    if kind.message is not None and not isinstance(obj, kind.message):
+    if kind.message is None and isinstance(obj, objects.Unstructured):
+        found = obj.kind
+        if found.kind != kind.kind or found.group != kind.group:
+            raise errors.BadRequest(f"the object is a {found.kind}, not a {kind.kind}")
+        if found.version != kind.version:
+            text = f"the API version in the data ({found.api_version}) does not match the expected API version"
+            raise errors.BadRequest(f"{text} ({kind.api_version})")
+    elif kind.message is None or not isinstance(obj, kind.message):
         raise errors.BadRequest(f"the object is a {objects.kind_of(obj).kind}, not a {kind.kind}")

@@ -15,7 +15,7 @@ from control.apiserver import target as targets
 from control.apiserver.managed import applying
 from control.apiserver.strategies import namespace as namespaces
 from control.store.entry import Entry
-from fairlead.api import errors, objects, scheme, selectors
+from fairlead.api import errors, objects, scheme
 from fairlead.api.pb import authentication_v1_pb2 as authenticationv1
 from fairlead.api.pb import autoscaling_v1_pb2 as autoscalingv1
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -50,7 +50,8 @@ class Subresources:
             case "" | "status":
                 return entry
             case "scale":
-                return Entry(entry.key, entry.kind, scale_of(entry.object), entry.revision)
+                scale = self._registries(entry.kind).strategy.scale_of(entry.object)
+                return Entry(entry.key, entry.kind, scale, entry.revision)
         raise _no_verb("get", entry.kind, subresource)
 
     async def post(
@@ -77,7 +78,7 @@ class Subresources:
         if not isinstance(body, autoscalingv1.Scale):
             raise errors.BadRequest(f"the object is a {type(body).DESCRIPTOR.name}, not a Scale")
         scaling = dataclasses.replace(actor, through="scale")
-        entry = await found.update(scaling, namespace, name, lambda old: _scaled(old, body))
+        entry = await found.update(scaling, namespace, name, lambda old: _scaled(found, old, body))
         return self.view(entry, "scale")
 
     async def patch(
@@ -94,9 +95,9 @@ class Subresources:
             raise _no_verb("patch", found.kind, subresource)
 
         def change(old: Any) -> Any:
-            body = patching.apply(patch, scale_of(old))
+            body = patching.apply(patch, found.strategy.scale_of(old))
             assert isinstance(body, autoscalingv1.Scale)
-            return _scaled(old, body)
+            return _scaled(found, old, body)
 
         scaling = dataclasses.replace(actor, through="scale")
         return self.view(await found.update(scaling, namespace, name, change), "scale")
@@ -268,21 +269,6 @@ def bound(old: corev1.Pod, binding: corev1.Binding, now: int) -> corev1.Pod:
     return pod
 
 
-def scale_of(obj: Any) -> autoscalingv1.Scale:
-    """Return the Scale of a workload."""
-    scale = autoscalingv1.Scale()
-    meta = scale.metadata
-    meta.name, meta.namespace, meta.uid = obj.metadata.name, obj.metadata.namespace, obj.metadata.uid
-    meta.resourceVersion = obj.metadata.resourceVersion
-    meta.creationTimestamp.CopyFrom(obj.metadata.creationTimestamp)
-    scale.spec.replicas = obj.spec.replicas
-    scale.status.replicas = obj.status.replicas
-    chosen = obj.spec.selector
-    found = selectors.of_message(chosen) if isinstance(chosen, metav1.LabelSelector) else selectors.of_labels(chosen)
-    scale.status.selector = str(found)
-    return scale
-
-
 def _scale_config(config: dict[str, Any], kind: scheme.Kind) -> dict[str, Any]:
     """Return what an applied Scale says of the object that it is of."""
     said = config.get("apiVersion"), config.get("kind")
@@ -298,16 +284,16 @@ def _scale_config(config: dict[str, Any], kind: scheme.Kind) -> dict[str, Any]:
     return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": named, "spec": replicas}
 
 
-def _scaled(old: Any, scale: autoscalingv1.Scale) -> Any:
+def _scaled(found: registry.Registry, old: Any, scale: autoscalingv1.Scale) -> Any:
     if scale.spec.replicas < 0:
         text = f"Invalid value: {scale.spec.replicas}: must be greater than or equal to 0"
         cause = errors.Cause("FieldValueInvalid", text, "spec.replicas")
         raise errors.invalid("autoscaling", "Scale", old.metadata.name, [cause])
     fresh = objects.copy(old)
-    fresh.metadata.resourceVersion = scale.metadata.resourceVersion
+    fresh.metadata.resourceVersion = scale.metadata.resourceVersion or old.metadata.resourceVersion
     if scale.metadata.uid and scale.metadata.uid != old.metadata.uid:
         fresh.metadata.uid = scale.metadata.uid
-    fresh.spec.replicas = scale.spec.replicas
+    found.strategy.set_replicas(fresh, scale.spec.replicas)
     return fresh
 
 

@@ -55,7 +55,9 @@ def to_hub(obj: Any, kind: scheme.Kind, old: Any = None) -> Any:
 
 def entry(found: Entry, kind: scheme.Kind) -> Entry:
     """Return an object of a kind's hub as the kind; a subresource of another type as it is."""
-    if not kind.hub or not isinstance(found.object, scheme.DEFAULT.hub(kind).message or ()):
+    if not kind.hub or kind.message is None:  # a custom resource is converted by its registry
+        return found
+    if not isinstance(found.object, scheme.DEFAULT.hub(kind).message or ()):
         return found
     return Entry(found.key, kind, conversion.from_hub(found.object, kind), found.revision)
 

@@ -11,15 +11,14 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-import orjson
 from google.protobuf import any_pb2
 
 from control.apiserver import authn, authz, reading, relay, selection, server, slices
 from control.apiserver.target import Target
 from control.gateway import calls, identity
-from fairlead.api import codec, errors, scheme
+from fairlead.api import codec, errors, objects, scheme
 from fairlead.api.pb import cluster_pb2 as cluster
-from fairlead.api.pb import cluster_pb2_grpc
+from fairlead.api.pb import cluster_pb2_grpc, runtime_pb2
 from fairlead.api.pb import meta_v1_pb2 as metav1
 from fairlead.client.interface import Patch, PatchType
 
@@ -37,17 +36,6 @@ _PATCHES = {
 }
 
 
-def _kind(resource: cluster.Resource) -> scheme.Kind:
-    try:
-        return scheme.DEFAULT.by_resource(resource.group, resource.version or "v1", resource.resource)
-    except scheme.UnknownKind as error:
-        raise errors.NotFound(str(error)) from None
-
-
-def _target(request: Any) -> Target:
-    return Target(_kind(request.resource), request.namespace, request.name, request.subresource)
-
-
 class ClusterService(cluster_pb2_grpc.ClusterServicer):
     """The service; `identify` finds a call's user."""
 
@@ -60,7 +48,7 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
     async def Get(self, request: cluster.GetRequest, context: Any) -> any_pb2.Any:
         """Read an object."""
         user = await self._identify(context)
-        entry = await self._api.get(user, _target(request), request.resource_version)
+        entry = await self._api.get(user, await self._target(request), request.resource_version)
         return entry.any()
 
     @calls.unary
@@ -76,7 +64,7 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
             request.resource_version,
             request.resource_version_match,
         )
-        kind = _kind(request.resource)
+        kind = await self._kind(request.resource)
         listing = await self._api.list(user, kind, query)
         return await _page(kind, request.namespace, listing)
 
@@ -84,7 +72,7 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
     async def Watch(self, request: cluster.WatchRequest, context: Any) -> AsyncIterator[cluster.WatchResponse]:
         """Stream the changes of a collection."""
         user = await self._identify(context)
-        kind = _kind(request.resource)
+        kind = await self._kind(request.resource)
         query = reading.WatchQuery(
             request.namespace,
             request.label_selector,
@@ -105,16 +93,16 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
     async def Create(self, request: cluster.CreateRequest, context: Any) -> any_pb2.Any:
         """Create an object, or post to a subresource."""
         user = await self._identify(context)
-        obj = codec.message_from_any(request.object) if request.subresource else codec.from_any(request.object)
-        entry = await self._api.create(user, _target(request), obj, **_writing(request))
+        target = await self._target(request)
+        entry = await self._api.create(user, target, self._object(request), **_writing(request))
         return entry.any()
 
     @calls.unary
     async def Update(self, request: cluster.UpdateRequest, context: Any) -> any_pb2.Any:
         """Replace an object or a subresource."""
         user = await self._identify(context)
-        obj = codec.message_from_any(request.object)
-        entry = await self._api.update(user, _target(request), obj, **_writing(request))
+        target = await self._target(request)
+        entry = await self._api.update(user, target, self._object(request), **_writing(request))
         return entry.any()
 
     @calls.unary
@@ -124,14 +112,14 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
         if request.type not in _PATCHES:
             raise errors.UnsupportedMediaType("the patch has no type")
         patch = Patch(_PATCHES[request.type], request.body, request.force)
-        entry = await self._api.patch(user, _target(request), patch, **_writing(request))
+        entry = await self._api.patch(user, await self._target(request), patch, **_writing(request))
         return entry.any()
 
     @calls.unary
     async def Delete(self, request: cluster.DeleteRequest, context: Any) -> any_pb2.Any:
         """Delete an object."""
         user = await self._identify(context)
-        target = Target(_kind(request.resource), request.namespace, request.name)
+        target = Target(await self._kind(request.resource), request.namespace, request.name)
         entry, _ = await self._api.delete(user, target, _options(request))
         return entry.any()
 
@@ -142,7 +130,8 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
         """Delete everything that is selected."""
         user = await self._identify(context)
         query = reading.ListQuery(request.namespace, request.label_selector, request.field_selector)
-        deleted = await self._api.delete_collection(user, _kind(request.resource), query, _options(request))
+        kind = await self._kind(request.resource)
+        deleted = await self._api.delete_collection(user, kind, query, _options(request))
         return cluster.DeleteCollectionResponse(deleted=len(deleted))
 
     @calls.streaming
@@ -192,6 +181,25 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
         if request.pods:
             self._api.authorize(authz.Attributes(user, "list", METRICS_GROUP, "pods", "", request.namespace))
         return await self._relay.top(request)
+
+    async def _kind(self, resource: cluster.Resource) -> scheme.Kind:
+        return await self._api.resolve(resource.group, resource.version or "v1", resource.resource)
+
+    async def _target(self, request: Any) -> Target:
+        kind = await self._kind(request.resource)
+        return Target(kind, request.namespace, request.name, request.subresource)
+
+    def _object(self, request: Any) -> Any:
+        """Return what a request carries: an object, or the body of a subresource."""
+        message = codec.message_from_any(request.object)
+        if not isinstance(message, runtime_pb2.Unknown):
+            if not request.subresource and not hasattr(message, "metadata"):
+                raise errors.BadRequest(f"{message.DESCRIPTOR.full_name} is not an API object")
+            return message
+        try:
+            return codec.from_any(request.object, scheme=self._api.scheme)
+        except scheme.UnknownKind as error:
+            raise errors.BadRequest(str(error)) from None
 
     async def _start(
         self, frames: AsyncIterator[cluster.ClientFrame], context: Any, subresource: str
@@ -257,12 +265,8 @@ async def _responses(kind: scheme.Kind, events: Sequence[selection.Event]) -> As
 
 
 def _bookmark(kind: scheme.Kind, event: selection.Event) -> any_pb2.Any:
-    metadata = {"resourceVersion": str(event.revision)}
-    if kind.message is None:
-        text = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
-        return codec.to_any(codec.decode_object(orjson.loads(orjson.dumps(text)), strict=False))
-    mark: Any = kind.message()
-    mark.metadata.resourceVersion = metadata["resourceVersion"]
+    mark = objects.class_of(kind)()
+    mark.metadata.resourceVersion = str(event.revision)
     if event.initial_end:
         mark.metadata.annotations[INITIAL_END] = "true"
     return codec.to_any(mark)

@@ -5,7 +5,8 @@ list and watch of the API. A linearizable read is `await fresh()` and then a pla
 functions, so what they return between two awaits belongs to one `revision`.
 
 The watch spans all keys, not /registry/ alone, so that every revision of etcd arrives as an event and a quorum
-read's revision is always reached. Keys that no kind of the scheme claims pass by. Past changes are kept for
+read's revision is always reached. Keys that no kind of the scheme claims pass by; the scheme is the process's own
+and grows and shrinks with the definitions of custom resources that the cache holds. Past changes are kept for
 each kind (`remembered_changes`), so that a reader that reconnects goes on where it was.
 """
 
@@ -19,8 +20,8 @@ import math
 import time
 from collections.abc import Sequence
 
+from control.store import definitions, interface, mutation, table, watcher
 from control.store import entry as entries
-from control.store import interface, mutation, table, watcher
 from control.store.entry import Change, Entry
 from fairlead.api import codec, conversion, errors
 from fairlead.api import scheme as schemes
@@ -43,17 +44,19 @@ class Cache:
     def __init__(
         self,
         store: interface.Store,
-        scheme: schemes.Scheme = schemes.DEFAULT,
+        scheme: schemes.Scheme | None = None,
         *,
         remembered_changes: int = table.REMEMBERED_CHANGES,
         detect_mutations: bool | None = None,
     ) -> None:
         self._store = store
-        self._scheme = scheme
+        self.scheme = scheme or schemes.DEFAULT.copy()
+        self._remembered_changes = remembered_changes
         self._tables: dict[str, table.Table] = {}
-        for kind in scheme:
+        for kind in self.scheme:
             self._tables.setdefault(kind.prefix, table.Table(kind, remembered_changes))
-        self._depths = sorted({prefix.count("/") + 1 for prefix in self._tables}, reverse=True)
+        self._depths = self._prefix_depths()
+        self._definitions = definitions.Definitions(self.scheme)
         self._detector = mutation.MutationDetector(detect_mutations)
         self._revision = 0
         self._filled = asyncio.Event()
@@ -122,11 +125,11 @@ class Cache:
 
     def get(self, kind: schemes.Kind, namespace: str, name: str) -> Entry | None:
         """Return an object; the namespace is empty for a cluster-scoped kind."""
-        return self._tables[kind.prefix].get(kind.key(namespace, name))
+        return self._table(kind).get(kind.key(namespace, name))
 
     def list(self, kind: schemes.Kind, namespace: str = "") -> Sequence[Entry]:
         """Return a collection in key order, as of `revision`; a fresh list of shared entries."""
-        return self._tables[kind.prefix].list(namespace)
+        return self._table(kind).list(namespace)
 
     def index(self, kind: schemes.Kind, name: str, function: table.IndexFunction) -> None:
         """Keep a kind's objects by the values that a pure function finds in each (pods by node, by owner)."""
@@ -134,11 +137,11 @@ class Cache:
 
     def find(self, kind: schemes.Kind, name: str, value: str) -> Sequence[Entry]:
         """Return the entries that an index holds under a value, in no particular order."""
-        return self._tables[kind.prefix].find(name, value)
+        return self._table(kind).find(name, value)
 
     def version(self, kind: schemes.Kind) -> int:
         """Return a number that changes with any object of a kind: for what is computed from all of them."""
-        return self._tables[kind.prefix].version
+        return self._table(kind).version
 
     def watch(
         self,
@@ -155,7 +158,7 @@ class Cache:
         """
         if not self._revision:
             raise errors.ServiceUnavailable("the watch cache is not filled yet")
-        source = self._tables[kind.prefix]
+        source = self._table(kind)
         if after < source.floor:
             raise errors.Expired(f"too old resource version: {after} ({source.floor})")
         made = watcher.Watcher(
@@ -177,10 +180,18 @@ class Cache:
         """Raise MutatedError where a reader has changed a shared object; does nothing unless it detects."""
         self._detector.check()
 
+    def _table(self, kind: schemes.Kind) -> table.Table:
+        """Return a kind's table; errors.NotFound where a custom kind has gone meanwhile."""
+        found = self._tables.get(kind.prefix)
+        if found is None:
+            raise errors.NotFound("the server could not find the requested resource")
+        return found
+
     async def _fill(self) -> None:
         """Read everything at one revision and show it; watchers see what changed since the last fill."""
+        revision = await self._fill_definitions()
         found: dict[str, dict[str, Entry]] = {prefix: {} for prefix in self._tables}
-        start, revision, remaining = "", 0, 1
+        start, remaining = "", 1
         pause = _Pause()
         while remaining:
             page = await self._store.list(ROOT, start=start, limit=PAGE_ITEMS, revision=revision)
@@ -195,6 +206,67 @@ class Cache:
                     await asyncio.sleep(0)
         self._replace(found, revision)
         _log.info("filled the watch cache", extra={"revision": revision, "objects": sum(map(len, found.values()))})
+
+    async def _fill_definitions(self) -> int:
+        """Learn which custom kinds there are, before their objects are read; returns the revision of that."""
+        known: set[str] = set()
+        start, revision, remaining = "", 0, 1
+        while remaining:
+            prefix = definitions.KIND.key_prefix()
+            page = await self._store.list(prefix, start=start, limit=PAGE_ITEMS, revision=revision)
+            revision, remaining = page.revision, page.remaining
+            for item in page.items:
+                start = item.key + "\0"
+                held = self._decode(self._tables[definitions.KIND.prefix], item)
+                if held is not None:
+                    known.add(item.key)
+                    self._keep(self._definitions.apply(item.key, held.object))  # type: ignore[arg-type]
+        for key in set(self._definitions.keys()) - known:
+            self._keep(self._definitions.apply(key, None))
+        return revision
+
+    def _keep(self, effect: definitions.Effect) -> None:
+        """Begin or end the table of a custom kind; its watchers end with it."""
+        if effect.ends is not None:
+            gone = self._tables.pop(effect.ends.prefix, None)
+            for reader in list(gone.watchers) if gone is not None else ():
+                reader.close()
+        if effect.begins is not None:
+            present = self._tables.get(effect.begins.prefix)
+            if present is not None:
+                present.kind = effect.begins
+            else:
+                self._tables[effect.begins.prefix] = table.Table(effect.begins, self._remembered_changes)
+        self._depths = self._prefix_depths()
+
+    def _prefix_depths(self) -> Sequence[int]:
+        return sorted({prefix.count("/") + 1 for prefix in self._tables}, reverse=True)
+
+    async def _define(self, event: interface.Event, change: Change) -> None:
+        """Take in a changed definition. What already lies under its prefix is read as of the change's revision."""
+        definition = change.entry.object if change.type != "DELETED" else None
+        effect = self._definitions.apply(event.key, definition)  # type: ignore[arg-type]
+        begins = effect.begins
+        fresh = begins is not None and begins.prefix not in self._tables
+        self._keep(effect)
+        if begins is None or not fresh:
+            return
+        source = self._tables[begins.prefix]
+        start, remaining = "", 1
+        held = []
+        while remaining:
+            page = await self._store.list(
+                begins.key_prefix(), start=start, limit=PAGE_ITEMS, revision=event.revision
+            )
+            remaining = page.remaining
+            for item in page.items:
+                start = item.key + "\0"
+                entry = self._decode(source, item) if self._locate(item.key) is source else None
+                if entry is not None:
+                    self._detector.saw(entry)
+                    held.append(entry)
+        source.fill(held)
+        source.forget_changes(event.revision)
 
     def _replace(self, found: dict[str, dict[str, Entry]], revision: int) -> None:
         first = not self._revision
@@ -245,6 +317,8 @@ class Cache:
             change = source and self._change(source, event)
             if source and change:
                 changes.setdefault(source.kind.prefix, []).append(change)
+                if source.kind is definitions.KIND:
+                    await self._define(event, change)
         self._show(changes, batch.revision)
 
     def _change(self, source: table.Table, event: interface.Event) -> Change | None:
@@ -261,7 +335,8 @@ class Cache:
 
     def _show(self, changes: _Changes, revision: int) -> None:
         for prefix, some in changes.items():
-            self._tables[prefix].publish(some)
+            if prefix in self._tables:  # a custom kind's table may have ended by a later change
+                self._tables[prefix].publish(some)
         self._publish(revision)
 
     def _publish(self, revision: int) -> None:
@@ -309,7 +384,10 @@ class Cache:
     def _decode(self, source: table.Table, item: interface.KeyValue) -> Entry | None:
         """Return the entry of a stored value; what cannot be read is reported and left out."""
         try:
-            stored = codec.decode_stored(item.value, scheme=self._scheme)
+            if source.kind.message is None:
+                custom = codec.decode_stored_custom(item.value, source.kind)
+                return Entry(item.key, custom.kind, custom, item.revision)
+            stored = codec.decode_stored(item.value, scheme=self.scheme)
             # an older server may have stored another version of the kind
             return Entry(item.key, source.kind, conversion.to_hub(stored), item.revision)
         except (codec.DecodeError, schemes.UnknownKind, ValueError) as error:

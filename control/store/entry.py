@@ -22,7 +22,7 @@ ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
 class Entry:
     """An object at one revision; `metadata.resourceVersion` is that revision."""
 
-    __slots__ = ("_any", "_json", "_wire", "key", "kind", "object", "revision")
+    __slots__ = ("_any", "_json", "_wire", "key", "kind", "object", "revision", "stale", "views")
 
     def __init__(self, key: str, kind: scheme.Kind, obj: objects.Object, revision: int) -> None:
         obj.metadata.resourceVersion = str(revision)
@@ -33,6 +33,9 @@ class Entry:
         self._wire: bytes | None = None
         self._any: any_pb2.Any | None = None
         self._json: bytes | None = None
+        # of a custom resource: how other versions show it, and whether it is stored at a version of before
+        self.views: dict[str, tuple[object, Entry]] | None = None
+        self.stale = False
 
     def wire(self) -> bytes:
         """Return the message as bytes, serialised at the first call (of a custom resource: its carrier's)."""
@@ -92,5 +95,5 @@ class Batch:
 
 def deleted(previous: Entry, revision: int) -> Change:
     """Return the change that removes an object: its last state at the deletion's revision."""
-    last = codec.decode_stored(codec.encode_stored(previous.object))
+    last = objects.copy(previous.object)
     return Change("DELETED", Entry(previous.key, previous.kind, last, revision), previous)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from google.protobuf.message import Message
 
 from control.store.entry import Entry
+from fairlead.api import codec
 
 VARIABLE = "FAIRLEAD_MUTATION_DETECTOR"
 
@@ -51,5 +52,6 @@ class MutationDetector:
 
 
 def _bytes(entry: Entry) -> bytes:
-    carried = entry.object if isinstance(entry.object, Message) else entry.object.metadata
-    return carried.SerializeToString(deterministic=True)
+    if isinstance(entry.object, Message):
+        return entry.object.SerializeToString(deterministic=True)
+    return codec.dumps(entry.object)

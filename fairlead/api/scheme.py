@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from google.protobuf.message import Message
 
 from fairlead.api.pb import (
+    apiextensions_v1_pb2,
     apps_v1_pb2,
     authentication_v1_pb2,
     authorization_v1_pb2,
@@ -44,7 +45,8 @@ class Kind:
     `prefix` is the path under /registry/, without slashes at its ends; objects lie at
     /registry/<prefix>/[<namespace>/]<name>. `hub` is the apiVersion that objects are stored in and judged as, empty
     for that version itself; `compat` the release of Kubernetes for whose clients alone the row is served. `verbs` are
-    what the resource itself offers, its subresources excepted.
+    what the resource itself offers, its subresources excepted. A custom resource has no message:
+    objects.class_of gives its carrier.
     """
 
     group: str
@@ -61,6 +63,8 @@ class Kind:
     hub: str = ""
     compat: str = ""
     verbs: tuple[str, ...] = VERBS
+    stored_as_json: bool = False
+    list_kind: str = ""
 
     @property
     def stored(self) -> bool:
@@ -99,6 +103,7 @@ def _row(
     hub: str = "",
     compat: str = "",
     verbs: tuple[str, ...] = VERBS,
+    stored_as_json: bool = False,
 ) -> Kind:
     kind = message.DESCRIPTOR.name
     return Kind(
@@ -116,6 +121,8 @@ def _row(
         hub=hub,
         compat=compat,
         verbs=verbs,
+        stored_as_json=stored_as_json,
+        list_kind=f"{kind}List",
     )
 
 
@@ -210,6 +217,18 @@ KINDS: tuple[Kind, ...] = (
     _row(storage_v1_pb2.CSIStorageCapacity, "csistoragecapacities", group=STORAGE),
     _row(scheduling_v1_pb2.PriorityClass, "priorityclasses", "pc", group="scheduling.k8s.io", namespaced=False),
     _row(node_v1_pb2.RuntimeClass, "runtimeclasses", group="node.k8s.io", namespaced=False),
+    _row(
+        apiextensions_v1_pb2.CustomResourceDefinition,
+        "customresourcedefinitions",
+        "crd",
+        "crds",
+        group="apiextensions.k8s.io",
+        namespaced=False,
+        prefix="apiextensions.k8s.io/customresourcedefinitions",
+        subresources=STATUS,
+        categories=("api-extensions",),
+        stored_as_json=True,
+    ),
 )
 
 COMPAT_1_20 = "1.20"
@@ -293,6 +312,15 @@ class Scheme:
         self._by_gvk[kind.group, kind.version, kind.kind] = kind
         self._by_gvr[kind.group, kind.version, kind.resource] = kind
 
+    def remove(self, kind: Kind) -> None:
+        """Take away the row of a group, version and kind; custom resources come and go."""
+        self._by_gvk.pop((kind.group, kind.version, kind.kind), None)
+        self._by_gvr.pop((kind.group, kind.version, kind.resource), None)
+
+    def copy(self) -> Scheme:
+        """Return a scheme of the same rows that grows and shrinks by itself: each API server's own."""
+        return Scheme(tuple(self._by_gvk.values()))
+
     def of(self, message: Message | type[Message]) -> Kind:
         """Return the kind of a message or message class; UnknownKind where it is no API object."""
         name = message.DESCRIPTOR.full_name
@@ -329,11 +357,11 @@ class Scheme:
 
     def versions(self) -> Iterator[Kind]:
         """Iterate over all rows, every version of every kind whose hub is there."""
-        rows = self._by_gvk
+        rows = dict(self._by_gvk)
         return (row for row in rows.values() if not row.hub or _key(row.hub, row.kind) in rows)
 
     def __iter__(self) -> Iterator[Kind]:
-        return (row for row in self._by_gvk.values() if row.stored and not row.hub)
+        return iter([row for row in self._by_gvk.values() if row.stored and not row.hub])
 
 
 def _key(api_version: str, kind: str) -> tuple[str, str, str]:

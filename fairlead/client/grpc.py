@@ -13,7 +13,7 @@ import grpc
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
 
-from fairlead.api import codec, scheme
+from fairlead.api import codec, objects
 from fairlead.api.pb import cluster_pb2, cluster_pb2_grpc
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
@@ -288,17 +288,17 @@ def connect(path: str | None = None, *, context: str = "") -> GrpcClient:
 
 
 def _resource(kind: type[Message]) -> cluster_pb2.Resource:
-    row = scheme.DEFAULT.of(kind)
+    row = objects.kind_of(kind)
     return cluster_pb2.Resource(group=row.group, version=row.version, resource=row.resource)
 
 
 def _pack(obj: Message) -> any_pb2.Any:
-    packed = any_pb2.Any()
-    packed.Pack(obj)
-    return packed
+    return codec.to_any(obj)
 
 
 def _unpack(packed: any_pb2.Any, kind: type[M]) -> M:
+    if issubclass(kind, objects.Unstructured):
+        return cast(M, codec.custom_from_any(packed, kind.KIND))
     message = kind()
     if not packed.Unpack(message):
         raise TypeError(f"the server answered {packed.TypeName()} where {kind.DESCRIPTOR.full_name} was expected")

@@ -44,6 +44,7 @@ async def memory_api(
     backing = store or memory.MemoryStore()
     watched = cache.Cache(backing, detect_mutations=detect_mutations)
     running = asyncio.create_task(watched.run(), name="watch-cache")
+    keeping: asyncio.Task[None] | None = None
     try:
         await watched.ready()
         api = server.ApiServer(
@@ -55,10 +56,13 @@ async def memory_api(
         )
         try:
             await bootstrap.ensure(api)
+            keeping = asyncio.create_task(api.keep_defined(), name="definitions")
             yield api
             watched.check_mutations()
         finally:
             await api.close()
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        tasks = [task for task in (running, keeping) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

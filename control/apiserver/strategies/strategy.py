@@ -15,9 +15,11 @@ from typing import Any, ClassVar, Generic, TypeVar, cast
 from google.protobuf.message import Message
 
 from control.apiserver import field
+from control.apiserver.strategies import scaling
 from control.apiserver.validation import names
 from fairlead.api import codec, scheme
 from fairlead.api.fields import sets, tabled, typings
+from fairlead.api.pb import autoscaling_v1_pb2 as autoscalingv1
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
 M = TypeVar("M", bound=Message)
@@ -47,6 +49,8 @@ class Strategy(Generic[M]):
     ttl_seconds: ClassVar[int] = 0
     # What happens to dependents where the caller does not say.
     orphans_by_default: ClassVar[bool] = False
+    # Whether finalizers need no domain, as where Kubernetes judges metadata by its generic rules alone.
+    short_finalizers: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.kind: scheme.Kind = scheme.DEFAULT.of(self.message)
@@ -98,6 +102,14 @@ class Strategy(Generic[M]):
     def blocks_removal(self, obj: M) -> bool:
         """Say whether something other than metadata.finalizers keeps a deleted object in being."""
         return bool(obj.metadata.finalizers)  # type: ignore[attr-defined]
+
+    def scale_of(self, obj: M) -> autoscalingv1.Scale:
+        """Return what the `scale` subresource shows of an object."""
+        return scaling.of_workload(obj)
+
+    def set_replicas(self, obj: M, replicas: int) -> None:
+        """Change the number of replicas that an object asks for."""
+        obj.spec.replicas = replicas  # type: ignore[attr-defined]
 
     def field(self, obj: M, name: str) -> str:
         """Return the value that a field selector compares; `name` is one of `selectable` or of the metadata."""

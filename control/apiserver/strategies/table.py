@@ -11,6 +11,7 @@ from control.apiserver.strategies import (
     controllerrevision,
     cronjob,
     csi,
+    customresourcedefinition,
     daemonset,
     deployment,
     endpoints,
@@ -87,4 +88,5 @@ def strategies(now: Callable[[], float] = time.time) -> Sequence[Strategy[Any]]:
         cronjob.CronJobStrategy(),
         horizontalpodautoscaler.HorizontalPodAutoscalerStrategy(),
         poddisruptionbudget.PodDisruptionBudgetStrategy(),
+        customresourcedefinition.DefinitionStrategy(),
     )

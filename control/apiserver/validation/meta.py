@@ -14,8 +14,15 @@ IMMUTABLE = "field is immutable"
 STANDARD_FINALIZERS = frozenset({"kubernetes", "foregroundDeletion", "orphan"})
 
 
-def validate(meta: metav1.ObjectMeta, namespaced: bool, name_rule: NameRule, path: str = "metadata") -> field.Faults:
-    """Judge an object's metadata."""
+def validate(
+    meta: metav1.ObjectMeta,
+    namespaced: bool,
+    name_rule: NameRule,
+    path: str = "metadata",
+    *,
+    short_finalizers: bool = False,
+) -> field.Faults:
+    """Judge an object's metadata; `short_finalizers` says that finalizers need no domain."""
     faults: field.Faults = []
     if meta.generateName:
         faults += field.invalids(
@@ -41,7 +48,7 @@ def validate(meta: metav1.ObjectMeta, namespaced: bool, name_rule: NameRule, pat
     if meta.ownerReferences:
         faults += owners(meta.ownerReferences, f"{path}.ownerReferences")
     if meta.finalizers:
-        faults += finalizers(meta.finalizers, f"{path}.finalizers")
+        faults += finalizers(meta.finalizers, f"{path}.finalizers", short=short_finalizers)
     return faults
 
 
@@ -120,14 +127,14 @@ def owners(references: Iterable[metav1.OwnerReference], path: str) -> field.Faul
     return faults
 
 
-def finalizers(values: Iterable[str], path: str) -> field.Faults:
-    """Judge finalizers: qualified names, or Kubernetes' own."""
+def finalizers(values: Iterable[str], path: str, *, short: bool = False) -> field.Faults:
+    """Judge finalizers: names with a domain, or Kubernetes' own; where short ones do, any qualified names."""
     faults: field.Faults = []
     listed = list(values)
     for index, value in enumerate(listed):
         at = f"{path}[{index}]"
         faults += field.invalids(path, value, names.qualified(value))
-        if "/" not in value and value not in STANDARD_FINALIZERS:
+        if not short and "/" not in value and value not in STANDARD_FINALIZERS:
             text = "name is neither a standard finalizer name nor is it fully qualified"
             faults.append(field.invalid(at, value, text))
     if "orphan" in listed and "foregroundDeletion" in listed:

@@ -4,10 +4,20 @@ Everything that crosses an edge passes here; the names below are all that others
 type from the field table at first use.
 """
 
-from fairlead.api.codec.convert import decode_object, dumps, from_json, to_json, to_yaml, unknown_fields
+from fairlead.api.codec.convert import (
+    decode_custom,
+    decode_object,
+    dumps,
+    from_json,
+    to_json,
+    to_yaml,
+    unknown_fields,
+)
 from fairlead.api.codec.errors import DecodeError, StrictDecodeError
 from fairlead.api.codec.storage import (
+    custom_from_any,
     decode_stored,
+    decode_stored_custom,
     encode_stored,
     envelope,
     enveloped,
@@ -24,8 +34,11 @@ __all__ = [
     "DecodeError",
     "Document",
     "StrictDecodeError",
+    "custom_from_any",
+    "decode_custom",
     "decode_object",
     "decode_stored",
+    "decode_stored_custom",
     "documents",
     "dump_yaml",
     "dumps",

@@ -21,7 +21,8 @@ def to_json(obj: Message | objects.Object, *, kind: scheme.Kind | None = None) -
     `kind` names it otherwise than the message does.
     """
     if isinstance(obj, objects.Unstructured):
-        named = {"apiVersion": obj.kind.api_version, "kind": obj.kind.kind}
+        row = kind or obj.kind
+        named = {"apiVersion": row.api_version, "kind": row.kind}
         metadata = encode.part(metav1.ObjectMeta.DESCRIPTOR.full_name)(obj.metadata)
         return {**named, "metadata": metadata, **obj.content}
     assert isinstance(obj, Message)
@@ -37,6 +38,8 @@ def from_json(data: dict[str, Json], message_type: type[M], *, strict: bool = Tr
     Raises DecodeError with the path of a wrong value and, where strict, StrictDecodeError with all fields
     that are unknown.
     """
+    if issubclass(message_type, objects.Unstructured):
+        return cast(M, decode_custom(data, message_type.KIND))
     message = message_type()
     try:
         unknown = decode.read(data, message)
@@ -51,6 +54,8 @@ def from_json(data: dict[str, Json], message_type: type[M], *, strict: bool = Tr
 
 def unknown_fields(data: dict[str, Json], message_type: type[Message]) -> list[str]:
     """Return the paths of the fields of the data that the message does not have."""
+    if issubclass(message_type, objects.Unstructured):
+        return []  # the kind's schema tells, which only the server has
     return decode.read(data, message_type())
 
 
@@ -67,12 +72,19 @@ def decode_object(
     kind = scheme.by_kind(_named(data, "apiVersion"), _named(data, "kind"))
     if kind.message is not None:
         return cast(objects.Object, from_json(data, kind.message, strict=strict))
+    return decode_custom(data, kind)
+
+
+def decode_custom(data: dict[str, Json], kind: scheme.Kind) -> objects.Unstructured:
+    """Return the custom resource of JSON-shaped data, as an object of a kind; DecodeError for wrong metadata."""
+    if not isinstance(data, dict):
+        raise errors.mismatch("an object", data)
     try:
         metadata = from_json(data.get("metadata") or {}, metav1.ObjectMeta, strict=False)
     except errors.DecodeError as error:
         raise error.under("metadata") from None
     content = {key: value for key, value in data.items() if key not in ("apiVersion", "kind", "metadata")}
-    return objects.Unstructured(kind, metadata, content)
+    return cast(objects.Unstructured, objects.class_of(kind)(metadata, content))
 
 
 def _named(data: dict[str, Json], key: str) -> str:

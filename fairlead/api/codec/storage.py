@@ -1,11 +1,12 @@
 """Objects as bytes: Kubernetes' envelope in etcd, and `google.protobuf.Any` on the wire.
 
 A built-in object is stored as `k8s\\0` and a `runtime.Unknown` that names its kind and holds its message;
-a custom resource as its JSON.
+a custom resource as its JSON, as are definitions of custom resources.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import cast
 
@@ -29,6 +30,8 @@ def encode_stored(obj: objects.Object) -> bytes:
         return convert.dumps(obj)
     message = cast(Message, obj)
     kind = scheme.DEFAULT.of(message)
+    if kind.stored_as_json:
+        return convert.dumps(message)
     return enveloped(kind.api_version, kind.kind, message.SerializeToString(deterministic=True))
 
 
@@ -61,6 +64,14 @@ def decode_stored(data: bytes, *, scheme: scheme.Scheme = scheme.DEFAULT) -> obj
         return cast(objects.Object, kind.message.FromString(envelope.raw))
     except ProtobufError as error:
         raise errors.DecodeError(f"the stored bytes are damaged: {error}") from None
+
+
+def decode_stored_custom(data: bytes, kind: scheme.Kind) -> objects.Unstructured:
+    """Return the custom resource of etcd's bytes: an object of the kind at the version that it was stored at."""
+    parsed = text.loads(data)
+    custom = convert.decode_custom(parsed, kind)
+    _, _, version = str(parsed.get("apiVersion")).rpartition("/")
+    return custom if version == kind.version else custom.copied(dataclasses.replace(kind, version=version))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -100,6 +111,14 @@ def from_any(carrier: any_pb2.Any, *, scheme: scheme.Scheme = scheme.DEFAULT) ->
     if not hasattr(message, "metadata"):
         raise errors.DecodeError(f"{message.DESCRIPTOR.full_name} is not an API object")
     return cast(objects.Object, message)
+
+
+def custom_from_any(carrier: any_pb2.Any, kind: scheme.Kind) -> objects.Unstructured:
+    """Return the custom resource of a kind that an Any carries; DecodeError where it carries another object."""
+    message = message_from_any(carrier)
+    if not isinstance(message, runtime_pb2.Unknown):
+        raise errors.DecodeError(f"{message.DESCRIPTOR.full_name} is not a {kind.kind}")
+    return convert.decode_custom(text.loads(message.raw), kind)
 
 
 def message_from_any(carrier: any_pb2.Any) -> Message:

@@ -1,0 +1,55 @@
+"""One version of a custom kind: its schema compiled, and what else its definition says of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from control.apiserver import field
+from control.apiserver.structural import defaulting, lists, pruning, validating
+from control.apiserver.structural import schema as schemas
+from fairlead.api import codec, custom, objects, scheme
+from fairlead.api.pb import apiextensions_v1_pb2 as apiextensionsv1
+
+Scale = apiextensionsv1.CustomResourceSubresourceScale
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How objects of one version look and are judged."""
+
+    kind: scheme.Kind
+    schema: schemas.Schema
+    judge: Callable[[Any, str], field.Faults]
+    scale: Scale | None
+    selectable: tuple[str, ...]  # paths without the first dot, as field selectors name them
+
+    @property
+    def has_status(self) -> bool:
+        """Whether the status is a subresource."""
+        return "status" in self.kind.subresources
+
+    def complete(self, obj: objects.Unstructured) -> list[str]:
+        """Drop, in place, what the schema does not name and fill in defaults; returns the paths dropped."""
+        dropped = pruning.prune(obj.content, self.schema, is_root=True)
+        defaulting.apply(obj.content, self.schema)
+        return dropped
+
+    def validate(self, obj: objects.Unstructured) -> field.Faults:
+        """Judge an object by the schema."""
+        whole = codec.to_json(obj)
+        return self.judge(whole, "") + lists.validate(whole, self.schema)
+
+
+def shape_of(definition: custom.Definition, version: str) -> Shape:
+    """Return the shape of a definition's version."""
+    found = next(each for each in definition.spec.versions if each.name == version)
+    written = codec.to_json(found.schema.openAPIV3Schema) if found.schema.HasField("openAPIV3Schema") else {}
+    return Shape(
+        kind=custom.kind_at(definition, version),
+        schema=schemas.parse(written),
+        judge=validating.compile(written),
+        scale=found.subresources.scale if found.subresources.HasField("scale") else None,
+        selectable=tuple(each.jsonPath.removeprefix(".") for each in found.selectableFields),
+    )

@@ -1,0 +1,96 @@
+"""Custom kinds: what a CustomResourceDefinition adds to a scheme.
+
+The watch cache asks this as definitions come and go, controllers and clients likewise. Pure.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+from collections.abc import Iterable, Sequence
+
+from fairlead.api import scheme
+from fairlead.api.pb import apiextensions_v1_pb2 as apiextensionsv1
+
+Definition = apiextensionsv1.CustomResourceDefinition
+
+ESTABLISHED = "Established"
+NAMES_ACCEPTED = "NamesAccepted"
+TERMINATING = "Terminating"
+FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
+CLUSTER, NAMESPACED = "Cluster", "Namespaced"
+
+_VERSION = re.compile(r"v([1-9][0-9]*)(?:(alpha|beta)([1-9][0-9]*))?")
+
+
+def condition(definition: Definition, kind: str) -> apiextensionsv1.CustomResourceDefinitionCondition | None:
+    """Return a condition of a definition's status, or None."""
+    return next((each for each in definition.status.conditions if each.type == kind), None)
+
+
+def is_true(definition: Definition, kind: str) -> bool:
+    """Say whether a condition holds."""
+    found = condition(definition, kind)
+    return found is not None and found.status == "True"
+
+
+@functools.cmp_to_key
+def newest_first(left: str, right: str) -> int:
+    """Order versions as Kubernetes prefers them: v2, v1, v1beta2, v1beta1, v1alpha1, then others by name."""
+    one, other = _rank(left), _rank(right)
+    return -1 if one < other else int(one > other)
+
+
+def _rank(version: str) -> tuple[int, int, int, int, str]:
+    match = _VERSION.fullmatch(version)
+    if match is None:
+        return 1, 0, 0, 0, version
+    stage = {None: 0, "beta": 1, "alpha": 2}[match[2]]
+    return 0, stage, -int(match[1]), -int(match[3] or 0), ""
+
+
+def kind_at(definition: Definition, version: str) -> scheme.Kind:
+    """Return the row of a definition's kind at a version."""
+    spec = definition.spec
+    names = definition.status.acceptedNames if definition.status.acceptedNames.kind else spec.names
+    found = next(each for each in spec.versions if each.name == version)
+    subresources = [name for name in ("status", "scale") if found.subresources.HasField(name)]
+    return scheme.Kind(
+        group=spec.group,
+        version=version,
+        kind=names.kind,
+        resource=spec.names.plural,
+        namespaced=spec.scope == NAMESPACED,
+        message=None,
+        prefix=f"{spec.group}/{spec.names.plural}",
+        singular=names.singular or names.kind.lower(),
+        short_names=tuple(names.shortNames),
+        subresources=tuple(subresources),
+        categories=tuple(names.categories),
+        stored_as_json=True,
+        list_kind=names.listKind or f"{names.kind}List",
+    )
+
+
+def storage_version(definition: Definition) -> str:
+    """Return the version that objects are stored at."""
+    return next((each.name for each in definition.spec.versions if each.storage), "")
+
+
+def served_kinds(definition: Definition) -> Sequence[scheme.Kind]:
+    """Return the rows that a definition adds, the preferred version first; nothing until it is established."""
+    if not is_true(definition, ESTABLISHED):
+        return ()
+    served = sorted((each.name for each in definition.spec.versions if each.served), key=newest_first)
+    rows = [kind_at(definition, version) for version in served]
+    return rows[:1] + [dataclasses.replace(row, hub=rows[0].api_version) for row in rows[1:]]
+
+
+def scheme_with(definitions: Iterable[Definition], base: scheme.Scheme = scheme.DEFAULT) -> scheme.Scheme:
+    """Return a scheme of the base's kinds and those of definitions, for clients that read custom resources."""
+    grown = base.copy()
+    for definition in definitions:
+        for kind in served_kinds(definition):
+            grown.add(kind)
+    return grown

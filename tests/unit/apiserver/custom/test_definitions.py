@@ -1,0 +1,254 @@
+"""CustomResourceDefinitions judged, named and ordered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from control.apiserver.custom import naming
+from control.apiserver.strategies.customresourcedefinition import DefinitionStrategy
+from control.apiserver.validation import customresourcedefinition as rules
+from fairlead.api import custom, objects
+from tests.support import definitions
+
+SCHEMA = "spec.validation.openAPIV3Schema"
+
+
+def faults(written: custom.Definition) -> list[str]:
+    """Return what is wrong with a definition, once defaulted."""
+    DefinitionStrategy().default(written)
+    return [f"{fault.field}: {fault.message}" for fault in rules.validate(written)]
+
+
+def schema_faults(schema: dict[str, Any]) -> list[str]:
+    """Return what is wrong with a schema."""
+    version = definitions.version("v1", schema={"openAPIV3Schema": schema})
+    return [text.removeprefix(SCHEMA) for text in faults(definitions.definition(version))]
+
+
+def test_a_good_definition_has_no_faults() -> None:
+    """Names are completed, the conversion is None."""
+    good = definitions.definition()
+
+    assert faults(good) == []
+    assert (good.spec.names.singular, good.spec.names.listKind) == ("widget", "WidgetList")
+    assert good.spec.conversion.strategy == "None"
+
+
+NAMES = {"plural": "widgets", "kind": "Widget"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "texts"),
+    [
+        (
+            {"names": {**NAMES, "plural": "gadgets"}},
+            ['metadata.name: Invalid value: "widgets.example.com": must be spec.names.plural+"."+spec.group'],
+        ),
+        ({"scope": ""}, ["spec.scope: Required value"]),
+        ({"scope": "Galaxy"}, ['spec.scope: Unsupported value: "Galaxy": supported values: "Cluster", "Namespaced"']),
+        (
+            {"versions": [definitions.version("v1"), definitions.version("v2")]},
+            ['spec.versions: Invalid value: ["v1","v2"]: must have exactly one version marked as storage version'],
+        ),
+        (
+            {"versions": [definitions.version("v1"), definitions.version("v1", storage=False)]},
+            ['spec.versions: Invalid value: ["v1","v1"]: must contain unique version names'],
+        ),
+        (
+            {"versions": [{"name": "v1", "served": True, "storage": True}]},
+            ["spec.versions[0].schema.openAPIV3Schema: Required value: schemas are required"],
+        ),
+        (
+            {"preserveUnknownFields": True},
+            [
+                "spec.preserveUnknownFields: Invalid value: true: cannot set to true, set"
+                " x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead"
+            ],
+        ),
+        (
+            {"names": {**NAMES, "kind": "Widget", "listKind": "Widget"}},
+            ['spec.names.listKind: Invalid value: "Widget": kind and listKind may not be the same'],
+        ),
+        (
+            {"conversion": {"strategy": "Webhook"}},
+            [
+                "spec.conversion.webhookClientConfig: Required value: required when strategy is set to Webhook",
+                "spec.conversion.conversionReviewVersions: Required value",
+            ],
+        ),
+    ],
+)
+def test_a_spec_is_judged_in_kubernetes_words(spec: dict[str, Any], texts: list[str]) -> None:
+    """Each rule of a definition's spec has its text and place."""
+    assert faults(definitions.definition(**spec)) == texts
+
+
+@pytest.mark.parametrize(
+    ("schema", "texts"),
+    [
+        ({"properties": {}}, [".type: Required value: must not be empty at the root"]),
+        ({"type": "string"}, ['.type: Invalid value: "string": must be object at the root']),
+        (
+            {"type": "object", "properties": {"a": {"description": "x"}}},
+            [".properties[a].type: Required value: must not be empty for specified object fields"],
+        ),
+        (
+            {"type": "object", "properties": {"a": {"type": "array"}}},
+            [".properties[a].items: Required value: must be specified"],
+        ),
+        (
+            {
+                "type": "object",
+                "properties": {"metadata": {"type": "object", "properties": {"labels": {"type": "object"}}}},
+            },
+            [
+                ".properties[metadata]: Forbidden: must not specify anything other than name and generateName,"
+                " but metadata is implicitly specified"
+            ],
+        ),
+        (
+            {"type": "object", "anyOf": [{"type": "object"}]},
+            [".anyOf[0].type: Forbidden: must be empty to be structural"],
+        ),
+        (
+            {"type": "object", "properties": {"a": {"type": "string", "default": 1}}},
+            [
+                '.properties[a].default: Invalid value: "integer": '
+                f'{SCHEMA}.properties[a].default in body must be of type string: "integer"'
+            ],
+        ),
+        (
+            {"type": "object", "properties": {"a": {"type": "object", "default": {"b": 1}}}},
+            ['.properties[a].default: Invalid value: {"b":1}: must not have unknown fields'],
+        ),
+        (
+            {"type": "object", "properties": {"a": {"type": "string", "pattern": "("}}},
+            [
+                '.properties[a].pattern: Invalid value: "(": must be a valid regular expression, but isn\'t:'
+                " missing ), unterminated subpattern at position 0"
+            ],
+        ),
+        (
+            {
+                "type": "object",
+                "properties": {
+                    "a": {
+                        "type": "array",
+                        "x-kubernetes-list-type": "map",
+                        "x-kubernetes-list-map-keys": ["name"],
+                        "items": {"type": "object", "properties": {"name": {"type": "string"}}},
+                    }
+                },
+            },
+            [
+                ".properties[a].items.properties[name].default: Required value: this property is in"
+                " x-kubernetes-list-map-keys, so it must have a default or be a required property"
+            ],
+        ),
+        (
+            {"type": "object", "x-kubernetes-validations": [{"rule": "true"}]},
+            [
+                ".x-kubernetes-validations: Forbidden: rules in the Common Expression Language are not evaluated"
+                " by this server"
+            ],
+        ),
+        ({"type": "object", "properties": {"a": {"x-kubernetes-int-or-string": True}}}, []),
+        (
+            {
+                "type": "object",
+                "properties": {
+                    "a": {
+                        "x-kubernetes-int-or-string": True,
+                        "anyOf": [{"type": "integer"}, {"type": "string"}],
+                    }
+                },
+            },
+            [],
+        ),
+    ],
+)
+def test_a_schema_must_be_structural(schema: dict[str, Any], texts: list[str]) -> None:
+    """Each rule of structural schemas has its text and place."""
+    assert schema_faults(schema) == texts
+
+
+def test_schemas_that_differ_are_told_by_their_versions() -> None:
+    """Only one schema for all versions is spoken of as that of the spec."""
+    bad = {"openAPIV3Schema": {"type": "object", "properties": {"a": {}}}}
+    first, second = definitions.version("v1"), definitions.version("v2", storage=False, schema=bad)
+
+    assert faults(definitions.definition(first, second)) == [
+        "spec.versions[1].schema.openAPIV3Schema.properties[a].type: Required value: must not be empty for specified"
+        " object fields"
+    ]
+
+
+def test_an_established_definition_keeps_its_scope_and_kind() -> None:
+    """Group and plural are never changed, scope and kind not once objects may be there."""
+    old = definitions.definition()
+    old.status.conditions.add(type=custom.ESTABLISHED, status="True")
+    DefinitionStrategy().default(old)
+    new = objects.copy(old)
+    new.spec.scope, new.spec.names.kind = "Cluster", "Gadget"
+
+    found = [f"{fault.field}: {fault.message}" for fault in rules.validate_update(new, old)]
+
+    assert found == [
+        'spec.scope: Invalid value: "Cluster": field is immutable',
+        'spec.names.kind: Invalid value: "Gadget": field is immutable',
+    ]
+
+
+def test_a_stored_version_stays_in_the_spec() -> None:
+    """A version at which objects may lie cannot go."""
+    definition = definitions.definition()
+    definition.status.storedVersions.append("v1alpha1")
+
+    (fault,) = rules.stored_versions(definition)
+
+    assert (fault.field, fault.message) == (
+        "status.storedVersions[0]",
+        'Invalid value: "v1alpha1": must appear in spec.versions',
+    )
+
+
+def test_names_are_accepted_and_the_definition_established() -> None:
+    """Without a conflict both conditions hold."""
+    settled = naming.settle(definitions.definition(), [], 1_700_000_000.0)
+
+    assert [(each.type, each.status, each.reason) for each in settled.status.conditions] == [
+        ("NamesAccepted", "True", "NoConflicts"),
+        ("Established", "True", "InitialNamesAccepted"),
+    ]
+    assert naming.settle(settled, [settled], 1_700_000_001.0) == settled
+
+
+def test_who_was_first_keeps_a_name() -> None:
+    """A name that another definition of the group has is refused, and nothing is established."""
+    first = naming.settle(definitions.definition(), [], 1.0)
+    second = definitions.definition(
+        names={"plural": "gadgets", "singular": "gadget", "kind": "Widget", "listKind": "Gs"}
+    )
+    second.metadata.name = "gadgets.example.com"
+
+    settled = naming.settle(second, [first, second], 2.0)
+
+    accepted, established = settled.status.conditions
+    assert (accepted.status, accepted.reason, accepted.message) == (
+        "False",
+        "KindConflict",
+        '"Widget" is already in use',
+    )
+    assert (established.status, established.reason) == ("False", "NotAccepted")
+    assert custom.served_kinds(settled) == ()
+
+
+def test_versions_are_ordered_as_kubernetes_prefers_them() -> None:
+    """Stable before beta before alpha, the highest first, others last by name."""
+    names = ["foo10", "v1", "v11alpha2", "v10", "v3beta1", "v2", "foo1", "v10beta3", "v11beta2", "v12alpha1"]
+
+    assert sorted(names, key=custom.newest_first) == [
+        "v10", "v2", "v1", "v11beta2", "v10beta3", "v3beta1", "v12alpha1", "v11alpha2", "foo1", "foo10",
+    ]  # fmt: skip
