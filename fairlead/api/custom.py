@@ -70,6 +70,10 @@ def kind_at(definition: Definition, version: str) -> scheme.Kind:
         categories=tuple(names.categories),
         stored_as_json=True,
         list_kind=names.listKind or f"{names.kind}List",
+        columns=tuple(
+            scheme.PrinterColumn(each.name, each.type, each.jsonPath, each.priority)
+            for each in found.additionalPrinterColumns
+        ),
     )
 
 

@@ -39,6 +39,16 @@ VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update
 
 
 @dataclass(frozen=True, slots=True)
+class PrinterColumn:
+    """A column that a definition of custom resources gives to their tables; `path` is a JSON path."""
+
+    name: str
+    type: str
+    path: str
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """A kind as it is served: its names, its message and where it lies in etcd.
 
@@ -65,6 +75,7 @@ class Kind:
     verbs: tuple[str, ...] = VERBS
     stored_as_json: bool = False
     list_kind: str = ""
+    columns: tuple[PrinterColumn, ...] = ()
 
     @property
     def stored(self) -> bool:

@@ -65,7 +65,7 @@ class Keeper:
 
     async def _note_changes(self, changed: asyncio.Event) -> None:
         events = self._api.watch(USER, definitions.KIND, reading.WatchQuery())
-        async with contextlib.aclosing(events):  # type: ignore[type-var]
+        async with contextlib.aclosing(events):
             async for _ in events:
                 changed.set()
 

@@ -36,6 +36,10 @@ class Shape:
         defaulting.apply(obj.content, self.schema)
         return dropped
 
+    def unknown(self, obj: objects.Unstructured) -> list[str]:
+        """Return the paths of an object's fields that the schema does not have; the object stays as it is."""
+        return pruning.prune(obj.copied().content, self.schema, is_root=True)
+
     def validate(self, obj: objects.Unstructured) -> field.Faults:
         """Judge an object by the schema."""
         whole = codec.to_json(obj)

@@ -5,6 +5,7 @@ Pure. A body that does not say its kind is taken for the one that its path means
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import orjson
@@ -27,8 +28,20 @@ SUBRESOURCE_KINDS = {
 ALIASES = {("policy/v1beta1", "Eviction"): ("policy/v1", "Eviction")}
 
 
-def decode(data: bytes, format_: media.Format, kind: scheme.Kind, subresource: str, validation: str) -> Any:
+Unknown = Callable[[objects.Unstructured], Sequence[str]]
+
+
+def decode(
+    data: bytes,
+    format_: media.Format,
+    kind: scheme.Kind,
+    subresource: str,
+    validation: str,
+    unknown: Unknown = lambda _: (),
+) -> Any:
     """Return the object of a body that was sent to a path.
+
+    `unknown` finds the fields of a custom resource that its schema does not have.
 
     errors.BadRequest, worded as Kubernetes words it, for what cannot be read, is of another kind or, with
     fieldValidation Strict, has unknown or double fields; with Warn the caller is warned of these.
@@ -38,16 +51,16 @@ def decode(data: bytes, format_: media.Format, kind: scheme.Kind, subresource: s
         return _decode_protobuf(data, expected)
     document = _document(data, format_, expected)
     named = _named(document.get("apiVersion"), document.get("kind"), expected)
-    if kind.message is None and named == expected:
-        return codec.decode_object({**document, "apiVersion": named[0], "kind": named[1]}, strict=False)
-    message_type = _type_of(named, expected)
     faults = _duplicates(data, format_, document) if validation != "Ignore" else []
+    found: Any
     try:
-        try:
-            found = codec.from_json(document, message_type)
-        except codec.StrictDecodeError as error:
-            faults = [*error.faults, *faults]
-            found = codec.from_json(document, message_type, strict=False)
+        if kind.message is None and subresource not in SUBRESOURCE_KINDS:
+            _check_named(named, expected)
+            found = codec.decode_custom(document, kind)
+            faults = [*(f'unknown field "{path}"' for path in unknown(found)), *faults]
+        else:
+            found, strict_faults = _message(document, _type_of(named, expected))
+            faults = [*strict_faults, *faults]
     except codec.DecodeError as error:
         raise _unreadable(named, expected, str(error)) from None
     if faults and validation == "Strict":
@@ -101,12 +114,24 @@ def _type_of(named: tuple[str, str], expected: tuple[str, str]) -> type[Message]
         found = table.message_type(table.by_kind(*named))
     except LookupError as error:
         raise _unreadable(named, expected, str(error)) from None
+    _check_named(named, expected)
+    return found
+
+
+def _check_named(named: tuple[str, str], expected: tuple[str, str]) -> None:
     if named[1] == expected[1] and named[0] != expected[0]:
         text = f"the API version in the data ({named[0]}) does not match the expected API version ({expected[0]})"
         raise errors.BadRequest(text)
     if named != expected:
         raise _unreadable(named, expected, f"it is a {named[1]}")
-    return found
+
+
+def _message(document: dict[str, Any], message_type: type[Message]) -> tuple[Message, Sequence[str]]:
+    """Return a message, and what a strict reading has against its text."""
+    try:
+        return codec.from_json(document, message_type), ()
+    except codec.StrictDecodeError as error:
+        return codec.from_json(document, message_type, strict=False), error.faults
 
 
 def _decode_protobuf(data: bytes, expected: tuple[str, str]) -> objects.Object:

@@ -62,7 +62,7 @@ class Gateway:
         if handler is not None:
             return await handler(handling.Call(request, user, request.method.lower(), None, raw))
         verb = paths.verb(request.method, path, queries.flag(request.query, "watch"))
-        kind = self._kind(path)
+        kind = await self._kind(path)
         if kind is None:
             return answers.text("404 page not found\n", 404)
         target = _target(kind, path)
@@ -96,13 +96,13 @@ class Gateway:
         answer.warnings = warned
         return await self._verbs.carry_out(call, path, answer)
 
-    def _kind(self, path: paths.Path) -> scheme.Kind | None:
+    async def _kind(self, path: paths.Path) -> scheme.Kind | None:
         """Return the kind of a path, None where not even its group and version are served."""
         try:
-            kind = scheme.DEFAULT.by_resource(path.group, path.version, path.resource)
+            kind = await self._api.resolve(path.group, path.version, path.resource)
             if self._api.serves(kind):
                 return kind
-        except scheme.UnknownKind:
+        except errors.NotFound:
             pass
         if (path.group, path.version) in self._served():
             raise errors.NotFound(NOT_FOUND)

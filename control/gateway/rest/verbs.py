@@ -109,7 +109,9 @@ class Verbs:
     async def _body(self, call: Call, target: Target, how: queries.Writing) -> Any:
         format_ = media.body_format(call.request.headers.get("Content-Type", ""))
         data = await body(call.request)
-        return bodies.decode(data, format_, target.kind, target.subresource, how.validation)
+        shape = self._api.shape(target.kind)
+        unknown = shape.unknown if shape is not None else lambda _: ()
+        return bodies.decode(data, format_, target.kind, target.subresource, how.validation, unknown)
 
     async def _delete(self, call: Call, target: Target, answer: answers.Answer) -> web.StreamResponse:
         options = await _deletion(call)

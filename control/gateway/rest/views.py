@@ -58,7 +58,7 @@ def choose(kind: scheme.Kind, form: media.Form, include: str, *, many: bool) -> 
         text = f"you requested PartialObjectMetadataList, but the requested object is not a list ({kind.kind})"
         raise errors.NotAcceptable(text)
     if form.kind == media.PARTIAL and many:
-        text = f"you requested PartialObjectMetadata, but the requested object is a list ({kind.kind}List)"
+        text = f"you requested PartialObjectMetadata, but the requested object is a list ({kind.list_kind})"
         raise errors.NotAcceptable(text)
     if form.kind == media.TABLE:
         if include not in ("", *INCLUSIONS):
@@ -76,7 +76,7 @@ class Json:
         self._partial = (
             f'{{"kind":"{media.PARTIAL}","apiVersion":"{partial}","metadata":'.encode() if partial else b""
         )
-        self._list = (media.PARTIAL_LIST, partial) if partial else (f"{kind.kind}List", kind.api_version)
+        self._list = (media.PARTIAL_LIST, partial) if partial else (kind.list_kind, kind.api_version)
         # an item of a list does not repeat what the list says, but for custom resources
         self._repeated = b"" if kind.message is None else _identity(kind)
 
@@ -126,7 +126,7 @@ class Protobuf:
     def __init__(self, kind: scheme.Kind, partial: str = "") -> None:
         self._kind = kind
         self._partial = partial
-        self._list = (partial, media.PARTIAL_LIST) if partial else (kind.api_version, f"{kind.kind}List")
+        self._list = (partial, media.PARTIAL_LIST) if partial else (kind.api_version, kind.list_kind)
 
     def one(self, entry: Entry) -> bytes:
         """Return the object in its envelope."""
@@ -265,9 +265,7 @@ def bookmark(kind: scheme.Kind, event: selection.Event) -> Any:
     meta = metav1.ObjectMeta(resourceVersion=str(event.revision))
     if event.initial_end:
         meta.annotations[INITIAL_END] = "true"
-    if kind.message is None:
-        return objects.Unstructured(kind, meta, {})
-    mark: Any = kind.message()
+    mark = objects.class_of(kind)()
     mark.metadata.CopyFrom(meta)
     return mark
 

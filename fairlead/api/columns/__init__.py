@@ -13,8 +13,8 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from fairlead.api import scheme
-from fairlead.api.columns import cluster, core, pods, policies, workloads
+from fairlead.api import objects, scheme
+from fairlead.api.columns import cluster, core, custom, pods, policies, workloads
 from fairlead.api.columns.layout import Column, Layout, age, created, human_duration, layout, selector_text
 from fairlead.api.columns.pods import pod_status
 
@@ -23,11 +23,15 @@ __all__ = ["Column", "age", "human_duration", "of_kind", "pod_status", "row", "s
 
 def of_kind(kind: scheme.Kind) -> tuple[Column, ...]:
     """Return the columns of a kind, name first."""
-    return (_LAYOUTS.get(kind.message, _DEFAULT) if kind.message is not None else _DEFAULT).columns
+    if kind.message is None:
+        return custom.of_kind(kind)
+    return _LAYOUTS.get(kind.message, _DEFAULT).columns
 
 
-def row(obj: Message, now: datetime.datetime) -> Sequence[str]:
+def row(obj: Any, now: datetime.datetime) -> Sequence[str]:
     """Return the cells of an object, one for each column of its kind."""
+    if isinstance(obj, objects.Unstructured):
+        return custom.row(obj, now)
     return _LAYOUTS.get(type(obj), _DEFAULT).cells(obj, now)
 
 
