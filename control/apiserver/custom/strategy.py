@@ -10,6 +10,7 @@ from control.apiserver.custom import paths
 from control.apiserver.custom.shape import Shape
 from control.apiserver.strategies import scaling, strategy
 from fairlead.api import errors, objects
+from fairlead.api.fields import sets, structural, typings
 from fairlead.api.pb import autoscaling_v1_pb2 as autoscalingv1
 
 MAX_REPLICAS = 2**31 - 1
@@ -25,9 +26,18 @@ class CustomStrategy(strategy.Strategy[Any]):
         self.kind = shape.kind
         self.shape = shape
         self._is_terminating = is_terminating
+        self._typing = structural.of_schema(shape.schema.rules)
         self.selectable: Mapping[str, Any] = {  # type: ignore[misc]
             path: lambda obj, path=path: _selected(obj, path) for path in shape.selectable
         }
+
+    def typing(self) -> typings.Typing:
+        """Return what the schema says of lists and maps, for ownership and server-side apply."""
+        return self._typing
+
+    def reset_fields(self, subresource: str) -> sets.FieldSet:
+        """Return the fields that a write cannot change; without a status subresource the object's own can."""
+        return super().reset_fields(subresource) if subresource or self.shape.has_status else sets.EMPTY
 
     def default(self, obj: objects.Unstructured) -> None:
         """Prune and default."""

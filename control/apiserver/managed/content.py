@@ -59,12 +59,8 @@ def owned(config: dict[str, Json], typing: Typing) -> sets.FieldSet:
 
 def from_json(data: dict[str, Json], like: objects.Object) -> Any:
     """Return the object of changed JSON, carried as another is."""
-    if isinstance(like, Message):
-        return codec.from_json(data, type(like), strict=False)
-    assert isinstance(like, objects.Unstructured)
-    metadata = codec.from_json(data.get("metadata") or {}, metav1.ObjectMeta, strict=False)
-    content = {key: value for key, value in data.items() if key not in ("apiVersion", "kind", "metadata")}
-    return objects.Unstructured(like.kind, metadata, content)
+    carrier: type[Any] = type(like)
+    return codec.from_json(data, carrier, strict=False)
 
 
 def empty(like: objects.Object) -> Any:
@@ -74,7 +70,7 @@ def empty(like: objects.Object) -> Any:
 
 def empty_of(kind: scheme.Kind) -> Any:
     """Return an object of a kind that has nothing, not even a name."""
-    return kind.message() if kind.message is not None else objects.Unstructured(kind, metav1.ObjectMeta(), {})
+    return objects.class_of(kind)()
 
 
 def changes(old: Any, new: Any, typing: Typing, ignored: sets.FieldSet) -> Comparison:
