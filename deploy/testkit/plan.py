@@ -26,7 +26,7 @@ TOOLS = {
 }
 # what no program on the path shows: file -> Debian package that has it
 FILES = {"/usr/share/rubygems-integration/all/specifications/vagrant-libvirt-*.gemspec": "vagrant-libvirt"}
-SUITES = ("tests/unit", "tests/contract", "tests/golden", "tests/integration")
+SUITES = ("tests/unit", "tests/contract", "tests/golden", "tests/clients", "tests/integration")
 FULL_SUITES = ("tests/faults", "tests/bench")
 LAB_SUITE = "tests/lab"
 PACKAGES = ("fairlead", "control", "node")

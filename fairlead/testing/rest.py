@@ -34,7 +34,7 @@ class Server:
         self.gateway = gateway
         self.port = port
         self.authority = authority
-        self._folder = folder
+        self.folder = folder
 
     @property
     def url(self) -> str:
@@ -45,12 +45,12 @@ class Server:
         """Return a client's TLS, with a certificate for a user if one is named."""
         context = ssl.create_default_context(cadata=self.authority.pem.decode())
         if user:
-            context.load_cert_chain(*_write(self._folder, "client", *self._issue(user, groups)))
+            context.load_cert_chain(*_write(self.folder, "client", *self.issue(user, *groups)))
         return context
 
     def kubeconfig(self, user: str, *groups: str) -> str:
         """Return a kubeconfig for a user of some groups."""
-        certificate, key = self._issue(user, groups)
+        certificate, key = self.issue(user, *groups)
         document = {
             "apiVersion": "v1",
             "kind": "Config",
@@ -71,7 +71,8 @@ class Server:
         }
         return yaml.safe_dump(document, sort_keys=False)
 
-    def _issue(self, user: str, groups: tuple[str, ...]) -> tuple[bytes, bytes]:
+    def issue(self, user: str, *groups: str) -> tuple[bytes, bytes]:
+        """Return a client's certificate and key for a user of some groups, as PEM."""
         from control import pki
 
         return self.authority.issue(pki.Subject(user, groups, client=True))
