@@ -48,6 +48,10 @@ class Config:
     heartbeatSeconds: float = 1.0
     graceSeconds: float = 3.0
     logLevel: str = "INFO"
+    # Paths that are answered without a certificate or token; none: nothing is.
+    anonymousPaths: Sequence[str] = ("/healthz", "/livez", "/readyz", "/version", "/version/")
+    tokenAuthFile: str = ""
+    serviceAccountIssuer: str = "https://kubernetes.default.svc.cluster.local"
     apiCompat: str = ""
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import pathlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,7 +18,7 @@ from typing import Any
 import grpc
 
 from control import pki
-from control.apiserver import advertising, authn, bootstrap, relay, tokens
+from control.apiserver import advertising, authn, bearers, bootstrap, relay, tokenfile, tokens
 from control.apiserver import server as apiservers
 from control.config import Config
 from control.controllers import manager, podcidr
@@ -80,11 +81,13 @@ async def run(config: Config) -> None:
 async def serve(config: Config, store: interface.Store, cluster_id: int, stop: asyncio.Event) -> None:
     """Run every room on a store until `stop` is set; raises where a root task fails."""
     watched = cache.Cache(store)
+    issuer = tokens.Issuer((config.pki / "sa.key").read_bytes(), time.time, config.serviceAccountIssuer)
     api = apiservers.ApiServer(
         store,
         watched,
         settings=apiservers.Settings(config.serviceCIDR, (config.nodePortMin, config.nodePortMax), config.apiCompat),
-        issuer=tokens.Issuer((config.pki / "sa.key").read_bytes(), time.time),
+        issuer=issuer,
+        authenticators=_authenticators(config, issuer),
     )
     name = f"{config.name}-{secrets.token_hex(4)}"
     holder = leases.Holder(name, f"{config.advertiseAddress}:{config.grpcPort}")
@@ -157,7 +160,12 @@ async def _listening(
             joining.BootstrapService(api.bootstrap_tokens, authority, lambda: config.grpc_endpoints, pki.PkiError)
         ),
     ]
-    rest = wiring.gateway_of(api, streams, users.Identifier(api.tokens))
+    rest = wiring.gateway_of(
+        api,
+        streams,
+        users.Identifier(api.tokens, api.authorizer, config.anonymousPaths),
+        url=f"https://{config.advertiseAddress}:{config.restPort}",
+    )
     host = config.advertiseAddress
     known = listening.credentials(chain, key, authority.pem, require_client=True)
     anyone = listening.credentials(chain, key, authority.pem, require_client=False)
@@ -169,6 +177,13 @@ async def _listening(
         yield
     finally:
         await asyncio.gather(first.stop(), second.stop(), third.stop())
+
+
+def _authenticators(config: Config, issuer: tokens.Issuer) -> list[bearers.Authenticator]:
+    """Return who judges bearer tokens beyond those of the cluster itself."""
+    if not config.tokenAuthFile:
+        return []
+    return [tokenfile.StaticTokens(tokenfile.read(pathlib.Path(config.tokenAuthFile)), (issuer.issuer,))]
 
 
 def _dispatcher_settings(config: Config, cluster_id: int, holder: leases.Holder) -> settings.Settings:

@@ -23,6 +23,7 @@ NODES = "system:nodes"
 NODE_PREFIX = "system:node:"
 AUTHENTICATED = "system:authenticated"
 UNAUTHENTICATED = "system:unauthenticated"
+ANONYMOUS = "system:anonymous"
 BOOTSTRAPPERS = "system:bootstrappers"
 CONTROL_PEERS = "system:fairlead-control"
 SERVICE_ACCOUNT_PREFIX = "system:serviceaccount:"
@@ -56,6 +57,11 @@ class BadToken(errors.Unauthorized):
     def __init__(self, why: str) -> None:
         super().__init__("Unauthorized")
         self.why = why
+
+
+def anonymous() -> User:
+    """Return the user of who shows nothing."""
+    return User(ANONYMOUS, (UNAUTHENTICATED,))
 
 
 def user(name: str, groups: tuple[str, ...] = ()) -> User:

@@ -90,7 +90,8 @@ async def serve(api: ApiServer, streams: Relay | None = None) -> AsyncIterator[S
         folder = pathlib.Path(name)
         pair = authority.issue(pki.Subject("control", hosts=(HOST,), server=True))
         tls = listening.credentials(*_write(folder, "server", *pair), authority.pem.decode())
-        made = wiring.gateway_of(api, streams or relay.NoRelay(), users.Identifier(api.tokens))
+        identify = users.Identifier(api.tokens, api.authorizer)
+        made = wiring.gateway_of(api, streams or relay.NoRelay(), identify, url=f"https://{HOST}")
         listener = await listening.serve(HOST, 0, made, tls)
         try:
             yield Server(made, listener.port, authority, folder)

@@ -25,7 +25,6 @@ from fairlead.api.pb import apidiscovery_v2_pb2 as apidiscoveryv2
 
 KUBERNETES = ("1", "32")
 NOT_FOUND = "the server could not find the requested resource"
-PUBLIC = ("version", "healthz", "livez", "readyz")  # what Kubernetes tells to everyone
 
 
 class Gateway:
@@ -115,16 +114,17 @@ class Gateway:
         """Answer a path that is no resource's."""
         parts = [part for part in raw.split("/") if part]
         first = parts[0] if parts else ""
-        if first in PUBLIC and request.method in ("GET", "HEAD"):
-            found = await self._public(request, parts, audit_id)
-            return found or answers.text("404 page not found\n", 404)
         user = await self._identify(request)
         handler = self.handlers.of_path(raw)
         if handler is not None:
             return await handler(handling.Call(request, user, request.method.lower(), None, raw))
+        if raw not in users.PUBLIC:  # which must answer, too, where roles cannot be read
+            self._api.authorize(authz.Attributes(user, request.method.lower(), path=raw))
         if request.method not in ("GET", "HEAD"):
             raise errors.MethodNotAllowed(paths.NOT_ALLOWED)
-        self._api.authorize(authz.Attributes(user, request.method.lower(), path=raw))
+        if first in ("version", "healthz", "livez", "readyz"):
+            found = await self._public(request, parts, audit_id)
+            return found or answers.text("404 page not found\n", 404)
         if first in ("api", "apis"):
             return await self._discover(request, parts, audit_id)
         if parts == ["metrics"]:

@@ -1,17 +1,24 @@
-"""Who calls over REST: the user of the TLS peer's certificate, or of a bearer token."""
+"""Who calls over REST: the user of the TLS peer's certificate or of a bearer token, or whom that user acts as."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from control.apiserver import authn
+from control.apiserver import authn, authz, impersonation
 from control.gateway import identity
 from fairlead.api import errors
+
+# What Kubernetes tells to everyone, by the role system:public-info-viewer.
+PUBLIC = frozenset({"/healthz", "/livez", "/readyz", "/version", "/version/"})
+# Browsers cannot set a header on a WebSocket: the token is then one of the protocols that they offer.
+SOCKET_TOKEN = "base64url.bearer.authorization.k8s.io."
 
 Identify = Callable[[web.BaseRequest], Awaitable[authn.User]]
 
@@ -22,19 +29,49 @@ def _of_certificate(der: bytes) -> authn.User:
 
 
 class Identifier:
-    """Finds the user of a request. TLS has verified the certificate; `tokens` checks bearer tokens."""
+    """Finds the user of a request. TLS has verified the certificate; `tokens` checks bearer tokens.
 
-    def __init__(self, tokens: identity.Tokens) -> None:
+    Who shows nothing is nobody, but for the paths of `anonymous`. The authorizer says who may act as somebody else.
+    """
+
+    def __init__(
+        self, tokens: identity.Tokens, authorizer: authz.Authorizer, anonymous: Collection[str] = PUBLIC
+    ) -> None:
         self._tokens = identity.Remembered(tokens)
+        self._authorizer = authorizer
+        self._anonymous = frozenset(anonymous)
 
     async def __call__(self, request: web.BaseRequest) -> authn.User:
-        """Return the user of a request; errors.Unauthorized where it shows neither certificate nor a good token."""
+        """Return the user of a request; errors.Unauthorized for nobody, errors.Forbidden for a false somebody."""
+        caller = await self._caller(request)
+        wish = impersonation.wished(request.headers.items())
+        return impersonation.granted(caller, wish, self._authorizer) if wish is not None else caller
+
+    async def _caller(self, request: web.BaseRequest) -> authn.User:
         transport = request.transport
         tls = transport.get_extra_info("ssl_object") if transport is not None else None
         der = tls.getpeercert(binary_form=True) if tls is not None else None
         if der:
             return _of_certificate(der)
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and token.strip():
-            return await self._tokens.authenticate(token.strip())
+        token = _token(request)
+        if token:
+            return await self._tokens.authenticate(token)
+        if "Authorization" not in request.headers and request.rel_url.raw_path in self._anonymous:
+            return authn.anonymous()
         raise errors.Unauthorized("Unauthorized")
+
+
+def _token(request: web.BaseRequest) -> str:
+    """Return a request's bearer token, "" if it has none."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    for offered in request.headers.get("Sec-WebSocket-Protocol", "").split(","):
+        encoded = offered.strip()
+        if encoded.startswith(SOCKET_TOKEN):
+            encoded = encoded.removeprefix(SOCKET_TOKEN)
+            try:
+                return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
+            except (binascii.Error, UnicodeDecodeError):
+                return ""
+    return ""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from control.apiserver import relay, server
-from control.gateway.rest import gateway, logs, metrics, users
+from control.gateway.rest import gateway, logs, metrics, oidc, users
 from control.gateway.streams import routes
 
 
-def gateway_of(api: server.ApiServer, streams: relay.Relay, identify: users.Identify) -> gateway.Gateway:
-    """Return the gateway of an API server whose nodes are reached through a relay."""
+def gateway_of(
+    api: server.ApiServer, streams: relay.Relay, identify: users.Identify, *, url: str = ""
+) -> gateway.Gateway:
+    """Return the gateway of an API server whose nodes are reached through a relay; callers reach it at `url`."""
     made = gateway.Gateway(api, identify)
     made.handlers.add("pods", "log", ("get",), logs.Logs(api, streams))
     routes.add(made.handlers, api, streams)
     made.handlers.add_path(metrics.PREFIX, metrics.Metrics(api, streams))
     made.extra[metrics.GROUP, metrics.VERSION] = list(metrics.RESOURCES)
+    oidc.register(made.handlers, api, url)
     return made
