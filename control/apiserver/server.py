@@ -120,7 +120,9 @@ class ApiServer:
             )
             for strategy in table.strategies(now)
         }
-        self._custom = custom_registries.CustomRegistries(store, cache, admission=admission, now=now)
+        self._custom = custom_registries.CustomRegistries(
+            store, cache, admission=admission, now=now, calls=self._webhooks
+        )
         self.issuer = issuer
         self.bootstrap_tokens = authn.TokenAuthenticator(self._bootstrap_secret, self._utc)
         self.tokens = self._bearers(known, authenticators)

@@ -12,9 +12,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import orjson
-from google.protobuf.message import Message
 
-from control.controllers import framework, ownergraph
+from control.controllers import customkinds, framework, ownergraph
 from control.controllers.ownergraph import Node
 from fairlead.api import codec, errors, objects, scheme
 from fairlead.api.pb import meta_v1_pb2 as metav1
@@ -32,21 +31,32 @@ class GarbageCollector(framework.Controller):
 
     def __init__(self, context: framework.Context, kinds: scheme.Scheme = scheme.DEFAULT) -> None:
         super().__init__(context)
-        self._kinds = kinds
         self._graph = ownergraph.Graph()
         self._followed: dict[str, informer.Informer[Any]] = {}
         for kind in kinds:
-            if kind.message is not None and kind.kind not in IGNORED:
-                self._follow(kind.message)
+            if kind.kind not in IGNORED:
+                self._follow(kind)
+        self._custom = customkinds.CustomKinds(self.informers, kinds, began=self._follow, ended=self._forget)
 
-    def _follow(self, message: type[Message]) -> None:
-        name = message.DESCRIPTOR.full_name
-        followed = self._followed[name] = self.informers.of(message)
+    def _follow(self, kind: scheme.Kind) -> None:
+        carrier = objects.class_of(kind)
+        name = objects.type_name(carrier)
+        followed = self._followed[name] = self.informers.of(carrier)
 
         def changed(change: str, old: Any | None, new: Any | None) -> None:
             self._changed(name, old, new)
 
         followed.add_handler(changed)
+
+    def _forget(self, kind: scheme.Kind) -> None:
+        """Stop following a custom kind that is gone; its objects went before it."""
+        carrier = objects.class_of(kind)
+        followed = self._followed.pop(objects.type_name(carrier), None)
+        for obj in followed.list() if followed is not None else ():
+            node = Node(objects.type_name(carrier), objects.key_of(obj))
+            self._graph.put(node, ownergraph.meta_of(obj), None)
+            self._owner_gone(ownergraph.meta_of(obj))
+        self.informers.drop(carrier)
 
     def keys(self) -> Iterable[str]:
         """Return every object that has an owner or waits as one."""
@@ -80,9 +90,13 @@ class GarbageCollector(framework.Controller):
             if owner is not None:
                 self.enqueue(owner.text())
 
+    def _object(self, node: Node) -> Any | None:
+        followed = self._followed.get(node.kind)
+        return followed.get_key(node.key) if followed is not None else None
+
     async def reconcile(self, key: str) -> framework.Result:
         node = ownergraph.parse(key)
-        obj = self._followed[node.kind].get_key(node.key)
+        obj = self._object(node)
         if obj is None:
             return framework.nothing("gone")
         meta = ownergraph.meta_of(obj)
@@ -109,7 +123,7 @@ class GarbageCollector(framework.Controller):
         for reference in meta.ownerReferences:
             place = self._graph.place(reference.uid)
             if place is not None:
-                owner = self._followed[place.kind].get_key(place.key)
+                owner = self._object(place)
                 if owner is not None and ownergraph.is_waiting(ownergraph.meta_of(owner)):
                     waiting.add(reference.uid)
             elif await self._is_absent(reference, meta.namespace):
@@ -119,13 +133,12 @@ class GarbageCollector(framework.Controller):
     async def _is_absent(self, reference: metav1.OwnerReference, namespace: str) -> bool:
         """Ask the API for an owner that the informers do not show; one of a kind that is not served stays."""
         try:
-            kind = self._kinds.by_kind(reference.apiVersion, reference.kind)
+            kind = self._custom.scheme.by_kind(reference.apiVersion, reference.kind)
         except scheme.UnknownKind:
             return False
-        if kind.message is None:
-            return False
         try:
-            owner = await self.client.get(kind.message, reference.name, namespace if kind.namespaced else "")
+            where = namespace if kind.namespaced else ""
+            owner = await self.client.get(objects.class_of(kind), reference.name, where)
         except errors.NotFound:
             return True
         return ownergraph.meta_of(owner).uid != reference.uid
@@ -135,7 +148,7 @@ class GarbageCollector(framework.Controller):
 
     def _metas(self, uid: str) -> Iterable[metav1.ObjectMeta]:
         for node in self._graph.dependents(uid):
-            obj = self._followed[node.kind].get_key(node.key)
+            obj = self._object(node)
             if obj is not None:
                 yield ownergraph.meta_of(obj)
 
@@ -155,7 +168,7 @@ class GarbageCollector(framework.Controller):
         uid = ownergraph.meta_of(obj).uid
         dependents = self._graph.dependents(uid)
         for node in dependents:
-            dependent = self._followed[node.kind].get_key(node.key)
+            dependent = self._object(node)
             if dependent is not None:
                 with contextlib.suppress(errors.NotFound):
                     await self._drop(key, dependent, {uid})

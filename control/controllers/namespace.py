@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from google.protobuf.message import Message
 
-from control.controllers import framework
+from control.controllers import customkinds, framework
 from fairlead.api import conditions, errors, objects, scheme, times
 from fairlead.api.pb import core_v1_pb2 as corev1
 
@@ -92,7 +92,7 @@ class NamespaceController(framework.Controller):
 
     def __init__(self, context: framework.Context, kinds: scheme.Scheme = scheme.DEFAULT) -> None:
         super().__init__(context)
-        self._kinds = kinds
+        self._kinds = customkinds.CustomKinds(context.informers, kinds)
         self._namespaces = context.informers.of(corev1.Namespace)
         self._pods = context.informers.of(corev1.Pod)
         self._namespaces.add_handler(self._namespace_changed)
@@ -134,11 +134,11 @@ class NamespaceController(framework.Controller):
         counts: dict[str, int] = {}
         finalizers: collections.Counter[str] = collections.Counter()
         failures: list[str] = []
-        for kind in self._kinds:
-            if not kind.namespaced or kind.message is None:
+        for kind in self._kinds.scheme:
+            if not kind.namespaced:
                 continue
             try:
-                left = await self._delete_all(kind.message, namespace)
+                left = await self._delete_all(objects.class_of(kind), namespace)
             except (errors.NotFound, errors.MethodNotAllowed):
                 continue
             except errors.ApiError as error:

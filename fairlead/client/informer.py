@@ -297,22 +297,44 @@ class Informers:
         self._client = client
         self._clock = clock
         self._informers: dict[str, Informer[Any]] = {}
+        self._running: asyncio.TaskGroup | None = None
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def of(self, kind: type[M], namespace: str = "") -> Informer[M]:
-        """Return the informer of a kind, made at the first call; all calls must come before `run`."""
-        name = f"{namespace}/{kind.DESCRIPTOR.full_name}"
+        """Return the informer of a kind, made at the first call and followed from then on, or from `run` on."""
+        name = f"{namespace}/{objects.type_name(kind)}"
         if name not in self._informers:
             made = Informer(self._client, kind, namespace=namespace, clock=self._clock)
             self._informers[name] = made
+            self._follow(name, made)
         return cast(Informer[M], self._informers[name])
+
+    def drop(self, kind: type[Any], namespace: str = "") -> None:
+        """Forget a kind that is no longer served; who shares its informer drops it, too."""
+        name = f"{namespace}/{objects.type_name(kind)}"
+        self._informers.pop(name, None)
+        task = self._tasks.pop(name, None)
+        if task is not None:
+            task.cancel()
 
     async def run(self) -> None:
         """Follow every informer until cancelled; one ends with an error, all end."""
-        async with asyncio.TaskGroup() as tasks:
-            for informer in self._informers.values():
-                tasks.create_task(informer.run(), name=f"informer {informer.kind.__name__}")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._running = tasks
+                for name, informer in self._informers.items():
+                    self._follow(name, informer)
+                await asyncio.Event().wait()
+        finally:
+            self._running = None
+            self._tasks.clear()
+
+    def _follow(self, name: str, informer: Informer[Any]) -> None:
+        if self._running is not None:
+            task = self._running.create_task(informer.run(), name=f"informer {informer.kind.__name__}")
+            self._tasks[name] = task
 
     async def synced(self) -> None:
-        """Wait until each has its first list."""
-        for informer in self._informers.values():
+        """Wait until each that is there has its first list."""
+        for informer in list(self._informers.values()):
             await informer.synced()

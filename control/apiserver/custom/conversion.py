@@ -5,54 +5,38 @@ Source: Kubernetes' documentation, "Versions in CustomResourceDefinitions", webh
 
 from __future__ import annotations
 
-import ssl
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
-import orjson
-
 from control.apiserver.custom import views
-from control.store import cache as caches
+from control.apiserver.webhooks import caller
 from fairlead.api import codec, custom, errors, objects, scheme
 from fairlead.api.pb import apiextensions_v1_pb2 as apiextensionsv1
-from fairlead.api.pb import core_v1_pb2 as corev1
 
-TIMEOUT_SECONDS = 30.0  # Kubernetes' for conversion webhooks
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
+TIMEOUT_SECONDS = 30  # Kubernetes' for conversion webhooks
+REVIEW_OBJECTS = 500  # in one request; a page of a list, so that answers stay bounded
 REVIEW_VERSIONS = ("v1", "v1beta1")
 GROUP = "apiextensions.k8s.io"
 KEPT = ("name", "namespace", "uid")  # of the metadata, which a webhook must not change
-SERVICES = scheme.DEFAULT.of(corev1.Service)
 
 
 class _Failure(Exception):
     """Why a conversion failed, in the words that follow `conversion webhook for … `."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a webhook listens: what to connect to, and the name that its certificate must have."""
-
-    url: str
-    server_name: str | None = None
-
-
-def converter_of(definition: custom.Definition, cache: caches.Cache) -> views.Converter:
+def converter_of(definition: custom.Definition, calls: caller.Caller) -> views.Converter:
     """Return the converter that a definition asks for."""
     conversion = definition.spec.conversion
-    return Webhook(conversion.webhook, cache) if conversion.strategy == "Webhook" else views.Renaming()
+    return Webhook(conversion.webhook, calls) if conversion.strategy == "Webhook" else views.Renaming()
 
 
 class Webhook:
-    """The conversion strategy Webhook: all objects of a read go in one request."""
+    """The conversion strategy Webhook: the objects of a read go together, a page in each request."""
 
-    def __init__(self, webhook: apiextensionsv1.WebhookConversion, cache: caches.Cache) -> None:
-        self._config = webhook.clientConfig
-        self._cache = cache
-        self._tls: ssl.SSLContext | None = None
+    def __init__(self, webhook: apiextensionsv1.WebhookConversion, calls: caller.Caller) -> None:
+        self._config: Any = webhook.clientConfig  # has the same fields as those of admission webhooks
+        self._calls = calls
         offered = [version for version in webhook.conversionReviewVersions if version in REVIEW_VERSIONS]
         self._version = f"{GROUP}/{offered[0]}" if offered else ""
 
@@ -61,6 +45,9 @@ class Webhook:
     ) -> Sequence[objects.Unstructured]:
         """Return fresh objects of the kind's version; errors.InternalError with what went wrong, as Kubernetes."""
         before = some[0].kind
+        if len(some) > REVIEW_OBJECTS:
+            first, rest = some[:REVIEW_OBJECTS], some[REVIEW_OBJECTS:]
+            return [*(await self.convert(first, kind)), *(await self.convert(rest, kind))]
         try:
             answer = await self._ask(some, kind.api_version)
             if len(answer) != len(some):
@@ -83,47 +70,10 @@ class Webhook:
             },
         }
         try:
-            answer = orjson.loads(await self._post(orjson.dumps(review)))
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            raise _Failure(f"failed: {str(error) or 'context deadline exceeded'}") from None
+            answer = await self._calls.post(self._config, review, TIMEOUT_SECONDS)
+        except caller.Failure as error:
+            raise _Failure(f"failed: {error}") from None
         return _converted(answer, uid, self._version)
-
-    async def _post(self, body: bytes) -> bytes:
-        address = self._address()
-        if self._tls is None:
-            authority = self._config.caBundle.decode() or None
-            self._tls = ssl.create_default_context(cadata=authority)
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.post(
-                address.url,
-                data=body,
-                headers=headers,
-                ssl=self._tls,
-                server_hostname=address.server_name,
-                allow_redirects=False,
-            ) as response,
-        ):
-            content = await response.content.read(MAX_ANSWER_BYTES)
-            if response.status != 200:
-                raise _Failure(f"failed: the server responded with the status code {response.status}")
-            return content
-
-    def _address(self) -> Address:
-        """Return where the webhook listens; a Service is reached by its address, under its name in DNS."""
-        if not self._config.HasField("service"):
-            return Address(self._config.url)
-        service = self._config.service
-        port = service.port if service.HasField("port") else 443
-        entry = self._cache.get(SERVICES, service.namespace, service.name)
-        if entry is None:
-            raise _Failure(f'failed: service "{service.name}" not found')
-        found: Any = entry.object
-        host = found.spec.externalName if found.spec.type == "ExternalName" else found.spec.clusterIP
-        path = "/" + service.path.lstrip("/")
-        return Address(f"https://{host}:{port}{path}", f"{service.name}.{service.namespace}.svc")
 
 
 def _converted(answer: Any, uid: str, version: str) -> list[Any]:

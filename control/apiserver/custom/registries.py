@@ -9,6 +9,7 @@ from typing import Any
 from control.apiserver import registry
 from control.apiserver.admission import plugin
 from control.apiserver.custom import conversion, shape, strategy, views
+from control.apiserver.webhooks import caller
 from control.store import cache as caches
 from control.store import definitions, interface
 from fairlead.api import custom, scheme
@@ -35,11 +36,13 @@ class CustomRegistries:
         *,
         admission: plugin.Chain,
         now: Callable[[], float],
+        calls: caller.Caller,
     ) -> None:
         self._store = store
         self._cache = cache
         self._admission = admission
         self._now = now
+        self._calls = calls
         self._made: dict[str, _Made] = {}
 
     def find(self, kind: scheme.Kind) -> registry.Registry | None:
@@ -70,7 +73,7 @@ class CustomRegistries:
         made = self._made.get(name)
         if made is None or made.state != state:
             shapes = {each.name: shape.shape_of(definition, each.name) for each in definition.spec.versions}
-            converter = conversion.converter_of(definition, self._cache)
+            converter = conversion.converter_of(definition, self._calls)
             made = self._made[name] = _Made(state, definition, shapes, converter)
         return made
 

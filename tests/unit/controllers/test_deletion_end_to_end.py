@@ -9,6 +9,7 @@ from fairlead.api.pb import apps_v1_pb2 as appsv1
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
 from fairlead.api.pb import meta_v1_pb2 as metav1
+from tests.support import definitions
 from tests.unit.controllers import cluster as clusters
 
 
@@ -109,3 +110,48 @@ async def test_service_takes_its_slices_along() -> None:
         await clusters.wait_until(lambda: "" if slices() else "no slice")
         await cluster.client.delete(corev1.Service, "web", "default")
         await clusters.wait_until(lambda: str(slices()) if slices() else "")
+
+
+async def test_a_namespace_goes_with_its_custom_objects() -> None:
+    """A kind that was defined after the controllers began is emptied, too."""
+    async with clusters.cluster(watched=[corev1.Namespace]) as cluster:
+        (widget,) = await definitions.establish(cluster.api, cluster.client)
+        namespace = corev1.Namespace()
+        namespace.metadata.name = "shop"
+        await cluster.client.create(namespace)
+        await cluster.client.create(definitions.widget(widget, "a", "shop"))
+        await cluster.client.create(definitions.widget(widget, "b", "default"))
+
+        await cluster.client.delete(corev1.Namespace, "shop")
+
+        await clusters.wait_until(
+            lambda: "there" if "shop" in [each.metadata.name for each in cluster.all(corev1.Namespace)] else ""
+        )
+        assert [each.metadata.name for each in (await cluster.client.list(widget)).items] == ["b"]
+
+
+async def test_a_custom_object_takes_its_dependents_along() -> None:
+    """ConfigMaps and custom objects that a deleted custom object owns go; those of another stay."""
+    async with clusters.cluster(watched=[corev1.ConfigMap]) as cluster:
+        (widget,) = await definitions.establish(cluster.api, cluster.client)
+        first = await cluster.client.create(definitions.widget(widget, "first"))
+        other = await cluster.client.create(definitions.widget(widget, "other"))
+        for name, owner in (("of-first", first), ("of-other", other)):
+            config, child = corev1.ConfigMap(), definitions.widget(widget, name)
+            for obj in (config, child):
+                obj.metadata.name, obj.metadata.namespace = name, "default"
+                obj.metadata.ownerReferences.add(
+                    apiVersion="example.com/v1", kind="Widget", name=owner.metadata.name, uid=owner.metadata.uid
+                )
+                await cluster.client.create(obj)
+
+        await cluster.client.delete(widget, "first", "default")
+
+        def left() -> str:
+            names = [each.metadata.name for each in cluster.all(corev1.ConfigMap, "default")]
+            return "there" if "of-first" in names else ""
+
+        await clusters.wait_until(left)
+        await definitions.until_gone(cluster.client, widget, "of-first")
+        assert "of-other" in [each.metadata.name for each in cluster.all(corev1.ConfigMap, "default")]
+        assert [each.metadata.name for each in (await cluster.client.list(widget)).items] == ["of-other", "other"]
