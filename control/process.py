@@ -12,7 +12,7 @@ import logging
 import pathlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Any
 
 import grpc
@@ -38,6 +38,8 @@ from fairlead.client import channel, rpcerrors
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
+# What can be left out of a process, in a test say: nobody then schedules, or nobody reconciles.
+OPTIONAL_ROOMS = frozenset({"scheduler", "controllers"})
 DISPATCHER_USER = "system:fairlead-dispatcher"
 
 
@@ -78,8 +80,19 @@ async def run(config: Config) -> None:
         await store.close()
 
 
-async def serve(config: Config, store: interface.Store, cluster_id: int, stop: asyncio.Event) -> None:
-    """Run every room on a store until `stop` is set; raises where a root task fails."""
+async def serve(
+    config: Config,
+    store: interface.Store,
+    cluster_id: int,
+    stop: asyncio.Event,
+    *,
+    rooms: Collection[str] = OPTIONAL_ROOMS,
+    serving: Callable[[apiservers.ApiServer], None] = lambda api: None,
+) -> None:
+    """Run the rooms on a store until `stop` is set; raises where a root task fails.
+
+    `rooms`: which of OPTIONAL_ROOMS run. `serving` is called once the ports are open.
+    """
     watched = cache.Cache(store)
     issuer = tokens.Issuer((config.pki / "sa.key").read_bytes(), time.time, config.serviceAccountIssuer)
     api = apiservers.ApiServer(
@@ -110,6 +123,7 @@ async def serve(config: Config, store: interface.Store, cluster_id: int, stop: a
         async with _listening(config, api, dispatcher, streams):
             log.info("serving", extra={"address": config.advertiseAddress, "port": config.grpcPort, "as": name})
             supervise.notify_service_manager("READY=1")
+            serving(api)
             await _advertiser(config, api).run()
 
     async def then(part: Callable[[], Awaitable[None]]) -> None:
@@ -123,10 +137,10 @@ async def serve(config: Config, store: interface.Store, cluster_id: int, stop: a
         "allocations": api.keep_repaired(),
         "definitions": api.keep_defined(),
         "dispatcher": then(dispatcher.run),
-        "controllers": then(controllers.run),
-        "scheduler": then(scheduler.run),
         "listeners": begin(),
     }
+    optional = {"controllers": controllers.run, "scheduler": scheduler.run}
+    tasks |= {name: then(part) for name, part in optional.items() if name in rooms}
     try:
         await supervise.supervise(tasks, stop)
     finally:

@@ -7,6 +7,7 @@ named and labelled as Kubernetes' API servers have theirs.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import ipaddress
 import logging
@@ -53,7 +54,12 @@ class Advertiser:
         self._seen: dict[str, tuple[str, float]] = {}  # a Lease's revision, and when it was first seen
 
     async def run(self) -> None:
-        """Renew, judge and write, for ever; one supervised task of the process."""
+        """Renew, judge and write, for ever; one supervised task of the process.
+
+        A loopback address leads a pod to itself: it is not told to anyone.
+        """
+        if ipaddress.ip_address(self._address).is_loopback:
+            await asyncio.Event().wait()
         told = ""
         while True:
             try:

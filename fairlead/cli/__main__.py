@@ -26,6 +26,7 @@ VERBS = {
     "drain": "draining:drain",
     "top": "top:top",
     "token": "tokens:token",
+    "dev": "dev:dev",
 }
 
 

@@ -32,9 +32,11 @@ from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.client import grpc as clients
 from fairlead.client import kubeconfig
 from fairlead.client.interface import Selection
+from fairlead.testing import cluster as testing
+from fairlead.testing import nodes as testing_nodes
 from node.agent import hollow
 from tests.bench import report
-from tests.support import etcd, whole
+from tests.support import etcd
 
 SETTLE_SECONDS = 15.0  # the first metrics and Leases
 STARTING = 50
@@ -47,7 +49,7 @@ HERE = "tests.bench.cluster"
 
 def prepare(folder: pathlib.Path) -> configs.Config:
     """Make keys and configuration."""
-    grpc_port, join_port = whole.free_ports(2)
+    grpc_port, join_port = testing.free_ports(2)
     config = configs.Config(
         name="control-1",
         advertiseAddress="127.0.0.1",
@@ -101,7 +103,7 @@ async def agents(folder: pathlib.Path, first: int, count: int) -> None:
     async def start(number: int) -> None:
         name = f"node-{number}"
         async with slots:
-            made = hollow.make(name, whole.Link(authority, name), [endpoint])
+            made = hollow.make(name, testing_nodes.Link(authority, name), [endpoint])
             running.append(asyncio.create_task(made.run()))
             await made.session.synced.wait()
 

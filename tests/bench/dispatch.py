@@ -19,7 +19,6 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 
-import grpc
 import psutil
 import uvloop
 
@@ -33,8 +32,9 @@ from fairlead import garbage
 from fairlead.api.pb import agent_pb2 as agent
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.client import interface
+from fairlead.testing import nodes as testing_nodes
 from node.agent import agent as agents
-from node.agent import hollow, link
+from node.agent import hollow
 from tests.bench import report
 from tests.bench.report import Row
 from tests.bench.store import pod
@@ -44,19 +44,6 @@ MASTER = authn.User("bench", (authn.MASTERS, authn.AUTHENTICATED))
 STARTING = 50
 IDLE_SECONDS = 10.0
 SERVICE = "fan-out"
-
-
-class Link:
-    """Dials as one node, with a certificate of its own."""
-
-    def __init__(self, authority: pki.Authority, node: str) -> None:
-        subject = pki.Subject(user=f"system:node:{node}", groups=("system:nodes",), client=True)
-        certificate, key = authority.issue(subject)
-        self._credentials = grpc.ssl_channel_credentials(authority.pem, key, certificate)
-
-    def channel(self, endpoint: str) -> grpc.aio.Channel:
-        """Return a new channel."""
-        return grpc.aio.secure_channel(endpoint, self._credentials, options=link.OPTIONS)
 
 
 def name_of(number: int) -> str:
@@ -85,7 +72,7 @@ async def agents_main(folder: pathlib.Path, endpoint: str, count: int) -> None:
 
     async def start(number: int) -> None:
         async with slots:
-            one = hollow.make(name_of(number), Link(authority, name_of(number)), [endpoint], applied)
+            one = hollow.make(name_of(number), testing_nodes.Link(authority, name_of(number)), [endpoint], applied)
             made.append(one)
             running.append(asyncio.create_task(one.run()))
             await one.session.synced.wait()

@@ -13,26 +13,19 @@ import argparse
 import asyncio
 import contextlib
 import pathlib
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import grpc
-
 from control import config as configs
-from control import init, pki, process
-from control.store import memory
+from control import pki
 from fairlead import clock as clocks
-from fairlead.api import errors
-from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import metrics_pb2 as metrics
-from fairlead.client import grpc as clients
-from fairlead.client import kubeconfig
+from fairlead.testing import cluster as testing
+from fairlead.testing import nodes as testing_nodes
 from node.agent import agent as agents
-from node.agent import hollow, link
+from node.agent import hollow
 from node.metrics import collector
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -77,19 +70,6 @@ def cluster(folder: pathlib.Path, nodes: int, environment: Mapping[str, str]) ->
         running.kill()
 
 
-class Link:
-    """Dials as one node, with a certificate of its own."""
-
-    def __init__(self, authority: pki.Authority, node: str) -> None:
-        subject = pki.Subject(user=f"system:node:{node}", groups=("system:nodes",), client=True)
-        certificate, key = authority.issue(subject)
-        self._credentials = grpc.ssl_channel_credentials(authority.pem, key, certificate)
-
-    def channel(self, endpoint: str) -> grpc.aio.Channel:
-        """Return a new channel."""
-        return grpc.aio.secure_channel(endpoint, self._credentials, options=link.OPTIONS)
-
-
 class Pods(hollow.HollowPods):
     """Hollow pods that also pretend to use something."""
 
@@ -106,63 +86,26 @@ class Pods(hollow.HollowPods):
 
 def agent(authority: pki.Authority, name: str, endpoint: str) -> agents.Agent:
     """Return a hollow node's agent that measures this machine."""
-    made = hollow.make(name, Link(authority, name), [endpoint])
+    made = hollow.make(name, testing_nodes.Link(authority, name), [endpoint])
     made.attach(Pods(name, made.reports), meter=collector.Collector(name, clocks.SystemClock()))
     return made
 
 
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [each.getsockname()[1] for each in sockets]
-
-
 async def run(folder: pathlib.Path, nodes: int) -> None:
     """Run until standard input ends."""
-    grpc_port, join_port = free_ports(2)
-    config = configs.Config(
-        name="control-1",
-        advertiseAddress="127.0.0.1",
-        controlPlaneAddresses=["127.0.0.1"],
-        etcdEndpoints=["https://127.0.0.1:2379"],
-        pkiDir=str(folder / "pki"),
-        grpcPort=grpc_port,
-        joinPort=join_port,
-    )
-    init.initialise(config, init.Paths(folder / "control.yaml", folder / "admin.conf"))
-    authority = pki.load_authority(config.pki / "ca.crt", config.pki / "ca.key")
-    endpoint = config.grpc_endpoints[0]
-    stop = asyncio.Event()
-    running = [asyncio.create_task(process.serve(config, memory.MemoryStore(), 1, stop), name="control")]
-    await _until_answers(folder / "admin.conf", 0, running)
-    names = [f"node-{number}" for number in range(1, nodes + 1)]
-    running += [asyncio.create_task(agent(authority, name, endpoint).run(), name=name) for name in names]
-    await _until_answers(folder / "admin.conf", nodes, running)
-    print(endpoint, flush=True)
-    await asyncio.to_thread(sys.stdin.read)
-    for task in running:
-        task.cancel()
-    await asyncio.gather(*running, return_exceptions=True)
-
-
-async def _until_answers(path: pathlib.Path, nodes: int, running: Sequence[asyncio.Task[None]]) -> None:
-    """Wait until the API answers and so many nodes are ready; raises what ended meanwhile."""
-    deadline = time.monotonic() + START_SECONDS
-    async with clients.GrpcClient(kubeconfig.load(str(path))) as client:
-        while time.monotonic() < deadline:
-            for task in running:
-                if task.done():
-                    task.result()
-            with contextlib.suppress(errors.ApiError):
-                found = (await client.list(corev1.Node)).items
-                ready = [
-                    c for each in found for c in each.status.conditions if (c.type, c.status) == ("Ready", "True")
-                ]
-                if len(ready) >= nodes:
-                    return
-            await asyncio.sleep(0.05)
-    raise TimeoutError("the cluster does not answer")
+    async with testing.serving(testing.Settings(), folder) as running:
+        config = configs.load(folder / "control.yaml")
+        authority = pki.load_authority(config.pki / "ca.crt", config.pki / "ca.key")
+        endpoint = config.grpc_endpoints[0]
+        names = [f"node-{number}" for number in range(1, nodes + 1)]
+        agents_ = [asyncio.create_task(agent(authority, name, endpoint).run(), name=name) for name in names]
+        async with asyncio.timeout(START_SECONDS):
+            await testing_nodes.wait_ready(running, names)
+        print(endpoint, flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+        for task in agents_:
+            task.cancel()
+        await asyncio.gather(*agents_, return_exceptions=True)
 
 
 if __name__ == "__main__":

@@ -23,8 +23,9 @@ from fairlead.api.pb import agent_pb2 as agent
 from fairlead.api.pb import cluster_pb2 as cluster
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.client import interface
+from fairlead.testing import nodes
 from node.agent import agent as agents
-from node.agent import hollow, link
+from node.agent import hollow
 
 MASTER = authn.User("test", (authn.MASTERS, authn.AUTHENTICATED))
 CLUSTER_ID = 0xC0FFEE
@@ -42,19 +43,6 @@ class NoPeers:
     def error(self, error: grpc.aio.AioRpcError) -> errors.ApiError:
         """Return any error."""
         return errors.InternalError(str(error))
-
-
-class Link:
-    """Dials as one node, with a certificate of its own."""
-
-    def __init__(self, authority: pki.Authority, node: str) -> None:
-        subject = pki.Subject(user=f"system:node:{node}", groups=("system:nodes",), client=True)
-        certificate, key = authority.issue(subject)
-        self._credentials = grpc.ssl_channel_credentials(authority.pem, key, certificate)
-
-    def channel(self, endpoint: str) -> grpc.aio.Channel:
-        """Return a new channel."""
-        return grpc.aio.secure_channel(endpoint, self._credentials, options=link.OPTIONS)
 
 
 class Control:
@@ -127,7 +115,10 @@ class World:
         """Start a hollow node's agent."""
         endpoints = [control.endpoint for control in controls]
         made = hollow.make(
-            name, Link(self.authority, name), endpoints, lambda node, change: self.changes.append((node, change))
+            name,
+            nodes.Link(self.authority, name),
+            endpoints,
+            lambda node, change: self.changes.append((node, change)),
         )
         self._agents[name] = made, asyncio.create_task(made.run())
         return made

@@ -13,6 +13,7 @@ from fairlead.api.pb import agent_pb2 as agent
 from fairlead.api.pb import cluster_pb2 as cluster
 from fairlead.api.pb import coordination_v1_pb2 as coordinationv1
 from fairlead.api.pb import core_v1_pb2 as corev1
+from fairlead.testing import nodes
 from node.agent import link
 from tests.integration.dispatcher import harness
 
@@ -218,7 +219,7 @@ async def test_wrong_hello_is_refused_with_its_reason() -> None:
     """Another protocol or another cluster's agent gets FAILED_PRECONDITION; another node's name is forbidden."""
     async with harness.world() as world:
         control = await world.control("one")
-        dial = harness.Link(world.authority, "node-1")
+        dial = nodes.Link(world.authority, "node-1")
         good = agent.Hello(protocol_version=settings.PROTOCOL_VERSION)
         good.node.metadata.name = "node-1"
         cases = [

@@ -1,0 +1,3 @@
+"""Where the fixture `fairlead_cluster` comes from."""
+
+pytest_plugins = ["fairlead.testing.plugin"]
