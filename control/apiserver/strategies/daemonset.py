@@ -65,7 +65,7 @@ def _rollout(value: appsv1.DaemonSetUpdateStrategy) -> field.Faults:
     if value.type == "OnDelete":
         return []
     if value.type != "RollingUpdate":
-        return [field.unsupported(path, notation.struct(value), ("OnDelete", "RollingUpdate"))]
+        return [field.unsupported(path, notation.struct(value), ("RollingUpdate", "OnDelete"))]
     rolling = value.rollingUpdate
     faults: field.Faults = []
     for part in ("maxUnavailable", "maxSurge"):

@@ -27,8 +27,9 @@ class PersistentVolumeClaimStrategy(strategy.Strategy[corev1.PersistentVolumeCla
         _settle_sources(obj.spec)
 
     def prepare_for_update(self, obj: corev1.PersistentVolumeClaim, old: corev1.PersistentVolumeClaim) -> None:
-        """Keep the status."""
+        """Keep the status, and let both ways to name a source say the same."""
         strategy.keep_status(obj, old)
+        _settle_sources(obj.spec)
 
     def validate(self, obj: corev1.PersistentVolumeClaim) -> field.Faults:
         """Judge a claim."""

@@ -11,7 +11,7 @@ from fairlead.api.pb import apps_v1_pb2 as appsv1
 
 REVISION_HISTORY = 10
 MANAGEMENT = ("OrderedReady", "Parallel")
-RETENTION = frozenset({"Delete", "Retain"})
+RETENTION = ("Retain", "Delete")
 MUTABLE = (
     "replicas",
     "ordinals",

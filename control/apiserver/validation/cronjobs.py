@@ -10,7 +10,7 @@ from fairlead.api import cron
 from fairlead.api.pb import batch_v1_pb2 as batchv1
 
 NAME_LENGTH = 52  # 63 without the `-` and the ten digits of a Job's time
-POLICIES = frozenset({"Allow", "Forbid", "Replace"})
+POLICIES = ("Allow", "Forbid", "Replace")
 EXPLICIT = "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
 _ZONE_PART = re.compile(r"[A-Za-z.\-_0-9+]{1,14}")
 

@@ -14,7 +14,7 @@ from fairlead.api.pb import core_v1_pb2 as corev1
 UID_LABEL, NAME_LABEL = "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name"
 OLD_UID_LABEL, OLD_NAME_LABEL = "controller-uid", "job-name"
 INDEXED = "Indexed"
-MODES = frozenset({INDEXED, "NonIndexed"})
+MODES = ("NonIndexed", INDEXED)
 ACTIONS = ("Count", "FailIndex", "FailJob", "Ignore")
 EXIT_CODE_OPERATORS = ("In", "NotIn")
 CONDITION_STATUSES = ("False", "True", "Unknown")
