@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from control.apiserver import patching, registry, tokens
+from control.apiserver import eviction, patching, registry, tokens
 from control.apiserver import target as targets
 from control.apiserver.managed import applying
 from control.apiserver.strategies import namespace as namespaces
@@ -19,7 +19,6 @@ from fairlead.api import errors, objects, scheme
 from fairlead.api.pb import authentication_v1_pb2 as authenticationv1
 from fairlead.api.pb import autoscaling_v1_pb2 as autoscalingv1
 from fairlead.api.pb import core_v1_pb2 as corev1
-from fairlead.api.pb import meta_v1_pb2 as metav1
 from fairlead.api.pb import policy_v1_pb2 as policyv1
 from fairlead.client.interface import Patch
 
@@ -39,6 +38,7 @@ class Subresources:
         self._registries = registries
         self._now = now
         self._issuer = issuer
+        self._evictions = eviction.Evictions(registries, now)
 
     def owns(self, subresource: str) -> bool:
         """Say whether updates and patches of a subresource go here rather than to the object."""
@@ -62,7 +62,7 @@ class Subresources:
             case "binding", corev1.Binding():
                 entry = await self._bind(actor, found, namespace, name, body)
             case "eviction", policyv1.Eviction():
-                entry = await self._evict(actor, found, namespace, name, body)
+                entry = await self._evictions.evict(actor, found, namespace, name, body)
             case "token", authenticationv1.TokenRequest():
                 return await self._issue(actor, found, namespace, name, body)
             case _:
@@ -139,15 +139,6 @@ class Subresources:
             return bound(old, binding, now)
 
         return await found.update(actor, namespace, name, change, "binding")
-
-    async def _evict(
-        self, actor: registry.Actor, found: registry.Registry, namespace: str, name: str, eviction: policyv1.Eviction
-    ) -> Entry:
-        """Delete a pod as its eviction asks."""
-        options = metav1.DeleteOptions()
-        options.CopyFrom(eviction.deleteOptions)
-        entry, _ = await found.delete(actor, namespace, name, options)
-        return entry
 
     async def _issue(
         self,

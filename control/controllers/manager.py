@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from control.controllers import (
     clusterroles,
     deployment,
+    disruption,
     endpointslice,
     framework,
     garbagecollector,
@@ -41,6 +42,7 @@ def controllers(pool: podcidr.Pool, root_ca: str = "") -> Sequence[tuple[str, Ma
         ("replicaset-controller", replicaset.ReplicaSetController),
         ("deployment-controller", deployment.DeploymentController),
         ("endpointslice-controller", endpointslice.EndpointSliceController),
+        ("disruption-controller", disruption.DisruptionController),
         ("node-controller", lambda context: podcidr.PodCidrController(context, pool)),
         ("node-controller", nodelifecycle.NodeLifecycleController),
         ("pod-garbage-collector", podgc.PodGarbageCollector),
