@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +47,8 @@ class Caller:
         if body is not None and not isinstance(body, bytes):
             body = orjson.dumps(body)
             named.setdefault("Content-Type", "application/json")
-        async with self.session.request(method, self.url + path, data=body, headers=named) as response:
+        data = io.BytesIO(body) if body is not None else None
+        async with self.session.request(method, self.url + path, data=data, headers=named) as response:
             return Answer(response.status, response.headers, await response.read())
 
 
