@@ -15,6 +15,7 @@ from fairlead.api.fields.sets import FieldSet, Node
 from fairlead.api.fields.typings import Shape, Typing
 
 Json = Any
+_KEYS = (str, int, type(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ def same(left: Json, right: Json) -> bool:
     """Say whether two values are equal in JSON, where true is not 1 and 1 is 1.0."""
     if left != right:
         return False
-    if type(left) is type(right) and not isinstance(left, dict | list):
+    kind = type(left)
+    if kind is type(right) and kind is not dict and kind is not list:
         return True
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
@@ -81,12 +83,15 @@ class _Found:
 
 def _compare(step: str, old: Json, new: Json, kind: Typing, found: _Found) -> None:
     """Compare two values that are both there."""
-    if old is new:
+    shape = kind.shape
+    if shape is Shape.WHOLE:
+        if not same(old, new):
+            found.modified[step] = sets.LEAF
         return
     shape = typings.resolved(kind, old, new)
     container = dict if shape is Shape.FIELDS else list
     fits = all(value is None or isinstance(value, container) for value in (old, new))
-    if shape is Shape.WHOLE or not (old or new) or not fits:
+    if shape is Shape.WHOLE or not fits or not (old or new):
         if not same(old, new):
             found.modified[step] = sets.LEAF
         return
@@ -112,9 +117,12 @@ def _compare_fields(old: dict[str, Json], new: dict[str, Json], kind: Typing, fo
 
 
 def _compare_elements(old: Sequence[Json], new: Sequence[Json], kind: Typing, found: _Found) -> None:
-    if old == new and same(old, new):
-        return
     below = kind.element or typings.DEDUCED
+    if kind.keys and _aligned(old, new, kind):
+        for left, right in zip(old, new, strict=True):
+            if left != right or not same(left, right):
+                _compare(kind.step(right), left, right, below, found)
+        return
     before, after = by_step(old, kind), by_step(new, kind)
     for step, items in after.items():
         there = before.get(step, ())
@@ -127,6 +135,22 @@ def _compare_elements(old: Sequence[Json], new: Sequence[Json], kind: Typing, fo
     for step, items in before.items():
         if step not in after:
             found.removed[step] = _all(items, below)
+
+
+def _aligned(old: Sequence[Json], new: Sequence[Json], kind: Typing) -> bool:
+    """Say whether two lists have the same elements, each once and at the same place: the usual case, and cheap."""
+    if len(old) != len(new):
+        return False
+    names = [name for name, _ in kind.keys]
+    seen = set()
+    for left, right in zip(old, new, strict=True):
+        if type(left) is not dict or type(right) is not dict:
+            return False
+        keys = tuple([right.get(name) for name in names])
+        if keys != tuple([left.get(name) for name in names]) or not all(type(one) in _KEYS for one in keys):
+            return False
+        seen.add(keys)
+    return len(seen) == len(new)
 
 
 def by_step(items: Iterable[Json], kind: Typing) -> dict[str, list[Json]]:

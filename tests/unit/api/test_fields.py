@@ -261,3 +261,13 @@ def test_without_a_schema_objects_are_taken_apart_and_lists_are_not() -> None:
 
     assert got == {"f:spec": {".": {}, "f:a": {".": {}, "f:b": {}}, "f:c": {}, "f:d": {}}}
     assert typings.DEDUCED.child("x") is typings.DEDUCED
+
+
+@given(SETS)
+def test_the_quick_order_is_the_right_one(fields: sets.FieldSet) -> None:
+    """Texts are sorted as texts only where that is Kubernetes' order."""
+
+    def order(node: sets.Node) -> Any:
+        return {step: order(node[step]) for step in sorted(node, key=steps.rank)}
+
+    assert sets.dump(fields) == orjson.dumps(order(fields))
