@@ -336,8 +336,11 @@ class ApiServer:
                 actor, found, target.namespace, target.name, target.subresource, patch
             )
 
+        shape = self.shape(target.kind)
+        unknown = shape.unknown if shape is not None else lambda _: ()
+
         def change(old: Message) -> Any:
-            changed = patching.apply(patch, conversion.from_hub(old, target.kind))
+            changed = patching.apply(patch, conversion.from_hub(old, target.kind), unknown)
             return versions.to_hub(changed, target.kind, old)
 
         entry = await found.update(actor, target.namespace, target.name, change, target.subresource)

@@ -52,11 +52,15 @@ class PatchType(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """A patch document; `body` is JSON. `force` is server-side apply's."""
+    """A patch document; `body` is JSON, or YAML if it is applied. `force` is server-side apply's.
+
+    `validation` says what unknown and double fields lead to: Strict to a refusal, Warn to warnings.
+    """
 
     type: PatchType
     body: bytes
     force: bool = False
+    validation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ class Verbs:
     async def _patch(self, call: Call, target: Target, answer: answers.Answer) -> web.StreamResponse:
         kind = media.patch_type(call.request.headers.get("Content-Type", ""))
         how = _writing(call)
-        patch = Patch(kind, await body(call.request), how.force)
+        patch = Patch(kind, await body(call.request), how.force, how.validation)
         if kind is PatchType.APPLY:
             manager = call.request.query.get("fieldManager", "")  # it has no other than the one that it names
             entry, created = await self._api.apply(call.user, target, patch, dry_run=how.dry_run, manager=manager)

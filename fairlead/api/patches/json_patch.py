@@ -5,9 +5,12 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import orjson
+
 from fairlead.api.patches.errors import PatchError
 
 Json = Any
+MAX_COPIED_BYTES = 3 * 1024 * 1024  # what Kubernetes allows one patch to grow an object by
 
 
 def apply_json_patch(document: Json, operations: Json) -> Json:
@@ -15,9 +18,15 @@ def apply_json_patch(document: Json, operations: Json) -> Json:
     if not isinstance(operations, list):
         raise PatchError("a JSON patch must be a list of operations")
     root = {"": copy.deepcopy(document)}
+    copied = 0
     for index, operation in enumerate(operations):
         try:
-            _apply(root, operation)
+            copied += _apply(root, operation)
+            if copied > MAX_COPIED_BYTES:
+                raise PatchError(
+                    "Unable to complete the copy, the accumulated size increase of copy is"
+                    f" {copied}, exceeding the limit {MAX_COPIED_BYTES}"
+                )
         except PatchError as error:
             raise PatchError(f"operation {index}: {error}") from None
         except RecursionError:
@@ -25,8 +34,8 @@ def apply_json_patch(document: Json, operations: Json) -> Json:
     return root[""]
 
 
-def _apply(root: dict[str, Json], operation: Json) -> None:
-    """Apply one operation below a root that holds the document under the empty name."""
+def _apply(root: dict[str, Json], operation: Json) -> int:
+    """Apply one operation below a root that holds the document under the empty name; returns the bytes it copied."""
     if not isinstance(operation, dict):
         raise PatchError("must be an object")
     name, path = operation.get("op"), _pointer(operation, "path")
@@ -36,7 +45,7 @@ def _apply(root: dict[str, Json], operation: Json) -> None:
         value = operation["value"]
         if name == "test":
             if not _same(_get(root, path), value):
-                raise PatchError(f"testing value {operation['path']} failed")
+                raise PatchError(f"testing value {operation['path']} failed: test failed")
         elif name == "add":
             _add(root, path, copy.deepcopy(value))
         else:
@@ -52,8 +61,10 @@ def _apply(root: dict[str, Json], operation: Json) -> None:
                 raise PatchError(f"cannot move {operation['from']} into itself")
             _remove(root, source)
         _add(root, path, copy.deepcopy(value))
+        return len(orjson.dumps(value)) if name == "copy" else 0
     else:
-        raise PatchError(f'unexpected kind: "{name}"')
+        raise PatchError(f"Unexpected kind: {name}")
+    return 0
 
 
 def _pointer(operation: dict[str, Json], key: str) -> list[str]:

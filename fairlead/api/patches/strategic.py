@@ -15,6 +15,8 @@ from fairlead.api.patches import shapes
 from fairlead.api.patches.errors import PatchError
 from fairlead.api.patches.shapes import DELETE_FROM, DIRECTIVE, RETAIN_KEYS, SET_ORDER, Identity, Shape
 
+BAD_RETAIN_KEYS = "invalid patch format of retainKeys"
+
 Json = Any
 Object = dict[str, Json]
 
@@ -66,7 +68,7 @@ def _retain_keys(out: Object, rest: Object, applying: bool) -> None:
         return
     retained = rest.pop(RETAIN_KEYS)
     if not isinstance(retained, list):
-        raise PatchError(f"{RETAIN_KEYS} must be a list")
+        raise PatchError(BAD_RETAIN_KEYS)
     if not applying:
         out[RETAIN_KEYS] = retained
         return
@@ -74,7 +76,7 @@ def _retain_keys(out: Object, rest: Object, applying: bool) -> None:
         key for key, value in rest.items() if value is not None and not key.startswith("$") and key not in retained
     ]
     if stray:
-        raise PatchError(f"{RETAIN_KEYS} doesn't contain the patched field {stray[0]}")
+        raise PatchError(BAD_RETAIN_KEYS)
     for key in [key for key in out if key not in retained]:
         del out[key]
 
@@ -85,7 +87,7 @@ def _delete_from(out: Object, key: str, values: Json, applying: bool) -> None:
         return
     name = key.removeprefix(DELETE_FROM)
     if not isinstance(values, list):
-        raise PatchError(f"{key} must be a list")
+        raise PatchError("invalid patch format of primitive list")
     if isinstance(out.get(name), list):
         out[name] = [item for item in out[name] if item not in values]
 
@@ -95,7 +97,7 @@ def _set_orders(out: Object, rest: Object, shape: Shape, applying: bool) -> None
     for key in [key for key in rest if key.startswith(SET_ORDER)]:
         order = rest.pop(key)
         if not isinstance(order, list):
-            raise PatchError(f"{key} must be a list")
+            raise PatchError("invalid patch format of setElementOrder list")
         if not applying:
             out[key] = order
             continue

@@ -249,7 +249,7 @@ def test_a_strategic_patch_is_applied(original: Json, patch: Json, want: Json) -
         (pod(containers=["a"]), "expected an object in a list of objects"),
         (
             pod(volumes=[{"name": "v", "$retainKeys": ["name"], "emptyDir": {}}]),
-            "doesn't contain the patched field emptyDir",
+            "invalid patch format of retainKeys",
         ),
     ],
 )
