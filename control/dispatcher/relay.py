@@ -141,15 +141,19 @@ class Relay:
         pump = (
             None if frames is None else asyncio.create_task(_pump(frames, exchange.to_agent.put), name="relay input")
         )
+        over = False
         try:
             session.open_stream(request)
             async for frame in exchange.frames():
+                over = frame.WhichOneof("frame") == "status"
                 if frame.WhichOneof("frame") == "status" and _raised(frame.status, request.type):
                     raise errors.from_status(frame.status)
                 if frame.WhichOneof("frame") != "status" or request.type in WITH_STATUS:
                     yield frame
         finally:
             self._dispatcher.exchanges.close(exchange)
+            if not over:
+                session.close_stream(exchange.id)
             if pump is not None:
                 pump.cancel()
                 with contextlib.suppress(asyncio.CancelledError):

@@ -71,6 +71,11 @@ class Session:
         self._messages.append(agent.ControlMessage(open_stream=request))
         self._wake.set()
 
+    def close_stream(self, id_: str) -> None:
+        """Tell the agent that the caller of a stream has gone."""
+        self._messages.append(agent.ControlMessage(close_stream=agent.CloseStream(id=id_)))
+        self._wake.set()
+
     def send_token(self, token: agent.ServiceAccountToken) -> None:
         """Send a token among the assignments."""
         self._tokens.append(token)

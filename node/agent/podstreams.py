@@ -62,8 +62,13 @@ class Streams:
             raise _translated(error) from error
 
     async def attach(self, uid: str, container: str, *, stdin: bool, tty: bool) -> runtime.Stream:
-        """Connect to a container's main process."""
+        """Connect to a container's main process; whether it has a terminal is the container's business.
+
+        What the caller thinks decides only where the output cannot be told otherwise: an ephemeral container's.
+        """
         found = self._running(uid, container)
+        specs = self._worker(uid).pod.spec.containers
+        tty = next((one.tty for one in specs if one.name == found.labels[runtime.CONTAINER_LABEL]), tty)
         try:
             return await self._parts.runtime.attach(found.id, stdin=stdin, tty=tty)
         except runtime.RuntimeFault as error:

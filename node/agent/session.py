@@ -178,6 +178,8 @@ class Session:
                         self._take(message.assignments)
                     case "open_stream":
                         served.open(message.open_stream)
+                    case "close_stream":
+                        served.close(message.close_stream.id)
                     case "goodbye":
                         return str(message.goodbye)
         return f"{(await call.code()).name}: {await call.details()}"

@@ -33,21 +33,28 @@ class Streams:
     def __init__(self, stub: link.Stub, pods: Callable[[], interface.Pods]) -> None:
         self._stub = stub
         self._pods = pods
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def __aenter__(self) -> Streams:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
+        tasks = list(self._tasks.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def open(self, request: agent.OpenStream) -> None:
         """Serve a stream beside everything else."""
         task = asyncio.create_task(self._serve(request), name=f"stream {request.id}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[request.id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(request.id, None))
+
+    def close(self, id_: str) -> None:
+        """End a stream whose caller has gone; one that has ended is no error."""
+        task = self._tasks.get(id_)
+        if task is not None:
+            task.cancel()
 
     async def _serve(self, request: agent.OpenStream) -> None:
         call: Any = self._stub.stream()

@@ -28,6 +28,7 @@ from tests.integration.dispatcher import harness
 
 PODS = "/api/v1/namespaces/default/pods"
 NODE = "node-1"
+IMAGE = "busybox:1"
 
 
 class Reachable(networks.MemoryNetwork):
@@ -70,13 +71,16 @@ class Cluster:
 
 
 @contextlib.asynccontextmanager
-async def cluster(user: authn.User = harness.MASTER) -> AsyncIterator[Cluster]:
-    """Give a cluster with the running pod `web`, and end it."""
+async def cluster(
+    user: authn.User = harness.MASTER, containers: runtimes.MemoryRuntime | None = None
+) -> AsyncIterator[Cluster]:
+    """Give a cluster with the running pod `web`, and end it; containers pretend unless a runtime is given."""
     async with harness.world() as world, aiohttp.ClientSession() as http:
         control = await world.control("one")
         made = world.agent(NODE, control)
         reachable = Reachable(network.NetworkConfig(node_addresses=("127.0.0.1",)))
-        runtime = with_pods(made, reachable)
+        runtime = containers or runtimes.MemoryRuntime(images=[IMAGE])
+        with_pods(made, reachable, runtime)
         await harness.until_ready(control.client, NODE)
         patch = client.Patch(
             client.PatchType.MERGE, b'{"spec": {"podCIDR": "10.128.0.0/24", "podCIDRs": ["10.128.0.0/24"]}}'
@@ -96,12 +100,10 @@ async def cluster(user: authn.User = harness.MASTER) -> AsyncIterator[Cluster]:
             await listener.stop()
 
 
-def with_pods(made: agents.Agent, reachable: Reachable) -> runtimes.MemoryRuntime:
-    """Give an agent real pod machinery; returns its runtime."""
+def with_pods(made: agents.Agent, reachable: Reachable, containers: runtimes.MemoryRuntime) -> None:
+    """Give an agent real pod machinery."""
     info = interface.NodeInfo(NODE, ("127.0.0.1",), "")
-    containers = runtimes.MemoryRuntime(images=["busybox:1"])
     made.attach(manager.PodManager(containers, reachable, info, made.reports, folder=memory_folder.MemoryFolder))
-    return containers
 
 
 class Dialled:
