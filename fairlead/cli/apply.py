@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from google.protobuf.message import Message
-
 from fairlead.api import codec, errors, patches
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.cli import manifests
@@ -33,7 +31,7 @@ class Step:
 
     document: manifests.Document
     data: dict[str, Any]
-    live: Message | None
+    live: Any | None
     patch: dict[str, Any]
 
     @property
@@ -53,7 +51,7 @@ def with_last_applied(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "metadata": {**metadata, "annotations": {**annotations, LAST_APPLIED: text}}}
 
 
-def plan(document: manifests.Document, live: Message | None) -> Step:
+def plan(document: manifests.Document, live: Any | None) -> Step:
     """Return the step for a document, given the live object (None where there is none). Pure."""
     modified = with_last_applied(document.data)
     if live is None:
@@ -61,7 +59,10 @@ def plan(document: manifests.Document, live: Message | None) -> Step:
     current = codec.to_json(live)
     recorded = (current["metadata"].get("annotations") or {}).get(LAST_APPLIED)
     original = json.loads(recorded) if recorded else {}
-    patch = patches.create_three_way_merge_patch(original, modified, current, type(document.object))
+    if document.kind.message is None:  # a custom resource has no merge keys
+        patch = patches.create_three_way_json_merge_patch(original, modified, current)
+    else:
+        patch = patches.create_three_way_merge_patch(original, modified, current, document.kind.message)
     return Step(document, modified, live, patch)
 
 
@@ -91,15 +92,15 @@ async def plan_all(client: Client, documents: Sequence[manifests.Document]) -> l
     return steps
 
 
-async def _live(client: Client, document: manifests.Document) -> Message | None:
+async def _live(client: Client, document: manifests.Document) -> Any | None:
     meta = document.metadata
     try:
-        return await client.get(type(document.object), meta.name, meta.namespace)
+        return await client.get(document.carrier, meta.name, meta.namespace)
     except errors.NotFound:
         return None
 
 
-async def _try(client: Client, step: Step, coming: set[str]) -> Message | None:
+async def _try(client: Client, step: Step, coming: set[str]) -> Any | None:
     """Let the server do everything but write; returns the object as it would be."""
     if step.live is not None or step.document.metadata.namespace not in coming:
         return await carry_out(client, step, dry_run=True)
@@ -110,13 +111,14 @@ async def _try(client: Client, step: Step, coming: set[str]) -> Message | None:
         return None  # another object of the same name in the namespace that we tried it in
 
 
-async def carry_out(client: Client, step: Step, *, dry_run: bool = False) -> Message | None:
+async def carry_out(client: Client, step: Step, *, dry_run: bool = False) -> Any | None:
     """Write one step and return the object; nothing is sent for an unchanged one."""
-    kind, meta = type(step.document.object), step.document.metadata
+    kind, meta = step.document.carrier, step.document.metadata
     if step.live is None:
         message = codec.from_json(step.data, kind)
         return await client.create(message, dry_run=dry_run, field_manager=FIELD_MANAGER)
     if not step.patch:
         return step.live
-    patch = Patch(PatchType.STRATEGIC, json.dumps(step.patch).encode())
+    merge = PatchType.STRATEGIC if step.document.kind.message is not None else PatchType.MERGE
+    patch = Patch(merge, json.dumps(step.patch).encode())
     return await client.patch(kind, meta.name, meta.namespace, patch, dry_run=dry_run, field_manager=FIELD_MANAGER)

@@ -15,7 +15,7 @@ async def pod_of(cli: session.Session, word: str) -> str:
     kind, _, name = word.rpartition("/")
     if not kind or kind in ("pod", "pods", "po"):
         return name
-    (target,) = session.targets([word])
+    (target,) = await cli.targets([word])
     owner = await cli.client.get(target.message, name, cli.namespace_of(target.kind))
     selector = getattr(getattr(owner, "spec", None), "selector", None)
     labels = getattr(selector, "matchLabels", selector)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import click
 
-from fairlead.api import errors, scheme
+from fairlead.api import errors, objects, scheme
 from fairlead.api.pb import meta_v1_pb2 as metav1
 from fairlead.cli import following, manifests, session
 from fairlead.client import rpcerrors
@@ -68,7 +68,10 @@ async def delete(
     if paths and what:
         raise click.UsageError("name objects or files, not both")
     if paths:
-        documents = manifests.load(paths, recursive=recursive, namespace=cli.namespace, strict=False)
+        kinds = await cli.kinds()
+        documents = manifests.load(
+            paths, recursive=recursive, namespace=cli.namespace, strict=False, kinds=kinds
+        )
         doomed = [Doomed(each.kind, each.metadata.namespace, each.metadata.name) for each in documents]
     else:
         doomed = await _named(cli, what, selector, everything)
@@ -76,9 +79,9 @@ async def delete(
         click.echo(AT_ONCE, err=True)
     gone, failed = [], False
     for each in doomed:
-        assert each.kind.message is not None
+        carrier = objects.class_of(each.kind)
         try:
-            last = await cli.client.delete(each.kind.message, each.name, each.namespace, options=options)
+            last = await cli.client.delete(carrier, each.name, each.namespace, options=options)
         except rpcerrors.Unreachable:
             raise
         except errors.ApiError as error:
@@ -108,7 +111,7 @@ def _options(cascade: str, grace: int, force: bool) -> metav1.DeleteOptions:
 
 async def _named(cli: session.Session, what: Sequence[str], selector: str, everything: bool) -> list[Doomed]:
     found = []
-    for target in session.targets(what):
+    for target in await cli.targets(what):
         namespace = cli.namespace_of(target.kind)
         names = list(target.names)
         if names and (selector or everything):

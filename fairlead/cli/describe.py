@@ -27,7 +27,7 @@ M = TypeVar("M", bound=Message)
 async def describe(cli: session.Session, what: Sequence[str], selector: str) -> None:
     """Show an object with its events: `describe pod web-1`, `describe node`, `describe deploy/web`."""
     texts = []
-    for target in session.targets(what):
+    for target in await cli.targets(what):
         namespace = cli.namespace_of(target.kind)
         if target.names:
             found: Sequence[Message] = [

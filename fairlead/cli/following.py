@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from fairlead.api import errors, scheme
+from fairlead.api import errors, objects, scheme
 from fairlead.client.interface import Client, EventType, Selection
 
 AGAIN_SECONDS = 0.5
@@ -33,8 +33,7 @@ async def one(client: Client, kind: scheme.Kind, namespace: str, name: str) -> A
 
     rpcerrors.Unreachable where no server answers at the beginning, or for PATIENCE_SECONDS later.
     """
-    message = kind.message
-    assert message is not None
+    message = objects.class_of(kind)
     select = Selection(fields=f"metadata.name={name}")
     page = await client.list(message, namespace, select=select)
     while True:

@@ -9,11 +9,9 @@ import pathlib
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from google.protobuf.message import Message
-
-from fairlead.api import codec, errors, scheme
+from fairlead.api import codec, errors, objects, scheme
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -26,11 +24,11 @@ class ManifestError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One object of the input: where it stands, as it was written, and as a message."""
+    """One object of the input: where it stands, as it was written, and as the API has it."""
 
     place: str
     data: dict[str, Any]
-    object: Message
+    object: objects.Object
     kind: scheme.Kind
 
     @property
@@ -39,9 +37,14 @@ class Document:
         return object_name(self.kind, self.metadata.name)
 
     @property
+    def carrier(self) -> type[Any]:
+        """Return the class of the object's kind."""
+        return objects.class_of(self.kind)
+
+    @property
     def metadata(self) -> metav1.ObjectMeta:
         """Return the object's metadata."""
-        return cast(metav1.ObjectMeta, self.object.metadata)  # type: ignore[attr-defined]
+        return self.object.metadata
 
 
 def object_name(kind: scheme.Kind, name: str) -> str:
@@ -58,7 +61,14 @@ def faults_of(document: Document, error: errors.ApiError) -> list[str]:
     return [f"{where}: {error}"]
 
 
-def load(paths: Sequence[str], *, recursive: bool, namespace: str, strict: bool = True) -> list[Document]:
+def load(
+    paths: Sequence[str],
+    *,
+    recursive: bool,
+    namespace: str,
+    strict: bool = True,
+    kinds: scheme.Scheme = scheme.DEFAULT,
+) -> list[Document]:
     """Read files, folders and standard input (`-`); ManifestError lists every fault of all of them.
 
     Objects of namespaced kinds without a namespace get `namespace`. Unless strict, unknown fields are let pass.
@@ -73,7 +83,7 @@ def load(paths: Sequence[str], *, recursive: bool, namespace: str, strict: bool 
         numbered = [(f"{place}, document {number}", data) for number, data in enumerate(parsed, start=1)]
         for where, data in (item for whole in numbered for item in _flatten(*whole)):
             try:
-                documents.append(_document(where, data, namespace, strict))
+                documents.append(_document(where, data, namespace, strict, kinds))
             except codec.StrictDecodeError as error:
                 faults += [f"{where}{_subject(data)}: {fault}" for fault in error.faults]
             except (codec.DecodeError, scheme.UnknownKind, ManifestError) as error:
@@ -117,13 +127,13 @@ def _flatten(place: str, data: object) -> Iterator[tuple[str, object]]:
         yield place, data
 
 
-def _document(place: str, data: object, namespace: str, strict: bool) -> Document:
+def _document(place: str, data: object, namespace: str, strict: bool, kinds: scheme.Scheme) -> Document:
     if not isinstance(data, dict):
         raise ManifestError("expected a mapping with apiVersion and kind")
     for field in ("apiVersion", "kind"):
         if not isinstance(data.get(field), str) or not data[field]:
             raise ManifestError(f"{field}: Required value")
-    kind = scheme.DEFAULT.by_kind(data["apiVersion"], data["kind"])
+    kind = kinds.by_kind(data["apiVersion"], data["kind"])
     metadata = data.get("metadata")
     if not isinstance(metadata, dict) or not metadata.get("name"):
         raise ManifestError("metadata.name: Required value")
@@ -131,9 +141,7 @@ def _document(place: str, data: object, namespace: str, strict: bool) -> Documen
         data = {**data, "metadata": {"namespace": namespace, **metadata}}
     elif metadata.get("namespace"):
         raise ManifestError(f"metadata.namespace: {kind.kind} is not namespaced")
-    message = codec.decode_object(data, strict=strict)
-    assert isinstance(message, Message)
-    return Document(place, data, message, kind)
+    return Document(place, data, codec.decode_object(data, strict=strict, scheme=kinds), kind)
 
 
 def _subject(data: object) -> str:

@@ -48,7 +48,7 @@ async def _mark(
 ) -> None:
     selector, everything, overwrite = options
     named, changes = split(words)
-    for target in session.targets(named):
+    for target in await cli.targets(named):
         namespace, names = cli.namespace_of(target.kind), list(target.names)
         if not names:
             if not selector and not everything:

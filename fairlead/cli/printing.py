@@ -10,7 +10,7 @@ from typing import Any
 import click
 from google.protobuf.message import Message
 
-from fairlead.api import codec, columns, scheme
+from fairlead.api import codec, columns, objects, scheme
 from fairlead.cli import manifests
 
 GAP = "   "
@@ -29,10 +29,10 @@ class Table:
         self._widths = [len(head) if headers else 0 for head in self._heads]
         self.headers = headers
 
-    def write(self, objects: Sequence[Message], prefix: str = "") -> None:
+    def write(self, shown: Sequence[Message], prefix: str = "") -> None:
         """Print one row for each object, the header first if nothing has been printed yet."""
         now = datetime.datetime.now(datetime.UTC)
-        rows = [self._cells(obj, now, prefix) for obj in objects]
+        rows = [self._cells(obj, now, prefix) for obj in shown]
         if self.headers:
             rows.insert(0, self._heads)
             self.headers = False
@@ -59,9 +59,9 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     return [GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def documents(objects: Sequence[Message], form: str, *, single: bool) -> str:
+def documents(shown: Sequence[Message], form: str, *, single: bool) -> str:
     """Return objects as YAML or JSON: one as itself, several as a v1 List."""
-    plain = [_shown(codec.to_json(obj)) for obj in objects]
+    plain = [_shown(codec.to_json(obj)) for obj in shown]
     listed = {"apiVersion": "v1", "items": plain, "kind": "List", "metadata": {"resourceVersion": ""}}
     whole = plain[0] if single else listed
     if form == "json":
@@ -75,9 +75,6 @@ def _shown(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "metadata": metadata}
 
 
-def names(objects: Sequence[Message]) -> str:
+def names(shown: Sequence[Any]) -> str:
     """Return one `kind/name` a line."""
-    return "\n".join(
-        manifests.object_name(scheme.DEFAULT.of(obj), obj.metadata.name)  # type: ignore[attr-defined]
-        for obj in objects
-    )
+    return "\n".join(manifests.object_name(objects.kind_of(obj), obj.metadata.name) for obj in shown)

@@ -56,7 +56,7 @@ async def get(
     no_headers: bool,
 ) -> None:
     """Show objects: `get pods`, `get pod web-1 -o yaml`, `get deploy/web svc/web`, `get all -A`."""
-    targets = session.targets(what)
+    targets = await cli.targets(what)
     if watch and len(targets) != 1:
         raise click.UsageError("-w watches one resource type")
     if all_namespaces and any(target.names for target in targets):

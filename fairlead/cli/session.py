@@ -15,7 +15,7 @@ import click
 from google.protobuf.message import Message
 
 import fairlead
-from fairlead.api import errors, scheme
+from fairlead.api import custom, errors, objects, scheme
 from fairlead.cli import manifests
 from fairlead.client import kubeconfig, rpcerrors
 from fairlead.client.grpc import GrpcClient
@@ -44,6 +44,21 @@ class Session:
     def namespace_of(self, kind: scheme.Kind) -> str:
         """Return the namespace in which objects of a kind are meant; nothing for cluster-scoped kinds."""
         return self.namespace if kind.namespaced else ""
+
+    async def kinds(self) -> scheme.Scheme:
+        """Return the kinds that the cluster has: built-in ones, and custom ones as far as the user may see them."""
+        try:
+            found = await self.client.list(custom.Definition)
+        except (errors.Forbidden, errors.NotFound):
+            return scheme.DEFAULT
+        return custom.scheme_with(found.items)
+
+    async def targets(self, words: Sequence[str]) -> list[Target]:
+        """Read what words name, as `targets`; custom kinds are asked for where a word names no built-in one."""
+        try:
+            return targets(words)
+        except scheme.UnknownKind:
+            return targets(words, await self.kinds())
 
 
 class Failure(click.ClickException):
@@ -142,32 +157,30 @@ class Target:
     names: Sequence[str]
 
     @property
-    def message(self) -> type[Message]:
-        """Return the kind's message class."""
-        if self.kind.message is None:
-            raise click.UsageError(f"{self.kind.resource}: custom resources have no message")
-        return self.kind.message
+    def message(self) -> type[Any]:
+        """Return the class of the kind's objects."""
+        return objects.class_of(self.kind)
 
 
-def targets(words: Sequence[str]) -> list[Target]:
+def targets(words: Sequence[str], kinds: scheme.Scheme = scheme.DEFAULT) -> list[Target]:
     """Read `pods`, `pods,svc`, `pod web-1 web-2` or `deploy/web svc/web`."""
     if not words:
         raise click.UsageError("name a resource, for example `pods` or `deployment/web`")
     if any("/" in word for word in words):
-        return [_one(word) for word in words]
-    kinds, names = words[0].split(","), list(words[1:])
-    if len(kinds) > 1 and names:
+        return [_one(word, kinds) for word in words]
+    named, names = words[0].split(","), list(words[1:])
+    if len(named) > 1 and names:
         raise click.UsageError("names go with one resource type")
-    if kinds == ["all"]:
-        return [Target(kind, []) for kind in scheme.DEFAULT if "all" in kind.categories]
-    return [Target(scheme.DEFAULT.find(kind), names) for kind in kinds]
+    if named == ["all"]:
+        return [Target(kind, []) for kind in kinds if "all" in kind.categories]
+    return [Target(kinds.find(word), names) for word in named]
 
 
-def _one(word: str) -> Target:
+def _one(word: str, kinds: scheme.Scheme) -> Target:
     kind, _, name = word.partition("/")
     if not name or "/" in name:
         raise click.UsageError(f'"{word}": write every object as kind/name, or one kind and then names')
-    return Target(scheme.DEFAULT.find(kind), [name])
+    return Target(kinds.find(kind), [name])
 
 
 def metadata(obj: Message) -> Any:

@@ -75,7 +75,7 @@ async def wait(
 ) -> None:
     """Wait for objects: `wait --for=condition=Ready pod/web-1`, `wait --for=delete pods -l app=web`."""
     pending = []
-    for target in session.targets(what):
+    for target in await cli.targets(what):
         names = list(target.names)
         if not names:
             if not selector and not everything:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 
 import click
-from google.protobuf.message import Message
 
 from fairlead.api import errors
 from fairlead.cli import apply as applying
@@ -21,7 +20,7 @@ from fairlead.client.interface import Patch, PatchType
 @session.command
 async def apply(cli: session.Session, paths: Sequence[str], recursive: bool, dry_run: str) -> None:
     """Make the cluster have what the files say; all of the input is checked before the first write."""
-    documents = manifests.load(paths, recursive=recursive, namespace=cli.namespace)
+    documents = manifests.load(paths, recursive=recursive, namespace=cli.namespace, kinds=await cli.kinds())
     if dry_run == "client":
         for document in documents:
             click.echo(f"{document.name} would be applied (dry run)")
@@ -45,21 +44,28 @@ async def apply(cli: session.Session, paths: Sequence[str], recursive: bool, dry
 @session.command
 async def scale(cli: session.Session, what: Sequence[str], replicas: int, current_replicas: int) -> None:
     """Set the number of replicas: `scale deploy/web --replicas 5`."""
-    for target in session.targets(what):
+    for target in await cli.targets(what):
         if "scale" not in target.kind.subresources:
             raise session.Failure(f"error: {target.kind.resource} cannot be scaled")
         for name in target.names:
-            await _scale(cli, target.message, name, replicas, current_replicas)
+            await _scale(cli, target, name, replicas, current_replicas)
             click.echo(f"{manifests.object_name(target.kind, name)} scaled")
 
 
-async def _scale(cli: session.Session, kind: type[Message], name: str, replicas: int, expected: int) -> None:
+async def _scale(cli: session.Session, target: session.Target, name: str, replicas: int, expected: int) -> None:
+    kind, namespace = target.message, cli.namespace_of(target.kind)
     change: dict[str, object] = {"spec": {"replicas": replicas}}
+    if target.kind.message is None:
+        if expected >= 0:
+            raise session.Failure("error: --current-replicas is for built-in kinds")
+        patch = Patch(PatchType.MERGE, json.dumps(change).encode())
+        await cli.client.patch(kind, name, namespace, patch, subresource="scale")
+        return
     if expected >= 0:
-        now = await cli.client.get(kind, name, cli.namespace)
-        found = now.spec.replicas  # type: ignore[attr-defined]
+        now = await cli.client.get(kind, name, namespace)
+        found = now.spec.replicas
         if found != expected:
             raise session.Failure(f"error: Expected replicas to be {expected}, was {found}")
         change["metadata"] = {"resourceVersion": session.metadata(now).resourceVersion}
     patch = Patch(PatchType.MERGE, json.dumps(change).encode())
-    await cli.client.patch(kind, name, cli.namespace, patch)
+    await cli.client.patch(kind, name, namespace, patch)
