@@ -93,7 +93,10 @@ def run(config_path: str, api_compat: str | None) -> None:
     logs.configure(config.logLevel, journal="JOURNAL_STREAM" in os.environ)
     garbage.collect_rarely()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(process.run(config))
+        try:
+            runner.run(process.run(config))
+        except configs.ConfigError as error:  # a file that the configuration names
+            raise click.ClickException(str(error)) from error
 
 
 if __name__ == "__main__":

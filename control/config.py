@@ -51,6 +51,12 @@ class Config:
     # Paths that are answered without a certificate or token; none: nothing is.
     anonymousPaths: Sequence[str] = ("/healthz", "/livez", "/readyz", "/version", "/version/")
     tokenAuthFile: str = ""
+    # An audit.k8s.io/v1 Policy; none: nothing is logged.
+    auditPolicyFile: str = ""
+    auditLogPath: str = "/var/log/fairlead/audit.log"
+    auditLogMaxSizeMB: int = 100
+    auditLogMaxBackups: int = 10
+    auditLogMaxAgeDays: int = 30
     serviceAccountIssuer: str = "https://kubernetes.default.svc.cluster.local"
     apiCompat: str = ""
 

@@ -20,7 +20,10 @@ import grpc
 from control import pki
 from control.apiserver import advertising, authn, bearers, bootstrap, relay, tokenfile, tokens
 from control.apiserver import server as apiservers
-from control.config import Config
+from control.apiserver.audit import log as auditlog
+from control.apiserver.audit import policy as policies
+from control.apiserver.audit import recording
+from control.config import Config, ConfigError
 from control.controllers import manager, podcidr
 from control.dispatcher import edge, leases, service, settings
 from control.dispatcher import relay as relays
@@ -93,6 +96,7 @@ async def serve(
 
     `rooms`: which of OPTIONAL_ROOMS run. `serving` is called once the ports are open.
     """
+    audited, auditor = _auditing(config)
     watched = cache.Cache(store)
     issuer = tokens.Issuer((config.pki / "sa.key").read_bytes(), time.time, config.serviceAccountIssuer)
     api = apiservers.ApiServer(
@@ -101,6 +105,7 @@ async def serve(
         settings=apiservers.Settings(config.serviceCIDR, (config.nodePortMin, config.nodePortMax), config.apiCompat),
         issuer=issuer,
         authenticators=_authenticators(config, issuer),
+        auditor=auditor,
     )
     name = f"{config.name}-{secrets.token_hex(4)}"
     holder = leases.Holder(name, f"{config.advertiseAddress}:{config.grpcPort}")
@@ -141,6 +146,8 @@ async def serve(
     }
     optional = {"controllers": controllers.run, "scheduler": scheduler.run}
     tasks |= {name: then(part) for name, part in optional.items() if name in rooms}
+    if audited is not None:
+        tasks["audit log"] = audited.run()
     try:
         await supervise.supervise(tasks, stop)
     finally:
@@ -193,11 +200,30 @@ async def _listening(
         await asyncio.gather(first.stop(), second.stop(), third.stop())
 
 
+def _auditing(config: Config) -> tuple[auditlog.Log | None, recording.Recorder | None]:
+    """Return the audit log and what writes to it, where there is a policy; ConfigError for one that is wrong."""
+    if not config.auditPolicyFile:
+        return None, None
+    try:
+        policy = policies.parse(pathlib.Path(config.auditPolicyFile).read_text())
+    except (OSError, policies.PolicyError) as error:
+        raise ConfigError(f"auditPolicyFile: {config.auditPolicyFile}: {error}") from error
+    bounds = auditlog.Bounds(
+        config.auditLogMaxSizeMB * 1024 * 1024, config.auditLogMaxBackups, config.auditLogMaxAgeDays
+    )
+    log_ = auditlog.Log(auditlog.RotatingFile(pathlib.Path(config.auditLogPath), bounds))
+    return log_, recording.Recorder(policy, log_.write)
+
+
 def _authenticators(config: Config, issuer: tokens.Issuer) -> list[bearers.Authenticator]:
     """Return who judges bearer tokens beyond those of the cluster itself."""
     if not config.tokenAuthFile:
         return []
-    return [tokenfile.StaticTokens(tokenfile.read(pathlib.Path(config.tokenAuthFile)), (issuer.issuer,))]
+    try:
+        found = tokenfile.read(pathlib.Path(config.tokenAuthFile))
+    except tokenfile.TokenFileError as error:
+        raise ConfigError(f"tokenAuthFile: {error}") from error
+    return [tokenfile.StaticTokens(found, (issuer.issuer,))]
 
 
 def _dispatcher_settings(config: Config, cluster_id: int, holder: leases.Holder) -> settings.Settings:

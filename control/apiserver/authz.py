@@ -75,7 +75,7 @@ class Rule:
         if not ("*" in self.verbs or request.verb in self.verbs):
             return False
         if request.path:
-            return any(_matches(url, request.path) for url in self.urls)
+            return any(matches_url(url, request.path) for url in self.urls)
         if not ("*" in self.groups or request.group in self.groups):
             return False
         if "*" in self.resources or request.target in self.resources:
@@ -87,7 +87,8 @@ class Rule:
         return self.grants(request) and (not self.names or request.name in self.names)
 
 
-def _matches(url: str, path: str) -> bool:
+def matches_url(url: str, path: str) -> bool:
+    """Say whether a rule's URL, which may end in `*`, is for a path."""
     return url in ("*", path) or (url.endswith("*") and path.startswith(url.rstrip("*")))
 
 

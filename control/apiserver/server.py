@@ -7,11 +7,13 @@ encoded again; the control plane's own parts call `client(user)`, which is the s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import ipaddress
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +21,6 @@ from google.protobuf.message import Message
 
 from control.apiserver import (
     allocation,
-    audit,
     authn,
     authz,
     bearers,
@@ -39,6 +40,7 @@ from control.apiserver import (
 from control.apiserver import hooks as hooking
 from control.apiserver import registry as registries
 from control.apiserver.admission import chain, escalation
+from control.apiserver.audit import recording
 from control.apiserver.custom import keeper, showing
 from control.apiserver.custom import registries as custom_registries
 from control.apiserver.custom import shape as shapes
@@ -83,7 +85,7 @@ class ApiServer:
         *,
         settings: Settings = Settings(),
         now: Callable[[], float] = time.time,
-        sink: audit.Sink | None = None,
+        auditor: recording.Recorder | None = None,
         issuer: tokens.Issuer | None = None,
         authenticators: Sequence[bearers.Authenticator] = (),
     ) -> None:
@@ -91,7 +93,7 @@ class ApiServer:
         self.cache = cache
         self.settings = settings
         self.now = now
-        self._sink = sink
+        self.auditor = auditor
         known = cached.CachedObjects(cache)
         self.rbac = rbac.Authorizer(cache)
         self.authorizer: authz.Authorizer = authz.Union(
@@ -208,8 +210,14 @@ class ApiServer:
     def authorize(self, request: authz.Attributes) -> None:
         """Raise Forbidden where the user may not do this."""
         decision = self.authorizer.authorize(request)
+        if self.auditor is not None:
+            recording.decided(decision)
         if not decision.allowed:
             raise authz.refusal(request, decision.reason)
+
+    def noted(self, request: authz.Attributes) -> AbstractContextManager[recording.Event | None]:
+        """Return the context in which an edge carries out what is no request method here: paths and streams."""
+        return self.auditor.recording(request) if self.auditor is not None else contextlib.nullcontext()
 
     def _authorize(self, user: authn.User, verb: str, target: Target, fields: str = "") -> registries.Registry:
         """Return the registry of what a user may do."""
@@ -226,8 +234,6 @@ class ApiServer:
                 user, verb, kind.group, kind.resource, target.subresource, target.namespace, name, equals
             )
         )
-        if self._sink is not None:
-            self._sink.requested(user, verb, target.kind, target.namespace, target.name, target.subresource)
         if target.subresource and target.subresource not in kind.subresources:
             raise errors.NotFound("the server could not find the requested resource")
         if target.namespace and not kind.namespaced:
@@ -255,6 +261,7 @@ class ApiServer:
         """Mend the allocations of Services where they are wrong; the leader calls this now and then."""
         return await repair.repair(self.store, self.addresses, self.ports)
 
+    @recording.recorded("get")
     async def get(self, user: authn.User, target: Target, resource_version: str = "") -> Entry:
         """Read an object, or its `status` or `scale`."""
         found = self._authorize(user, "get", target)
@@ -263,11 +270,13 @@ class ApiServer:
             self._authorize(user, "get", target)  # the read has brought the cache up to date
         return versions.entry(self._subresources.view(entry, target.subresource), target.kind)
 
+    @recording.recorded("list")
     async def list(self, user: authn.User, kind: schemes.Kind, query: reading.ListQuery) -> reading.Listing:
         """Read a collection."""
         found = self._authorize(user, "list", Target(kind, query.namespace), query.fields)
         return versions.listing(await found.list(versions.query(query, kind)), kind)
 
+    @recording.recorded_watch
     def watch(
         self, user: authn.User, kind: schemes.Kind, query: reading.WatchQuery
     ) -> AsyncGenerator[Sequence[selection.Event], None]:
@@ -276,6 +285,7 @@ class ApiServer:
         changes = found.watch(versions.query(query, kind))
         return versions.watched(changes, kind) if kind.hub else changes
 
+    @recording.recorded("create")
     async def create(
         self, user: authn.User, target: Target, obj: Any, *, dry_run: bool = False, manager: str = ""
     ) -> Entry:
@@ -297,6 +307,7 @@ class ApiServer:
             await found.create(actor, versions.to_hub(obj, target.kind), target.namespace), target.kind
         )
 
+    @recording.recorded("update")
     async def update(
         self, user: authn.User, target: Target, obj: Any, *, dry_run: bool = False, manager: str = ""
     ) -> Entry:
@@ -322,6 +333,7 @@ class ApiServer:
         entry = await found.update(actor, target.namespace, target.name, replaced, target.subresource)
         return versions.entry(entry, target.kind)
 
+    @recording.recorded("patch")
     async def patch(
         self, user: authn.User, target: Target, patch: Patch, *, dry_run: bool = False, manager: str = ""
     ) -> Entry:
@@ -368,6 +380,7 @@ class ApiServer:
         entry, created = await found.apply(actor, target.namespace, target.name, applied, may_create)
         return versions.entry(entry, target.kind), created
 
+    @recording.recorded("delete")
     async def delete(
         self, user: authn.User, target: Target, options: metav1.DeleteOptions | None = None
     ) -> tuple[Entry, bool]:
@@ -378,6 +391,7 @@ class ApiServer:
         entry, gone = await found.delete(actor, target.namespace, target.name, options)
         return versions.entry(entry, target.kind), gone
 
+    @recording.recorded("deletecollection")
     async def delete_collection(
         self,
         user: authn.User,

@@ -14,6 +14,7 @@ from typing import Any
 from google.protobuf import any_pb2
 
 from control.apiserver import authn, authz, reading, relay, selection, server, slices
+from control.apiserver.audit import recording
 from control.apiserver.target import Target
 from control.gateway import calls, identity
 from fairlead.api import codec, errors, objects, scheme
@@ -42,7 +43,7 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
     def __init__(self, api: server.ApiServer, streams: relay.Relay, identify: identity.Identify) -> None:
         self._api = api
         self._relay = streams
-        self._identify = identify
+        self._identify = identify if api.auditor is None else _noting(identify)
 
     @calls.unary
     async def Get(self, request: cluster.GetRequest, context: Any) -> any_pb2.Any:
@@ -216,8 +217,22 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
 
     async def _may(self, context: Any, verb: str, namespace: str, pod: str, subresource: str) -> authn.User:
         user = await self._identify(context)
-        self._api.authorize(authz.Attributes(user, verb, "", "pods", subresource, namespace, pod))
+        asked = authz.Attributes(user, verb, "", "pods", subresource, namespace, pod)
+        with self._api.noted(asked):
+            self._api.authorize(asked)
         return user
+
+
+def _noting(identify: identity.Identify) -> identity.Identify:
+    """Return an identifier that lets the audit log know where a call comes from."""
+
+    async def identified(context: Any) -> authn.User:
+        user = await identify(context)
+        agent = dict(context.invocation_metadata() or ()).get("user-agent", "")
+        recording.arrive(recording.Source("", (context.peer(),), str(agent)))
+        return user
+
+    return identified
 
 
 def _writing(request: Any) -> dict[str, Any]:

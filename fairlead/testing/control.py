@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from control.apiserver.audit.recording import Recorder
     from control.apiserver.server import ApiServer, Settings
     from control.apiserver.tokens import Issuer
     from control.store.interface import Store
@@ -30,6 +31,7 @@ async def memory_api(
     now: Callable[[], float] | None = None,
     settings: Settings | None = None,
     issuer: Issuer | None = None,
+    auditor: Recorder | None = None,
     detect_mutations: bool = True,
 ) -> AsyncIterator[ApiServer]:
     """Run an API server with its watch cache on a store, in memory unless given, with the built-in objects made.
@@ -53,6 +55,7 @@ async def memory_api(
             settings=settings or server.Settings(disabled_plugins=WITHOUT_CONTROLLERS),
             now=now or time.time,
             issuer=issuer,
+            auditor=auditor,
         )
         try:
             await bootstrap.ensure(api)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import platform
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 import orjson
 from aiohttp import web
 
-from control.apiserver import authz, server, warnings
+from control.apiserver import authn, authz, server, warnings
+from control.apiserver.audit import recording
 from control.apiserver.target import Target
 from control.gateway.rest import answers, counting, discovery, health, media, paths, queries, users
 from control.gateway.rest import handlers as handling
@@ -56,7 +57,7 @@ class Gateway:
         path = paths.parse(raw)
         if path is None:
             return await self._document(request, raw, audit_id)
-        user = await self._identify(request)
+        user = await self._caller(request, audit_id)
         handler = self.handlers.of_path(raw)
         if handler is not None:
             return await handler(handling.Call(request, user, request.method.lower(), None, raw))
@@ -85,7 +86,7 @@ class Gateway:
         assert target is not None
         handler = self.handlers.of_resource(target.kind.group_resource, target.subresource, call.verb)
         if handler is not None:
-            return await handler(call)
+            return await self._noted(recording.attributes(call.user, call.verb, target), handler(call))
         if path.rest:
             raise errors.NotFound(NOT_FOUND)
         accept = call.request.headers.get("Accept", "")
@@ -113,13 +114,37 @@ class Gateway:
     async def _document(self, request: web.BaseRequest, raw: str, audit_id: str) -> web.StreamResponse:
         """Answer a path that is no resource's."""
         parts = [part for part in raw.split("/") if part]
-        first = parts[0] if parts else ""
-        user = await self._identify(request)
+        user = await self._caller(request, audit_id)
         handler = self.handlers.of_path(raw)
         if handler is not None:
             return await handler(handling.Call(request, user, request.method.lower(), None, raw))
-        if raw not in users.PUBLIC:  # which must answer, too, where roles cannot be read
-            self._api.authorize(authz.Attributes(user, request.method.lower(), path=raw))
+        asked = authz.Attributes(user, request.method.lower(), path=raw)
+        return await self._noted(asked, self._read(request, asked, parts, audit_id))
+
+    async def _caller(self, request: web.BaseRequest, audit_id: str) -> authn.User:
+        """Return the user of a request, and let the audit log know where the request comes from."""
+        user = await self._identify(request)
+        if self._api.auditor is not None:
+            recording.arrive(users.source(request, audit_id))
+        return user
+
+    async def _noted(
+        self, asked: authz.Attributes, answering: Awaitable[web.StreamResponse]
+    ) -> web.StreamResponse:
+        """Let the audit log note a request that is carried out here."""
+        with self._api.noted(asked) as event:
+            response = await answering
+            if event is not None:
+                event.code = response.status
+            return response
+
+    async def _read(
+        self, request: web.BaseRequest, asked: authz.Attributes, parts: list[str], audit_id: str
+    ) -> web.StreamResponse:
+        """Answer health, version, discovery and metrics."""
+        first = parts[0] if parts else ""
+        if asked.path not in users.PUBLIC:  # which must answer, too, where roles cannot be read
+            self._api.authorize(asked)
         if request.method not in ("GET", "HEAD"):
             raise errors.MethodNotAllowed(paths.NOT_ALLOWED)
         if first in ("version", "healthz", "livez", "readyz"):

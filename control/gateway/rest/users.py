@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from control.apiserver import authn, authz, impersonation
+from control.apiserver.audit import recording
 from control.gateway import identity
 from fairlead.api import errors
 
@@ -45,7 +46,10 @@ class Identifier:
         """Return the user of a request; errors.Unauthorized for nobody, errors.Forbidden for a false somebody."""
         caller = await self._caller(request)
         wish = impersonation.wished(request.headers.items())
-        return impersonation.granted(caller, wish, self._authorizer) if wish is not None else caller
+        recording.acts_for(caller if wish is not None else None)
+        if wish is None:
+            return caller
+        return impersonation.granted(caller, wish, self._authorizer)
 
     async def _caller(self, request: web.BaseRequest) -> authn.User:
         transport = request.transport
@@ -59,6 +63,13 @@ class Identifier:
         if "Authorization" not in request.headers and request.rel_url.raw_path in self._anonymous:
             return authn.anonymous()
         raise errors.Unauthorized("Unauthorized")
+
+
+def source(request: web.BaseRequest, audit_id: str) -> recording.Source:
+    """Return where a request comes from, for the audit log."""
+    addresses = (request.remote,) if request.remote else ()
+    agent = request.headers.get("User-Agent", "")
+    return recording.Source(request.path_qs, addresses, agent, audit_id)
 
 
 def _token(request: web.BaseRequest) -> str:

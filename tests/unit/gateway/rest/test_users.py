@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
+import orjson
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from control.apiserver import tokens
+from control.apiserver.audit import policy, recording
 from control.apiserver.server import ApiServer
 from fairlead import certificates
 from fairlead.api.pb import authentication_v1_pb2 as authenticationv1
@@ -212,3 +214,27 @@ async def test_reviews_are_served_and_discovered(call: Caller) -> None:
     }
     assert (answer.status, answer.json["status"]) == (201, {"allowed": True})
     assert (listed.status, listed.json["reason"]) == (405, "MethodNotAllowed")
+
+
+async def test_the_audit_log_knows_who_acts_as_whom_and_from_where() -> None:
+    """Over REST: path, address, agent, the caller's Audit-Id, and both users."""
+    lines: list[bytes] = []
+    rule = "omitStages: [RequestReceived], rules: [{level: Metadata, users: [bob]}]"
+    auditor = recording.Recorder(policy.parse(f"{{apiVersion: audit.k8s.io/v1, kind: Policy, {rule}}}"), lines.append)
+    headers = {"Impersonate-User": "jane", "Audit-Id": "id-1", "User-Agent": "test/1"}
+    async with control.memory_api(auditor=auditor) as api, testing.serve(api) as server:
+        await ask(server, "GET", f"{PODS}?limit=5", "bob", "system:masters", **headers)
+        await ask(server, "GET", "/metrics", "bob")
+
+    listed, scraped = (orjson.loads(line) for line in lines)
+    shown = {key: listed[key] for key in ("auditID", "requestURI", "sourceIPs", "userAgent", "verb")}
+    assert shown == {
+        "auditID": "id-1",
+        "requestURI": f"{PODS}?limit=5",
+        "sourceIPs": ["127.0.0.1"],
+        "userAgent": "test/1",
+        "verb": "list",
+    }
+    assert listed["user"]["username"] == "bob"
+    assert listed["impersonatedUser"] == {"username": "jane", "groups": ["system:authenticated"]}
+    assert (scraped["requestURI"], scraped["verb"], scraped["responseStatus"]["code"]) == ("/metrics", "get", 403)
