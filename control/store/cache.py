@@ -255,9 +255,7 @@ class Cache:
         start, remaining = "", 1
         held = []
         while remaining:
-            page = await self._store.list(
-                begins.key_prefix(), start=start, limit=PAGE_ITEMS, revision=event.revision
-            )
+            page = await self._store.list(begins.key_prefix(), start=start, limit=PAGE_ITEMS, revision=event.revision)
             remaining = page.remaining
             for item in page.items:
                 start = item.key + "\0"

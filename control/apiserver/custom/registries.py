@@ -78,9 +78,7 @@ class CustomRegistries:
         return made
 
     def _registry(self, made: _Made, version: str) -> registry.Registry:
-        seen = views.CustomViews(
-            made.shapes, version, custom.storage_version(made.definition), made.converter
-        )
+        seen = views.CustomViews(made.shapes, version, custom.storage_version(made.definition), made.converter)
         return registry.Registry(
             strategy.CustomStrategy(made.shapes[version], is_terminating=made.state[-1]),
             self._store,

@@ -47,9 +47,7 @@ def validate(definition: Definition) -> field.Faults:
     faults += _schemas(spec)
     for place, version in _places(spec, "subresources", lambda each: each.subresources):
         faults += _subresources(version, place)
-    for place, version in _places(
-        spec, "additionalPrinterColumns", lambda each: list(each.additionalPrinterColumns)
-    ):
+    for place, version in _places(spec, "additionalPrinterColumns", lambda each: list(each.additionalPrinterColumns)):
         faults += _columns(version, place)
     for place, version in _places(spec, "selectableFields", lambda each: list(each.selectableFields)):
         faults += _selectable(version, place)

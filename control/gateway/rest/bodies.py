@@ -24,6 +24,7 @@ SUBRESOURCE_KINDS = {
     "eviction": ("policy/v1", "Eviction"),
     "token": ("authentication.k8s.io/v1", "TokenRequest"),
 }
+ALIASED_PARTS = 1_000_000  # more than any object that fits into etcd has
 # Older names of the same message.
 ALIASES = {("policy/v1beta1", "Eviction"): ("policy/v1", "Eviction")}
 
@@ -50,8 +51,9 @@ def decode(
     if format_ == "protobuf":
         return _decode_protobuf(data, expected)
     document = _document(data, format_, expected)
+    compact = _compact(document)
     named = _named(document.get("apiVersion"), document.get("kind"), expected)
-    faults = _duplicates(data, format_, document) if validation != "Ignore" else []
+    faults = _duplicates(data, format_, len(compact)) if validation != "Ignore" else []
     found: Any
     try:
         if kind.message is None and subresource not in SUBRESOURCE_KINDS:
@@ -92,14 +94,37 @@ def _document(data: bytes, format_: media.Format, expected: tuple[str, str]) -> 
         raise errors.BadRequest(
             f"the object provided is unrecognized (must be of type {expected[1]}): {error}"
         ) from None
+    if found and _expanded(found[0], {}) > ALIASED_PARTS:
+        raise errors.BadRequest("error converting YAML to JSON: yaml: document contains excessive aliasing")
     return found[0] if found else {}
 
 
-def _duplicates(data: bytes, format_: media.Format, document: dict[str, Any]) -> list[str]:
-    """Return the fields that stand twice in a JSON body; a text as long as its own writing has none."""
-    if format_ != "json" or len(orjson.dumps(document)) == len(data.strip()):
+def _expanded(value: Any, known: dict[int, int]) -> int:
+    """Return how many parts a document has once its aliases are written out; shared parts are counted once."""
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = 1  # of a part that contains itself
+        inner = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_expanded(one, known) for one in inner)
+    return known[id(value)]
+
+
+def _compact(document: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(document)
+    except TypeError:
+        raise errors.BadRequest("the object provided is nested too deeply") from None
+
+
+def _duplicates(data: bytes, format_: media.Format, length: int) -> list[str]:
+    """Return the fields that stand twice in a JSON body; a text as long as what was read of it has none."""
+    if format_ != "json" or length == len(data.strip()):
         return []
-    return [fault.removeprefix("json: ") for fault in codec.duplicate_fields(data)]
+    try:
+        return [fault.removeprefix("json: ") for fault in codec.duplicate_fields(data)]
+    except RecursionError:
+        raise errors.BadRequest("the object provided is nested too deeply") from None
 
 
 def _named(api_version: Any, kind: Any, expected: tuple[str, str]) -> tuple[str, str]:

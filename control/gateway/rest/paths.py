@@ -48,6 +48,10 @@ def parse(raw: str) -> Path | None:
     watching = parts[0] == "watch" and len(parts) > 1
     if watching:
         parts = parts[1:]
+    if len(parts) <= 3 and parts[-1] == "":
+        parts = parts[:-1]  # a slash at the end means nothing, but to a proxy
+    if not parts:
+        return None
     namespace = ""
     if parts[0] == "namespaces" and len(parts) > 2 and parts[2] not in NAMESPACE_SUBRESOURCES:
         namespace, parts = parts[1], parts[2:]

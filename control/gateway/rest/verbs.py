@@ -28,6 +28,7 @@ from fairlead.client.interface import Patch, PatchType
 WATCH_SECONDS = 1800.0
 BOOKMARK_LEAST_SECONDS = 1.0  # a selector that nothing matches does not turn every change into a bookmark
 BATCH_BYTES = 64 * 1024
+LONG_BODY_BYTES = 64 * 1024  # what is longer is read beside the loop
 # Kinds whose deletion answers the object although it is gone.
 RETURNED = frozenset(
     {"pods", "serviceaccounts", "podtemplates", "resourcequotas", "persistentvolumes", "persistentvolumeclaims"}
@@ -111,7 +112,10 @@ class Verbs:
         data = await body(call.request)
         shape = self._api.shape(target.kind)
         unknown = shape.unknown if shape is not None else lambda _: ()
-        return bodies.decode(data, format_, target.kind, target.subresource, how.validation, unknown)
+        told = (data, format_, target.kind, target.subresource, how.validation, unknown)
+        if len(data) > LONG_BODY_BYTES:
+            return await asyncio.to_thread(bodies.decode, *told)
+        return bodies.decode(*told)
 
     async def _delete(self, call: Call, target: Target, answer: answers.Answer) -> web.StreamResponse:
         options = await _deletion(call)

@@ -97,8 +97,11 @@ def _named(data: dict[str, Json], key: str) -> str:
 
 
 def dumps(obj: Message | objects.Object) -> bytes:
-    """Return the JSON text of an object or of any message."""
-    return orjson.dumps(to_json(obj))
+    """Return the JSON text of an object or of any message; DecodeError for one that is nested too deeply."""
+    try:
+        return orjson.dumps(to_json(obj))
+    except (TypeError, RecursionError):
+        raise errors.DecodeError("nested too deeply") from None
 
 
 def to_yaml(obj: Message | objects.Object) -> str:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import aiohttp
 import orjson
+import pytest
 
+from control.apiserver.server import ApiServer
+from fairlead.testing import control
+from fairlead.testing import rest as testing
 from tests.support import pods
 from tests.unit.gateway.rest.conftest import Caller
 
@@ -311,3 +316,52 @@ async def test_a_watch_whose_caller_hangs_up_is_released(call: Caller) -> None:
         return "" if "apiserver_longrunning_requests 0.0" in figures else "the watch is still counted"
 
     await pods.wait_until_async(released)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/json", b"[]"),
+        ("application/json", b"\xff"),
+        ("application/json", b'{"metadata":[]}'),
+        ("application/json", b'{"metadata":{"name":"\\ud800"}}'),
+        ("application/json", b'{"apiVersion":1}'),
+        (
+            "application/json",
+            b'{"x":' + b"[" * 900 + b"]" * 900 + b', "metadata":{"labels":' + b"[" * 900 + b"]" * 900 + b"}}",
+        ),
+        ("application/yaml", b"a: [\n"),
+        ("application/yaml", b"\xff\xfe\x00"),
+        ("application/yaml", b"- a\n"),
+        ("application/yaml", b"a: &a [*a]\n"),
+        ("application/yaml", b"x: " + b"[" * 400 + b"]" * 400),
+        ("application/yaml", b"x: " + b"[" * 5000 + b"]" * 5000),
+    ],
+)
+async def test_a_body_that_makes_no_sense_is_a_bad_request(call: Caller, content_type: str, body: bytes) -> None:
+    """400, never a fault of ours."""
+    answer = await call("POST", CONFIGMAPS, body, Content_Type=content_type)
+    assert (answer.status, answer.json["reason"]) == (400, "BadRequest")
+
+
+async def test_yaml_whose_aliases_multiply_is_refused(call: Caller) -> None:
+    """A few hundred bytes that stand for billions of parts."""
+    lines = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+    answer = await call("POST", CONFIGMAPS, "\n".join(lines).encode(), Content_Type="application/yaml")
+    assert (answer.status, answer.json["message"]) == (
+        400,
+        "error converting YAML to JSON: yaml: document contains excessive aliasing",
+    )
+
+
+async def test_a_watch_of_forgotten_history_ends_with_an_error_event(api: ApiServer, call: Caller) -> None:
+    """As Kubernetes: 200, then an event of type ERROR with the Status 410."""
+    await call("POST", CONFIGMAPS, configmap("a"))
+    await api.store.compact(await api.store.revision())
+    async with control.memory_api(api.store) as younger, testing.serve(younger) as server:
+        tls = aiohttp.TCPConnector(ssl=server.tls("admin", "system:masters"))
+        async with aiohttp.ClientSession(connector=tls) as session:
+            answer = await Caller(session, server.url)("GET", f"{CONFIGMAPS}?watch=1&resourceVersion=1")
+    event = orjson.loads(answer.body)
+    assert (answer.status, event["type"]) == (200, "ERROR")
+    assert (event["object"]["code"], event["object"]["reason"]) == (410, "Expired")
