@@ -11,7 +11,7 @@ import asyncio
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from control.controllers import framework, ownership
 from fairlead.api import conditions, errors, objects, pods, selectors, times
@@ -22,6 +22,9 @@ from fairlead.api.pb import meta_v1_pb2 as metav1
 # The most pods that one reconcile creates or deletes.
 BURST = 500
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+# What makes pods in this way: the two kinds' specs and statuses have the same fields, but for the selector's form.
+Workload = appsv1.ReplicaSet | corev1.ReplicationController
+Status = appsv1.ReplicaSetStatus | corev1.ReplicationControllerStatus
 _PHASES = {pods.PENDING: 0, pods.UNKNOWN: 1, pods.RUNNING: 2}
 
 
@@ -33,9 +36,7 @@ class Plan:
     delete: Sequence[corev1.Pod] = ()
 
 
-def decide(
-    replicaset: appsv1.ReplicaSet, active: Sequence[corev1.Pod], related: Mapping[str, int], now: float
-) -> Plan:
+def decide(replicaset: Workload, active: Sequence[corev1.Pod], related: Mapping[str, int], now: float) -> Plan:
     """Compare the pods that count with what is wanted; `related` is how many pods of the kin run on each node."""
     if replicaset.metadata.HasField("deletionTimestamp"):
         return Plan()
@@ -72,6 +73,13 @@ def ranked(active: Sequence[corev1.Pod], related: Mapping[str, int], now: float)
     return sorted(active, key=rank)
 
 
+def selector_of(workload: Workload) -> selectors.Selector:
+    """Return what a workload selects its pods by."""
+    if isinstance(workload, corev1.ReplicationController):
+        return selectors.of_labels(workload.spec.selector)
+    return selectors.of_message(workload.spec.selector)
+
+
 def deletion_cost(pod: corev1.Pod) -> int:
     """Return the pod's deletion cost; 0 where the annotation is absent or no number."""
     try:
@@ -80,7 +88,7 @@ def deletion_cost(pod: corev1.Pod) -> int:
         return 0
 
 
-def new_pod(replicaset: appsv1.ReplicaSet) -> corev1.Pod:
+def new_pod(replicaset: Workload) -> corev1.Pod:
     """Return a pod of the template, to be created."""
     template = replicaset.spec.template
     pod = corev1.Pod(spec=template.spec)
@@ -95,11 +103,11 @@ def new_pod(replicaset: appsv1.ReplicaSet) -> corev1.Pod:
 
 
 def status_for(
-    replicaset: appsv1.ReplicaSet, active: Sequence[corev1.Pod], failure: str, now: float
-) -> tuple[appsv1.ReplicaSetStatus, float | None]:
+    replicaset: Workload, active: Sequence[corev1.Pod], failure: str, now: float
+) -> tuple[Status, float | None]:
     """Return the status and in how many seconds it changes by itself (a pod becomes available)."""
-    status = appsv1.ReplicaSetStatus()
-    status.conditions.extend(replicaset.status.conditions)
+    status = type(replicaset.status)()
+    status.conditions.extend(replicaset.status.conditions)  # type: ignore[arg-type]
     wanted = selectors.of_labels(replicaset.spec.template.metadata.labels)
     soon: list[float] = []
     status.replicas = len(active)
@@ -130,10 +138,11 @@ class ReplicaSetController(framework.Controller):
 
     name = "replicaset-controller"
     workers = 5
+    kind: ClassVar[type[Workload]] = appsv1.ReplicaSet
 
     def __init__(self, context: framework.Context) -> None:
         super().__init__(context)
-        self._replicasets = context.informers.of(appsv1.ReplicaSet)
+        self._replicasets = context.informers.of(self.kind)
         self._pods = context.informers.of(corev1.Pod)
         self._deleting: dict[str, set[str]] = {}
         self._replicasets.add_index("controller", framework.controller_index)
@@ -144,7 +153,7 @@ class ReplicaSetController(framework.Controller):
     def keys(self) -> Iterable[str]:
         return [objects.key_of(each) for each in self._replicasets.list()]
 
-    def _replicaset_changed(self, change: str, old: appsv1.ReplicaSet | None, new: appsv1.ReplicaSet | None) -> None:
+    def _replicaset_changed(self, change: str, old: Workload | None, new: Workload | None) -> None:
         each = new if new is not None else old
         assert each is not None
         self.enqueue(objects.key_of(each))
@@ -152,13 +161,13 @@ class ReplicaSetController(framework.Controller):
     def _pod_changed(self, change: str, old: corev1.Pod | None, new: corev1.Pod | None) -> None:
         if not self._running:
             return
-        owners = {framework.owner_key(pod, "ReplicaSet") for pod in (old, new) if pod is not None}
+        owners = {framework.owner_key(pod, self.kind.DESCRIPTOR.name) for pod in (old, new) if pod is not None}
         for key in owners - {None}:
             assert key is not None
             self.enqueue(key)
         if new is not None and objects.controller_of(new) is None and not pods.is_terminating(new):
             for each in self._replicasets.list(new.metadata.namespace):
-                if selectors.of_message(each.spec.selector).matches(new.metadata.labels):
+                if selector_of(each).matches(new.metadata.labels):
                     self.enqueue(objects.key_of(each))
 
     async def reconcile(self, key: str) -> framework.Result:
@@ -168,7 +177,7 @@ class ReplicaSetController(framework.Controller):
             return framework.nothing("gone")
         claim = ownership.claim(
             replicaset,
-            selectors.of_message(replicaset.spec.selector),
+            selector_of(replicaset),
             self._pods.by_index("controller", replicaset.metadata.uid),
             self._pods.by_index("controller", f"orphan:{replicaset.metadata.namespace}"),
         )
@@ -190,15 +199,14 @@ class ReplicaSetController(framework.Controller):
             raise errors.ServiceUnavailable(failure)
         return _told(replicaset, claim, plan, written, again)
 
-    async def _claim(
-        self, key: str, replicaset: appsv1.ReplicaSet, claim: ownership.Claim[corev1.Pod]
-    ) -> list[corev1.Pod]:
+    async def _claim(self, key: str, replicaset: Workload, claim: ownership.Claim[corev1.Pod]) -> list[corev1.Pod]:
         adopted = []
         if claim.adopt:
             meta = replicaset.metadata
-            fresh = await self.client.get(appsv1.ReplicaSet, meta.name, meta.namespace)
+            fresh = await self.client.get(self.kind, meta.name, meta.namespace)
             if fresh.metadata.uid != meta.uid or fresh.metadata.HasField("deletionTimestamp"):
-                raise errors.conflict("apps", "replicasets", meta.name, "it is being deleted")
+                found = objects.kind_of(replicaset)
+                raise errors.conflict(found.group, found.resource, meta.name, "it is being deleted")
         for pod in claim.adopt:
             adopted.append(await ownership.carry_out(self.client, pod))
             self.wrote(key, adopted[-1])
@@ -217,7 +225,7 @@ class ReplicaSetController(framework.Controller):
             del self._deleting[key]
         return [pod for pod in active if pod.metadata.uid not in deleting]
 
-    def _related(self, replicaset: appsv1.ReplicaSet) -> dict[str, int]:
+    def _related(self, replicaset: Workload) -> dict[str, int]:
         """Count the active pods of all ReplicaSets with the same owner on each node."""
         owner = objects.controller_of(replicaset)
         kin = self._replicasets.by_index("controller", owner.uid) if owner is not None else [replicaset]
@@ -228,7 +236,7 @@ class ReplicaSetController(framework.Controller):
                     counts[pod.spec.nodeName] = counts.get(pod.spec.nodeName, 0) + 1
         return counts
 
-    async def _create(self, key: str, replicaset: appsv1.ReplicaSet, count: int) -> list[corev1.Pod]:
+    async def _create(self, key: str, replicaset: Workload, count: int) -> list[corev1.Pod]:
         """Create in batches of 1, 2, 4 and so on, so that a template that is refused costs few calls."""
         created: list[corev1.Pod] = []
         batch = 1
@@ -251,7 +259,7 @@ class ReplicaSetController(framework.Controller):
             batch *= 2
         return created
 
-    async def _delete(self, key: str, replicaset: appsv1.ReplicaSet, chosen: Sequence[corev1.Pod]) -> set[str]:
+    async def _delete(self, key: str, replicaset: Workload, chosen: Sequence[corev1.Pod]) -> set[str]:
         gone = set()
         deleting = self._deleting.setdefault(key, set())
         for pod in chosen:
@@ -271,13 +279,13 @@ class ReplicaSetController(framework.Controller):
         return gone
 
     async def _write_status(
-        self, key: str, replicaset: appsv1.ReplicaSet, active: Sequence[corev1.Pod], failure: str
+        self, key: str, replicaset: Workload, active: Sequence[corev1.Pod], failure: str
     ) -> tuple[bool, float | None]:
         status, again = status_for(replicaset, active, failure, self.clock.now())
         if status == replicaset.status:
             return False, again
         fresh = objects.copy(replicaset)
-        fresh.status.CopyFrom(status)
+        fresh.status.CopyFrom(status)  # type: ignore[arg-type]
         self.wrote(key, await self.client.update(fresh, subresource="status"))
         return True, again
 
@@ -292,7 +300,7 @@ class _Stopped(Exception):
 
 
 def _told(
-    replicaset: appsv1.ReplicaSet,
+    replicaset: Workload,
     claim: ownership.Claim[corev1.Pod],
     plan: Plan,
     written: bool,
