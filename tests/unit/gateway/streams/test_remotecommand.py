@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 import json
 
 import aiohttp
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from control.apiserver import authn
+from control.gateway.streams import terminal
 from tests.support import streaming
 
 EXEC = f"{streaming.PODS}/web/exec?stdout=true&stderr=true"
@@ -199,3 +204,77 @@ async def test_a_caller_without_the_right_is_forbidden() -> None:
         assert got["message"].startswith(
             'pods "web" is forbidden: User "eve" cannot create resource "pods/exec" in API group "" in the namespace'
         )
+
+
+async def test_fifty_streams_do_not_wait_for_each_other() -> None:
+    """Fifty conversations are open at once, and each is answered whatever the others do."""
+    async with streaming.cluster() as made, contextlib.AsyncExitStack() as stack:
+        url = f"{made.url}{EXEC}&stdin=true&command=cat"
+        opening = [made.http.ws_connect(url, protocols=["v5.channel.k8s.io"]) for _ in range(50)]
+        sockets = [await stack.enter_async_context(one) for one in opening]
+
+        async def converse(number: int, socket: aiohttp.ClientWebSocketResponse) -> bytes:
+            await socket.send_bytes(f"\0line {number}".encode())
+            await socket.receive_bytes()  # the empty message that says it is open
+            return await socket.receive_bytes()
+
+        got = [await converse(number, sockets[number]) for number in reversed(range(50))]
+
+        assert got == [f"\x01line {number}".encode() for number in reversed(range(50))]
+        for socket in sockets:
+            await socket.send_bytes(b"\xff\x00")
+        ends = await asyncio.gather(*(conversation(socket) for socket in sockets))
+        assert all(json.loads(end[3]) == SUCCESS for end in ends)
+
+
+@pytest.mark.parametrize("protocol", [*BINARY, *ENCODED])
+async def test_messages_that_mean_nothing_are_passed_over(protocol: str) -> None:
+    """Empty ones, unknown channels, sizes that are none, text for bytes: the conversation goes on."""
+    noise: list[str | bytes] = [b"", "", b"\x09what", b"\x04{}", b"\x04nonsense}", b"\xff", b"\xff\x09", "9!!", "x"]
+    async with streaming.cluster() as made:
+        url = f"{made.url}{EXEC}&stdin=true&command=cat"
+
+        async with made.http.ws_connect(url, protocols=[protocol]) as socket:
+            for one in noise:
+                await (socket.send_str(one) if isinstance(one, str) else socket.send_bytes(one))
+            if protocol in ENCODED:
+                await socket.send_str("0" + base64.b64encode(b"real").decode())
+            else:
+                await socket.send_bytes(b"\0real")
+            await socket.receive()
+            got = await socket.receive()
+
+        want = "1" + base64.b64encode(b"real").decode() if protocol in ENCODED else b"\x01real"
+        assert got.data == want
+
+
+async def test_a_message_over_the_limit_ends_the_conversation() -> None:
+    """Four megabytes are more than any client sends at once."""
+    async with streaming.cluster() as made:
+        url = f"{made.url}{EXEC}&stdin=true&command=cat"
+
+        async with made.http.ws_connect(url, protocols=["v4.channel.k8s.io"]) as socket:
+            with contextlib.suppress(ConnectionError):  # it is refused before it is complete
+                await socket.send_bytes(bytes((4 << 20) + 1))
+            got = await conversation(socket)
+
+        assert got in ({1: b""}, {})
+        await made.until_quiet()
+
+
+@hypothesis.given(st.lists(st.binary(max_size=40), max_size=8))
+def test_sizes_are_found_however_they_are_cut(noise: list[bytes]) -> None:
+    """Whatever surrounds a terminal's size, it arrives, and nothing else does."""
+    buffer = bytearray()
+    for piece in noise:
+        buffer += piece
+        terminal.sizes(buffer)
+    buffer += b"}"
+    terminal.sizes(buffer)
+    found = []
+    for piece in (b'{"Width":80,', b'"Height":24}\n{"Width":1', b',"Height":70000}'):
+        buffer += piece
+        found += terminal.sizes(buffer)
+
+    assert [(frame.resize.width, frame.resize.height) for frame in found] == [(80, 24)]
+    assert not buffer
