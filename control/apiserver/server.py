@@ -36,6 +36,7 @@ from control.apiserver import (
     subresources,
     tokens,
     versions,
+    warnings,
 )
 from control.apiserver import hooks as hooking
 from control.apiserver import registry as registries
@@ -205,6 +206,9 @@ class ApiServer:
 
     def registry_of_custom(self, kind: schemes.Kind) -> registries.Registry | None:
         """Return the registry of a custom kind at its version, served or not; None where nothing defines it."""
+        shape = self._custom.shape(kind)
+        if shape is not None and shape.deprecation:
+            warnings.add(shape.deprecation)
         return self._custom.find(kind)
 
     def authorize(self, request: authz.Attributes) -> None:

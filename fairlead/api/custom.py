@@ -18,6 +18,9 @@ Definition = apiextensionsv1.CustomResourceDefinition
 ESTABLISHED = "Established"
 NAMES_ACCEPTED = "NamesAccepted"
 TERMINATING = "Terminating"
+APPROVED = "KubernetesAPIApprovalPolicyConformant"
+APPROVAL = "api-approved.kubernetes.io"
+PROTECTED = ("k8s.io", "kubernetes.io")
 FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 CLUSTER, NAMESPACED = "Cluster", "Namespaced"
 
@@ -75,6 +78,11 @@ def kind_at(definition: Definition, version: str) -> scheme.Kind:
             for each in found.additionalPrinterColumns
         ),
     )
+
+
+def is_protected(group: str) -> bool:
+    """Say whether a group belongs to Kubernetes itself."""
+    return any(group == domain or group.endswith(f".{domain}") for domain in PROTECTED)
 
 
 def storage_version(definition: Definition) -> str:

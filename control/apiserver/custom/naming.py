@@ -29,6 +29,8 @@ def settle(definition: Definition, others: Iterable[Definition], now: float) -> 
     wanted, accepted = definition.spec.names, fresh.status.acceptedNames
     del accepted.categories[:]
     accepted.categories.extend(wanted.categories)
+    if custom.is_protected(definition.spec.group):
+        _approve(fresh, stamp)
     good = reason == "NoConflicts"
     _set(fresh, custom.NAMES_ACCEPTED, good, reason, message, stamp)
     if good and not custom.is_true(fresh, custom.ESTABLISHED):
@@ -36,6 +38,15 @@ def settle(definition: Definition, others: Iterable[Definition], now: float) -> 
     elif not good and custom.condition(fresh, custom.ESTABLISHED) is None:
         _set(fresh, custom.ESTABLISHED, False, "NotAccepted", "not all names are accepted", stamp)
     return fresh
+
+
+def _approve(fresh: Definition, stamp: metav1.Time) -> None:
+    """Say how a definition in a group of Kubernetes' own was approved."""
+    value = fresh.metadata.annotations.get(custom.APPROVAL, "")
+    approved = not value.startswith("unapproved")
+    reason = "ApprovedAnnotation" if approved else "UnapprovedAnnotation"
+    message = f"approved in {value}" if approved else f'not approved: "{value}"'
+    _set(fresh, custom.APPROVED, approved, reason, message, stamp)
 
 
 def terminating(definition: Definition, holds: bool, reason: str, message: str, now: float) -> Definition:

@@ -24,6 +24,7 @@ class Shape:
     judge: Callable[[Any, str], field.Faults]
     scale: Scale | None
     selectable: tuple[str, ...]  # paths without the first dot, as field selectors name them
+    deprecation: str = ""  # what users of a deprecated version are warned with
 
     @property
     def has_status(self) -> bool:
@@ -56,4 +57,13 @@ def shape_of(definition: custom.Definition, version: str) -> Shape:
         judge=validating.compile(written),
         scale=found.subresources.scale if found.subresources.HasField("scale") else None,
         selectable=tuple(each.jsonPath.removeprefix(".") for each in found.selectableFields),
+        deprecation=_deprecation(definition, found),
     )
+
+
+def _deprecation(definition: custom.Definition, version: apiextensionsv1.CustomResourceDefinitionVersion) -> str:
+    """Return the warning of a deprecated version, the definition's own words if it has some."""
+    if not version.deprecated:
+        return ""
+    named = f"{definition.spec.group}/{version.name} {definition.spec.names.kind} is deprecated"
+    return version.deprecationWarning or named

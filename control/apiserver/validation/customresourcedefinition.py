@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import urllib.parse
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -35,6 +36,7 @@ def validate(definition: Definition) -> field.Faults:
     if definition.metadata.name != f"{spec.names.plural}.{spec.group}":
         text = 'must be spec.names.plural+"."+spec.group'
         faults.append(field.invalid("metadata.name", definition.metadata.name, text))
+    faults += _approval(definition)
     faults += _group_and_scope(spec)
     faults += _versions(spec)
     faults += _names(spec.names, "spec.names", complete=True)
@@ -81,6 +83,28 @@ def stored_versions(definition: Definition) -> field.Faults:
         for index, version in enumerate(definition.status.storedVersions)
         if version not in known
     ]
+
+
+def _approval(definition: Definition) -> field.Faults:
+    """Judge that a group of Kubernetes' own is meant: a URL of the approval, or a word on why there is none."""
+    if not custom.is_protected(definition.spec.group):
+        return []
+    path = f"metadata.annotations[{custom.APPROVAL}]"
+    value = definition.metadata.annotations.get(custom.APPROVAL, "")
+    if not value:
+        text = (
+            f'protected groups must have approval annotation "{custom.APPROVAL}",'
+            " see https://github.com/kubernetes/enhancements/pull/1111"
+        )
+        return [field.required(path, text)]
+    parsed = urllib.parse.urlsplit(value)
+    if value.startswith("unapproved") or (parsed.scheme and parsed.netloc):
+        return []
+    text = (
+        f'protected groups must have approval annotation "{custom.APPROVAL}" with either a URL or a reason starting'
+        ' with "unapproved", see https://github.com/kubernetes/enhancements/pull/1111'
+    )
+    return [field.invalid(path, value, text)]
 
 
 def _group_and_scope(spec: Any) -> field.Faults:

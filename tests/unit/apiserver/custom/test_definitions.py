@@ -185,6 +185,33 @@ def test_schemas_that_differ_are_told_by_their_versions() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("value", "texts"),
+    [
+        (
+            "",
+            [
+                "metadata.annotations[api-approved.kubernetes.io]: Required value: protected groups must have"
+                ' approval annotation "api-approved.kubernetes.io", see https://github.com/kubernetes/enhancements/pull/1111'
+            ],
+        ),
+        ("unapproved, experimental", []),
+        ("https://github.com/kubernetes/kubernetes/pull/1", []),
+    ],
+)
+def test_groups_of_kubernetes_need_an_approval(value: str, texts: list[str]) -> None:
+    """Or a word that there is none; the condition says which."""
+    definition = definitions.definition(group="widgets.k8s.io")
+    definition.metadata.name = "widgets.widgets.k8s.io"
+    if value:
+        definition.metadata.annotations[custom.APPROVAL] = value
+
+    assert faults(definition) == texts
+    condition = custom.condition(naming.settle(definition, [], 1.0), custom.APPROVED)
+    assert condition is not None
+    assert condition.status == ("False" if value.startswith("unapproved") else "True")
+
+
 def test_an_established_definition_keeps_its_scope_and_kind() -> None:
     """Group and plural are never changed, scope and kind not once objects may be there."""
     old = definitions.definition()

@@ -135,6 +135,24 @@ async def test_a_strategic_merge_patch_is_of_an_unsupported_type(api: ApiServer,
     assert (refused.status, refused.json["reason"]) == (415, "UnsupportedMediaType")
 
 
+async def test_users_of_a_deprecated_version_are_warned(api: ApiServer, call: Any) -> None:
+    """With the definition's own words if it has some."""
+    old = definitions.version("v1alpha1", storage=False, deprecated=True)
+    older = definitions.version("v1alpha2", storage=False, deprecated=True, deprecationWarning="use v1")
+    made = await call("POST", CRDS, definitions.written(definitions.version("v1"), old, older))
+    assert made.status == 201, made.json
+    await definitions.until(api.as_user("admin", ["system:masters"]), "widgets.example.com", "Established", "True")
+
+    versions = ("v1", "v1alpha1", "v1alpha2")
+    answers = [await call("GET", f"/apis/example.com/{version}/widgets") for version in versions]
+
+    assert [answer.headers.get("Warning") for answer in answers] == [
+        None,
+        '299 - "example.com/v1alpha1 Widget is deprecated"',
+        '299 - "use v1"',
+    ]
+
+
 async def test_a_kind_that_is_not_defined_is_not_found(call: Any) -> None:
     """Nothing of its group is served."""
     assert (await call("GET", WIDGETS)).status == 404
