@@ -82,6 +82,10 @@ class Pool:
         self._bits = bitmaps.decode(item.value, self.range) if item is not None else 0
         self._revision = item.revision if item is not None else 0
 
+    def drop(self) -> None:
+        """Want nothing but what is known to be taken."""
+        self._wanted = self._bits
+
     def forget(self) -> None:
         """Read the bitmap again next time."""
         self._revision = None
@@ -106,6 +110,8 @@ class ServiceAllocation(hooks.Hooks):
         async with self._turn:
             if self._failures != failures:
                 raise errors.ServiceUnavailable("etcd does not answer")
+            self.addresses.drop()  # what a dry run or a refused write before had wanted
+            self.ports.drop()
             try:
                 yield
             except (errors.ServiceUnavailable, errors.Timeout):

@@ -144,9 +144,13 @@ class Registry(reading.Reader):
             return await self._insert(obj)
 
     async def _dry_created(self, obj: Any) -> Entry:
+        key = self.kind.key(obj.metadata.namespace, obj.metadata.name)
         async with self._hooks.turn():
             await self._hooks.before_write(obj, None, hooking.Companions())
-        entry = Entry(self.kind.key(obj.metadata.namespace, obj.metadata.name), self.kind, obj, 0)
+        item, _ = await self._store.get(key)
+        if item is not None:
+            raise errors.already_exists(self.kind.group, self.kind.resource, obj.metadata.name)
+        entry = Entry(key, self.kind, obj, 0)
         obj.metadata.resourceVersion = ""
         return entry
 
