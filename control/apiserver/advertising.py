@@ -30,6 +30,8 @@ RENEW_SECONDS = 10.0
 LEASE_SECONDS = 30
 SERVICE = "kubernetes"
 PORT = "https"
+# What the cache holds is good enough: a write that was decided on old state is refused, and the next step comes soon.
+AT_HAND = "0"
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +66,7 @@ class Advertiser:
         while True:
             try:
                 sentence = await self.step()
-            except (errors.ServiceUnavailable, errors.Timeout, errors.Conflict) as error:
+            except (errors.ServiceUnavailable, errors.Timeout, errors.Conflict, errors.AlreadyExists) as error:
                 sentence = f"not done: {error.message}"
             if sentence != told:
                 _log.info("API's endpoints", extra={"outcome": sentence})
@@ -73,9 +75,9 @@ class Advertiser:
 
     async def step(self) -> str:
         """Do all once; returns a sentence."""
-        await self._renew()
+        revision = await self._renew()
         leases = await self._client.list(
-            coordinationv1.Lease, NAMESPACE, select=Selection(f"{IDENTITY}=kube-apiserver")
+            coordinationv1.Lease, NAMESPACE, select=Selection(f"{IDENTITY}=kube-apiserver"), resource_version=revision
         )
         living, dead = self._judge(leases.items)
         for lease in dead:
@@ -85,9 +87,11 @@ class Advertiser:
         await self._write(endpoints_of(addresses, self._port))
         return f"the API is at {', '.join(addresses)}"
 
-    async def _renew(self) -> None:
+    async def _renew(self) -> str:
+        """Renew the own Lease; returns the revision at which it is."""
         try:
-            lease = objects.copy(await self._client.get(coordinationv1.Lease, self._name, NAMESPACE))
+            known = await self._client.get(coordinationv1.Lease, self._name, NAMESPACE, resource_version=AT_HAND)
+            lease = objects.copy(known)
         except errors.NotFound:
             lease = coordinationv1.Lease()
             lease.metadata.name, lease.metadata.namespace = self._name, NAMESPACE
@@ -97,9 +101,8 @@ class Advertiser:
         lease.spec.leaseDurationSeconds = LEASE_SECONDS
         lease.spec.renewTime.CopyFrom(times.from_seconds_micro(self._clock.now()))
         if lease.metadata.resourceVersion:
-            await self._client.update(lease)
-        else:
-            await self._client.create(lease)
+            return (await self._client.update(lease)).metadata.resourceVersion
+        return (await self._client.create(lease)).metadata.resourceVersion
 
     def _judge(
         self, leases: Sequence[coordinationv1.Lease]
@@ -138,7 +141,7 @@ class Advertiser:
         except scheme.UnknownKind:
             return
         try:
-            current = await self._client.get(kind, SERVICE, "default")
+            current = await self._client.get(kind, SERVICE, "default", resource_version=AT_HAND)
         except errors.NotFound:
             await self._client.create(wanted)
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ class Shape:
 
     kind: scheme.Kind
     schema: schemas.Schema
+    written: Mapping[str, Any]  # the schema as JSON, as its definition writes it
     judge: Callable[[Any, str], field.Faults]
     scale: Scale | None
     selectable: tuple[str, ...]  # paths without the first dot, as field selectors name them
@@ -54,6 +55,7 @@ def shape_of(definition: custom.Definition, version: str) -> Shape:
     return Shape(
         kind=custom.kind_at(definition, version),
         schema=schemas.parse(written),
+        written=written,
         judge=validating.compile(written),
         scale=found.subresources.scale if found.subresources.HasField("scale") else None,
         selectable=tuple(each.jsonPath.removeprefix(".") for each in found.selectableFields),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from control.apiserver import relay, server
-from control.gateway.rest import gateway, logs, metrics, oidc, users
+from control.gateway.rest import gateway, logs, metrics, oidc, openapi, users
 from control.gateway.streams import routes
 
 
@@ -16,5 +16,6 @@ def gateway_of(
     routes.add(made.handlers, api, streams)
     made.handlers.add_path(metrics.PREFIX, metrics.Metrics(api, streams))
     made.extra[metrics.GROUP, metrics.VERSION] = list(metrics.RESOURCES)
+    openapi.register(made.handlers, api, gateway.version()["gitVersion"])
     oidc.register(made.handlers, api, url)
     return made

@@ -13,7 +13,7 @@ def test_the_manifest_gives_three_pods_behind_a_service(fairlead_cluster: cluste
     """Deployment, ReplicaSet, scheduler and endpoints work as in production; only the containers pretend."""
     kubectl = ["kubectl", f"--kubeconfig={fairlead_cluster.kubeconfig}"]
 
-    subprocess.run([*kubectl, "apply", "--validate=false", "-f", MANIFEST], check=True)
+    subprocess.run([*kubectl, "apply", "-f", MANIFEST], check=True)
     subprocess.run([*kubectl, "rollout", "status", "deployment/web", "--timeout=20s"], check=True)
 
     pods = fairlead_cluster.call(fairlead_cluster.running.client().list(corev1.Pod, "default")).items

@@ -1,0 +1,160 @@
+"""The documents: version 3 for each group and version, version 2 for everything at once. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from fairlead.api import scheme, table
+from fairlead.api.openapi import naming, operations, schemas
+
+Json = Any
+Schemas = Mapping[str, Mapping[str, Json]]
+META = table.META
+TITLE = "Kubernetes"
+MEDIA = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
+PATCH = {"description": "A patch document, in the format that its content type names.", "type": "object"}
+# What every document needs beside its kinds.
+_ALWAYS = (f"{META}.DeleteOptions", f"{META}.Status", f"{META}.ListMeta", f"{META}.ObjectMeta")
+_POSTED = ("k8s.io.api.policy.v1.Eviction", "k8s.io.api.authentication.v1.TokenRequest", "k8s.io.api.core.v1.Binding")
+_SCALE = "k8s.io.api.autoscaling.v1.Scale"
+# What version 2 knows of a schema; a definition of custom resources may say more.
+_V2_KEYS = frozenset(
+    {
+        "$ref", "additionalProperties", "default", "description", "enum", "exclusiveMaximum", "exclusiveMinimum",
+        "format", "items", "maxItems", "maxLength", "maxProperties", "maximum", "minItems", "minLength",
+        "minProperties", "minimum", "multipleOf", "pattern", "properties", "required", "title", "type", "uniqueItems",
+    }
+)  # fmt: skip
+
+
+def v3(kinds: Sequence[scheme.Kind], custom: Schemas, release: str) -> dict[str, Json]:
+    """Return the document of one group and version; `custom` has the schemas of its custom kinds, by their names."""
+    paths: dict[str, dict[str, Json]] = {}
+    for one in _operations(kinds):
+        paths.setdefault(one.path, {})[one.method] = _v3_operation(one)
+    return {
+        "openapi": "3.0.0",
+        "info": {"title": TITLE, "version": release},
+        "paths": dict(sorted(paths.items())),
+        "components": {"schemas": definitions(kinds, custom, schemas.V3)},
+    }
+
+
+def v2(kinds: Sequence[scheme.Kind], custom: Schemas, release: str) -> dict[str, Json]:
+    """Return the document of everything that is served."""
+    paths: dict[str, dict[str, Json]] = {}
+    for one in _operations(kinds):
+        paths.setdefault(one.path, {})[one.method] = _v2_operation(one)
+    return {
+        "swagger": "2.0",
+        "info": {"title": TITLE, "version": release},
+        "paths": dict(sorted(paths.items())),
+        "definitions": definitions(kinds, custom, schemas.V2),
+    }
+
+
+def definitions(kinds: Sequence[scheme.Kind], custom: Schemas, dialect: schemas.Dialect) -> dict[str, Json]:
+    """Return all schemas that kinds need, by name."""
+    wanted = list(_ALWAYS)
+    for kind in kinds:
+        if "scale" in kind.subresources:
+            wanted.append(_SCALE)
+        if kind.resource in ("pods", "serviceaccounts"):
+            wanted += _POSTED
+        if kind.message is not None:
+            wanted.append(kind.message.DESCRIPTOR.full_name)
+            if "list" in kind.verbs:
+                wanted.append(schemas.list_of(kind))
+    found = {naming.definition(name): schemas.definition(name, dialect) for name in schemas.closure(wanted)}
+    found[naming.definition(f"{META}.Patch")] = PATCH
+    for kind in kinds:
+        if kind.message is None:
+            schema = custom.get(naming.custom(kind), {})
+            found |= schemas.custom(kind, schema if dialect.modern else plain(schema), dialect)
+    return dict(sorted(found.items()))
+
+
+def plain(schema: Mapping[str, Json]) -> dict[str, Json]:
+    """Return a structural schema without what version 2 does not know; what may be null has no type there."""
+    found: dict[str, Json] = {}
+    for key, value in schema.items():
+        if key not in _V2_KEYS and not key.startswith("x-kubernetes-"):
+            continue
+        if key == "properties":
+            value = {name: plain(part) for name, part in value.items()}
+        elif key in ("items", "additionalProperties") and isinstance(value, dict):
+            value = plain(value)
+        found[key] = value
+    if schema.get("nullable"):
+        found.pop("type", None)
+    return found
+
+
+def _operations(kinds: Iterable[scheme.Kind]) -> Iterable[operations.Operation]:
+    for kind in kinds:
+        if kind.message is None:
+            names = operations.Names(naming.custom(kind), f"{naming.custom(kind)}List")
+        else:
+            full_name = kind.message.DESCRIPTOR.full_name
+            names = operations.Names(naming.definition(full_name), naming.definition(f"{full_name}List"))
+        yield from operations.of_kind(kind, names)
+
+
+def _common(one: operations.Operation) -> dict[str, Json]:
+    return {
+        "description": one.description,
+        "operationId": one.id,
+        "tags": [naming.tag(one.kind)],
+        "x-kubernetes-action": one.action,
+        "x-kubernetes-group-version-kind": schemas.identity(one.kind.api_version, one.kind.kind),
+    }
+
+
+def _v3_operation(one: operations.Operation) -> dict[str, Json]:
+    def content(name: str, types: Sequence[str]) -> dict[str, Json]:
+        return {"content": {each: {"schema": {"$ref": schemas.V3.prefix + name}} for each in types}}
+
+    found = _common(one)
+    found["parameters"] = [
+        {
+            "name": each.name,
+            "in": "path" if each.in_path else "query",
+            "description": each.description,
+            "schema": {"type": each.type},
+            **({"required": True} if each.in_path else {}),
+        }
+        for each in one.parameters
+    ]
+    if one.body:
+        found["requestBody"] = content(one.body, one.consumes)
+        if one.method != "delete":
+            found["requestBody"]["required"] = True
+    codes = {"post": ("200", "201", "202"), "put": ("200", "201"), "patch": ("200", "201")}.get(one.method, ("200",))
+    found["responses"] = {code: {"description": "OK", **content(one.answer, MEDIA)} for code in codes}
+    found["responses"]["401"] = {"description": "Unauthorized"}
+    return found
+
+
+def _v2_operation(one: operations.Operation) -> dict[str, Json]:
+    found = _common(one)
+    found["consumes"] = list(one.consumes)
+    found["produces"] = list(MEDIA)
+    found["schemes"] = ["https"]
+    found["parameters"] = [
+        {
+            "name": each.name,
+            "in": "path" if each.in_path else "query",
+            "description": each.description,
+            "type": each.type,
+            "uniqueItems": True,
+            **({"required": True} if each.in_path else {}),
+        }
+        for each in one.parameters
+    ]
+    if one.body:
+        body: dict[str, Json] = {"name": "body", "in": "body", "schema": {"$ref": schemas.V2.prefix + one.body}}
+        found["parameters"].append(body | ({"required": True} if one.method != "delete" else {}))
+    answer = {"description": "OK", "schema": {"$ref": schemas.V2.prefix + one.answer}}
+    found["responses"] = {"200": answer, "401": {"description": "Unauthorized"}}
+    return found
