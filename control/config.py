@@ -51,6 +51,14 @@ class Config:
     # Paths that are answered without a certificate or token; none: nothing is.
     anonymousPaths: Sequence[str] = ("/healthz", "/livez", "/readyz", "/version", "/version/")
     tokenAuthFile: str = ""
+    # An issuer whose ID tokens are taken, its keys (a JWK set) and what makes a user of them.
+    oidcIssuerURL: str = ""
+    oidcClientID: str = ""
+    oidcKeysFile: str = ""
+    oidcUsernameClaim: str = "sub"
+    oidcUsernamePrefix: str = ""
+    oidcGroupsClaim: str = ""
+    oidcGroupsPrefix: str = ""
     # An audit.k8s.io/v1 Policy; none: nothing is logged.
     auditPolicyFile: str = ""
     auditLogPath: str = "/var/log/fairlead/audit.log"
@@ -110,6 +118,8 @@ def check(config: Config, source: str) -> None:
         faults.append("graceSeconds: must be greater than heartbeatSeconds, which must be greater than 0")
     if config.apiCompat not in API_COMPAT:
         faults.append(f"apiCompat: {config.apiCompat!r} is not one of {', '.join(filter(None, API_COMPAT))}")
+    if config.oidcIssuerURL and not (config.oidcClientID and config.oidcKeysFile):
+        faults.append("oidcIssuerURL: needs oidcClientID and oidcKeysFile")
     if not config.etcdEndpoints:
         faults.append("etcdEndpoints: must name at least one member")
     if faults:

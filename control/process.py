@@ -18,7 +18,7 @@ from typing import Any
 import grpc
 
 from control import pki
-from control.apiserver import advertising, authn, bearers, bootstrap, relay, tokenfile, tokens
+from control.apiserver import advertising, authn, bearers, bootstrap, idtokens, relay, tokenfile, tokens
 from control.apiserver import server as apiservers
 from control.apiserver.audit import log as auditlog
 from control.apiserver.audit import policy as policies
@@ -216,14 +216,25 @@ def _auditing(config: Config) -> tuple[auditlog.Log | None, recording.Recorder |
 
 
 def _authenticators(config: Config, issuer: tokens.Issuer) -> list[bearers.Authenticator]:
-    """Return who judges bearer tokens beyond those of the cluster itself."""
-    if not config.tokenAuthFile:
-        return []
+    """Return who judges bearer tokens beyond those of the cluster itself; ConfigError for files that are wrong."""
+    found: list[bearers.Authenticator] = []
+    own = (issuer.issuer,)
     try:
-        found = tokenfile.read(pathlib.Path(config.tokenAuthFile))
-    except tokenfile.TokenFileError as error:
-        raise ConfigError(f"tokenAuthFile: {error}") from error
-    return [tokenfile.StaticTokens(found, (issuer.issuer,))]
+        if config.tokenAuthFile:
+            found.append(tokenfile.StaticTokens(tokenfile.read(pathlib.Path(config.tokenAuthFile)), own))
+        if config.oidcIssuerURL:
+            trust = idtokens.Trust(
+                config.oidcIssuerURL,
+                config.oidcClientID,
+                config.oidcUsernameClaim,
+                config.oidcUsernamePrefix,
+                config.oidcGroupsClaim,
+                config.oidcGroupsPrefix,
+            )
+            found.append(idtokens.IdTokens(trust, idtokens.keys(pathlib.Path(config.oidcKeysFile)), own, time.time))
+    except (tokenfile.TokenFileError, idtokens.KeysError) as error:
+        raise ConfigError(str(error)) from error
+    return found
 
 
 def _dispatcher_settings(config: Config, cluster_id: int, holder: leases.Holder) -> settings.Settings:

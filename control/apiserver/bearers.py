@@ -146,3 +146,12 @@ def _user(claims: tokens.Claims) -> authn.User:
     extra = tuple((EXTRA + key, (value,)) for key, value in known.items() if value)
     named = authn.user(claims.user)
     return authn.User(named.name, named.groups, claims.account_uid, extra)
+
+
+def standard(
+    bootstrap: authn.TokenAuthenticator, issuer: tokens.Issuer | None, known: Known, more: Sequence[Authenticator]
+) -> Bearers:
+    """Return the judge of bearer tokens: bootstrap tokens, service accounts', and what others know."""
+    own = (issuer.issuer if issuer is not None else tokens.DEFAULT_ISSUER,)
+    accounts = [ServiceAccountTokens(issuer, known)] if issuer is not None else []
+    return Bearers([BootstrapTokens(bootstrap, own), *accounts, *more], own)

@@ -128,7 +128,7 @@ class ApiServer:
         )
         self.issuer = issuer
         self.bootstrap_tokens = authn.TokenAuthenticator(self._bootstrap_secret, self._utc)
-        self.tokens = self._bearers(known, authenticators)
+        self.tokens = bearers.standard(self.bootstrap_tokens, issuer, known, authenticators)
         self._reviews = reviews.Reviews(self.authorizer, self.rbac, self.tokens, now)
         self._subresources = subresources.Subresources(self.registry, now, issuer)
 
@@ -139,14 +139,6 @@ class ApiServer:
     def as_user(self, name: str, groups: Sequence[str] = ()) -> inprocess.InProcessClient:
         """Return a client that acts as the user of a name, in its groups and those that its name implies."""
         return self.client(authn.user(name, tuple(groups)))
-
-    def _bearers(self, known: bearers.Known, more: Sequence[bearers.Authenticator]) -> bearers.Bearers:
-        """Return the judge of bearer tokens: bootstrap tokens, service accounts', and what others know."""
-        own = (self.issuer.issuer,) if self.issuer is not None else (tokens.DEFAULT_ISSUER,)
-        found: list[bearers.Authenticator] = [bearers.BootstrapTokens(self.bootstrap_tokens, own)]
-        if self.issuer is not None:
-            found.append(bearers.ServiceAccountTokens(self.issuer, known))
-        return bearers.Bearers([*found, *more], own)
 
     async def _bootstrap_secret(self, name: str) -> corev1.Secret | None:
         """Read a Secret that a bootstrap token names, on behalf of the server itself."""
