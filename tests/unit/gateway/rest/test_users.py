@@ -201,7 +201,8 @@ async def test_others_can_verify_an_accounts_token(server: testing.Server, api: 
 async def test_reviews_are_served_and_discovered(call: Caller) -> None:
     """Create is their only verb."""
     resources = (await call("GET", "/apis/authorization.k8s.io/v1")).json["resources"]
-    review = {"spec": {"resourceAttributes": {"verb": "get", "resource": "pods", "namespace": "default"}}}
+    spec = {"resourceAttributes": {"verb": "get", "resource": "pods", "namespace": "default"}}
+    review = {"metadata": {"creationTimestamp": None}, "spec": spec}  # as kubectl sends it
     kind = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"}
     answer = await call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", kind | review)
     listed = await call("GET", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews")
