@@ -26,6 +26,7 @@ from control.apiserver import (
     bearers,
     bitmaps,
     cached,
+    componentstatus,
     inprocess,
     nodeauthz,
     patching,
@@ -117,11 +118,14 @@ class ApiServer:
             corev1.Service: allocation.ServiceAllocation(store, self.addresses, self.ports),
             custom.Definition: showing.Shown(cache),
         }
-        self._registries = {
-            strategy.kind.prefix: registries.Registry(
+        special: dict[type[Message], type[registries.Registry]] = {
+            corev1.ComponentStatus: componentstatus.ComponentStatuses
+        }
+        self._registries: dict[str, registries.Registry] = {
+            strategy.kind.prefix: special.get(strategy.message, registries.Registry)(
                 strategy, store, cache, admission=admission, now=now, hooks=hooks.get(strategy.message)
             )
-            for strategy in table.strategies(now)
+            for strategy in (*table.strategies(now), componentstatus.ComponentStatusStrategy())
         }
         self._custom = custom_registries.CustomRegistries(
             store, cache, admission=admission, now=now, calls=self._webhooks

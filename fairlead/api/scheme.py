@@ -35,6 +35,7 @@ from fairlead.api.pb import (
 )
 
 QUESTION = ("create",)
+ANSWER = ("get", "list")
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 
@@ -79,8 +80,8 @@ class Kind:
 
     @property
     def stored(self) -> bool:
-        """Whether there are objects of the kind: a question, which is posted and answered at once, leaves none."""
-        return self.verbs != QUESTION
+        """Whether there are objects of the kind: neither questions, answered at once, nor what is made when read."""
+        return "watch" in self.verbs
 
     @property
     def api_version(self) -> str:
@@ -182,6 +183,7 @@ KINDS: tuple[Kind, ...] = (
     _row(core_v1_pb2.ResourceQuota, "resourcequotas", "quota", subresources=STATUS),
     _row(core_v1_pb2.PersistentVolume, "persistentvolumes", "pv", namespaced=False, subresources=STATUS),
     _row(core_v1_pb2.PersistentVolumeClaim, "persistentvolumeclaims", "pvc", subresources=STATUS),
+    _row(core_v1_pb2.ComponentStatus, "componentstatuses", "cs", namespaced=False, verbs=ANSWER),
     _row(
         apps_v1_pb2.Deployment,
         "deployments",
