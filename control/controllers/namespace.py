@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 from control.controllers import customkinds, framework
 from fairlead.api import conditions, errors, objects, scheme, times
 from fairlead.api.pb import core_v1_pb2 as corev1
+from fairlead.api.pb import meta_v1_pb2 as metav1
 
 FINALIZER = "kubernetes"
 # Looks again this soon while content is left; the end of a pod is noticed at once.
@@ -156,7 +157,9 @@ class NamespaceController(framework.Controller):
         if not page.items:
             return []
         if any(not cast(Any, obj).metadata.HasField("deletionTimestamp") for obj in page.items):
-            await self.client.delete_collection(kind, namespace)
+            # Jobs and ReplicationControllers would else leave their pods to be emptied one by one
+            background = metav1.DeleteOptions(propagationPolicy="Background")
+            await self.client.delete_collection(kind, namespace, options=background)
             page = await self.client.list(kind, namespace)
         return page.items
 

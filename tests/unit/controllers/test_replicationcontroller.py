@@ -41,3 +41,28 @@ async def test_a_replication_controller_makes_pods_and_is_scaled() -> None:
             return "" if not cluster.all(corev1.ReplicationController) and len(found) == 1 else "not yet"
 
         await clusters.wait_until(orphaned)
+
+
+async def test_a_namespace_takes_its_controllers_pods_along() -> None:
+    """What leaves its pods behind by default does not do so when its namespace goes."""
+    async with clusters.cluster(watched=[corev1.ReplicationController]) as cluster:
+        lab = corev1.Namespace()
+        lab.metadata.name = "lab"
+        await cluster.client.create(lab)
+        wanted = corev1.ReplicationController()
+        wanted.metadata.name, wanted.metadata.namespace = "web", "lab"
+        wanted.metadata.finalizers.append("example.com/hold")
+        wanted.spec.replicas = 0
+        wanted.spec.template.metadata.labels["app"] = "web"
+        wanted.spec.template.spec.containers.add(name="main", image="web:1")
+        await cluster.client.create(wanted)
+
+        await cluster.client.delete(corev1.Namespace, "lab")
+
+        def going() -> str:
+            found = cluster.all(corev1.ReplicationController)
+            return "" if found and found[0].metadata.HasField("deletionTimestamp") else str(found)
+
+        await clusters.wait_until(going)
+        (left,) = cluster.all(corev1.ReplicationController)
+        assert list(left.metadata.finalizers) == ["example.com/hold"]
