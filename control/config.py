@@ -67,6 +67,7 @@ class Config:
     auditLogMaxAgeDays: int = 30
     serviceAccountIssuer: str = "https://kubernetes.default.svc.cluster.local"
     apiCompat: str = ""
+    disabledAdmissionPlugins: Sequence[str] = ()
 
     @property
     def pki(self) -> pathlib.Path:

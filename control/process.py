@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
 # What can be left out of a process, in a test say: nobody then schedules, or nobody reconciles.
 OPTIONAL_ROOMS = frozenset({"scheduler", "controllers"})
+# Admission plugins whose demands a controller meets: accounts for pods, nodes that turn out to be ready, finalizers.
+NEED_CONTROLLERS = frozenset({"ServiceAccount", "StorageObjectInUseProtection", "TaintNodesByCondition"})
 DISPATCHER_USER = "system:fairlead-dispatcher"
 
 
@@ -102,7 +104,7 @@ async def serve(
     api = apiservers.ApiServer(
         store,
         watched,
-        settings=apiservers.Settings(config.serviceCIDR, (config.nodePortMin, config.nodePortMax), config.apiCompat),
+        settings=_api_settings(config, rooms),
         issuer=issuer,
         authenticators=_authenticators(config, issuer),
         auditor=auditor,
@@ -235,6 +237,15 @@ def _authenticators(config: Config, issuer: tokens.Issuer) -> list[bearers.Authe
     except (tokenfile.TokenFileError, idtokens.KeysError) as error:
         raise ConfigError(str(error)) from error
     return found
+
+
+def _api_settings(config: Config, rooms: Collection[str]) -> apiservers.Settings:
+    """Return what the API is told; without controllers nothing is asked of a write that only they could provide."""
+    disabled = frozenset(config.disabledAdmissionPlugins)
+    if "controllers" not in rooms:
+        disabled |= NEED_CONTROLLERS
+    ports = (config.nodePortMin, config.nodePortMax)
+    return apiservers.Settings(config.serviceCIDR, ports, config.apiCompat, disabled)
 
 
 def _dispatcher_settings(config: Config, cluster_id: int, holder: leases.Holder) -> settings.Settings:

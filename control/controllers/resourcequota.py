@@ -11,9 +11,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from google.protobuf.message import Message
-
-from control.controllers import framework
+from control.controllers import customkinds, framework
 from fairlead.api import objects, quantity, quotas, scheme
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.client import informer
@@ -55,13 +53,19 @@ class ResourceQuotaController(framework.Controller):
         self._counted: dict[str, informer.Informer[Any]] = {}
         self._seen: dict[str, tuple[str, float]] = {}
         for kind in kinds:
-            if kind.message is not None and kind.namespaced and kind.kind not in IGNORED:
-                self._follow(kind.message)
+            self._follow(kind)
+        self._custom = customkinds.CustomKinds(self.informers, kinds, began=self._follow, ended=self._forget)
 
-    def _follow(self, message: type[Message]) -> None:
-        followed = self.informers.of(message)
-        self._counted[message.DESCRIPTOR.full_name] = followed
+    def _follow(self, kind: scheme.Kind) -> None:
+        if not kind.namespaced or kind.kind in IGNORED:
+            return
+        carrier = objects.class_of(kind)
+        followed = self._counted[objects.type_name(carrier)] = self.informers.of(carrier)
         followed.add_handler(self._changed)
+
+    def _forget(self, kind: scheme.Kind) -> None:
+        """Count a custom kind no more; its objects went before it."""
+        self._counted.pop(objects.type_name(objects.class_of(kind)), None)
 
     def keys(self) -> Iterable[str]:
         """Return every quota."""
@@ -114,8 +118,9 @@ class ResourceQuotaController(framework.Controller):
         """Return what the namespace's objects use of all that the quota limits."""
         now = self.clock.now()
         counted = dict.fromkeys(quota.spec.hard, quantity.ZERO)
-        for followed in self._counted.values():
-            for number, obj in enumerate(followed.list(quota.metadata.namespace)):
+        namespace = quota.metadata.namespace
+        for followed in list(self._counted.values()):
+            for number, obj in enumerate(followed.list(namespace)):
                 if number % framework.SLICE_KEYS == framework.SLICE_KEYS - 1:
                     await asyncio.sleep(0)
                 if not quotas.counts(quota.spec, obj):

@@ -60,4 +60,7 @@ def standard(
         webhooks.ValidatingAdmissionWebhook(cache, calls),
         quota.ResourceQuota(cache, store, now),
     ]
+    unknown = sorted(set(disabled) - {one.name for one in plugins})
+    if unknown:
+        raise ValueError(f'admission plugin "{unknown[0]}" is unknown')
     return plugin.Chain([one for one in plugins if one.name not in disabled])

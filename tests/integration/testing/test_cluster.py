@@ -14,7 +14,7 @@ import yaml
 from fairlead.api import errors
 from fairlead.api.pb import apps_v1_pb2 as appsv1
 from fairlead.api.pb import core_v1_pb2 as corev1
-from fairlead.testing import cluster
+from fairlead.testing import cluster, samples
 from tests.support import kubectl
 
 
@@ -67,10 +67,11 @@ async def test_reset_takes_everything_back() -> None:
 
 
 async def test_rooms_can_be_left_out() -> None:
-    """Without controllers a Deployment stays an object; the API judges it all the same."""
+    """Without controllers a Deployment stays an object; pods need no account that only a controller could make."""
     settings = cluster.Settings(scheduler=False, controllers=False)
     async with cluster.serving(settings) as running, running.connect() as client:
         await client.create(deployment(1))
+        await client.create(samples.pod("web"))
         refused = deployment(-1)
         refused.metadata.name = "bad"
         with pytest.raises(errors.Invalid, match=r"spec\.replicas"):

@@ -165,3 +165,11 @@ async def test_a_new_node_takes_no_pods_yet() -> None:
         settings=server.Settings(disabled_plugins=frozenset({"TaintNodesByCondition"}))
     ) as api:
         assert not (await api.as_user(*control.ADMIN).create(node)).spec.taints
+
+
+async def test_a_plugin_that_is_not_there_cannot_be_turned_off() -> None:
+    """A misspelt name would leave the plugin on."""
+    misspelt = server.Settings(disabled_plugins=frozenset({"PodSecurities"}))
+    with pytest.raises(ValueError, match='admission plugin "PodSecurities" is unknown'):
+        async with control.memory_api(settings=misspelt):
+            pass

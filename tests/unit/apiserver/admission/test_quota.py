@@ -14,6 +14,7 @@ from fairlead.api import errors, objects, quantity
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import scheduling_v1_pb2 as schedulingv1
 from fairlead.testing import control
+from tests.support import definitions
 from tests.unit.apiserver import yamls
 
 LIMIT = 10
@@ -147,4 +148,21 @@ async def test_a_quota_that_has_not_been_counted_yet(api: ApiServer) -> None:
 
     assert refused.value.message == (
         'configmaps "one" is forbidden: status unknown for quota: few, resources: configmaps'
+    )
+
+
+async def test_custom_resources_are_counted(api: ApiServer) -> None:
+    """`count/widgets.example.com`, as for any other kind."""
+    client = await limit(api, **{"count/widgets.example.com": "1"})
+    (widget,) = await definitions.establish(api, client)
+    first, second = widget(), widget()
+    for name, each in (("one", first), ("two", second)):
+        each.metadata.name, each.metadata.namespace = name, "default"
+    await client.create(first)
+    with pytest.raises(errors.Forbidden) as refused:
+        await client.create(second)
+
+    assert refused.value.message == (
+        'widgets.example.com "two" is forbidden: exceeded quota: few, requested: count/widgets.example.com=1,'
+        " used: count/widgets.example.com=1, limited: count/widgets.example.com=1"
     )
