@@ -18,6 +18,8 @@ from control.apiserver.server import ApiServer
 from control.gateway import bootstrap, calls, cluster, identity, listening
 from fairlead import certificates
 from fairlead.api import errors
+from fairlead.api.pb import authentication_v1_pb2 as authenticationv1
+from fairlead.api.pb import authorization_v1_pb2 as authorizationv1
 from fairlead.api.pb import cluster_pb2, cluster_pb2_grpc
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
@@ -188,6 +190,19 @@ async def test_many_faults_fit_into_the_trailers(ports: Ports) -> None:
             await client.create(pod)
 
     assert caught.value.message.startswith('Pod "web" is invalid: [spec.containers[0].name')
+
+
+async def test_a_question_is_answered_at_once(ports: Ports) -> None:
+    """Who one is, and what one may do: kinds without storage, as over REST."""
+    pem, key = ports.authority.issue(pki.Subject("jane", ("devs",), client=True))
+    review = authorizationv1.SelfSubjectAccessReview()
+    review.spec.resourceAttributes.verb, review.spec.resourceAttributes.resource = "list", "pods"
+    async with clients.GrpcClient(kubeconfig.Connection([ports.mutual], ports.authority.pem, pem, key)) as client:
+        who = await client.create(authenticationv1.SelfSubjectReview())
+        may = await client.create(review)
+
+    assert list(who.status.userInfo.groups) == ["devs", "system:authenticated"]
+    assert not may.status.allowed
 
 
 async def test_the_open_port_takes_bootstrap_tokens_and_nobody_without(ports: Ports) -> None:
