@@ -1,0 +1,71 @@
+"""Unmodified clients against a whole cluster: real kubectl, and what else people use. As new for each test.
+
+Debian's kubectl is 1.20; where the machine has a newer one, every test of kubectl runs with both. The cluster serves
+what older clients ask for (apiCompat); its containers only pretend: what they must really do is in tests/lab.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pytest
+
+from fairlead.testing import cluster as testing
+from tests.support import kubectl as programs
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[testing.Threaded]:
+    """One cluster for the whole run, with two nodes."""
+    with testing.in_thread(testing.Settings(nodes=2, config={"apiCompat": "1.20"})) as made:
+        yield made
+
+
+@pytest.fixture
+def cluster(running: testing.Threaded) -> Iterator[testing.Threaded]:
+    """The cluster, taken back to its beginning after the test."""
+    yield running
+    running.reset()
+
+
+@dataclass(frozen=True)
+class Kubectl:
+    """A kubectl that is connected to the cluster."""
+
+    program: programs.Kubectl
+    kubeconfig: pathlib.Path
+
+    @property
+    def minor(self) -> int:
+        """The minor version: 20 of v1.20.2."""
+        return self.program.minor
+
+    def __call__(self, *words: str, stdin: str | None = None) -> str:
+        """Run a command line that must succeed and return what it prints."""
+        return self.program.out(self.kubeconfig, *words, stdin=stdin)
+
+    def fails(self, *words: str, stdin: str | None = None) -> str:
+        """Run a command line that must fail and return its error."""
+        done = self.program.run(self.kubeconfig, *words, stdin=stdin)
+        assert done.returncode != 0, f"kubectl {' '.join(words)} succeeded: {done.stdout}"
+        return done.stderr
+
+    def json(self, *words: str) -> Any:
+        """Run a command line that prints JSON and return it parsed."""
+        return orjson.loads(self(*words, "-o", "json"))
+
+
+@pytest.fixture(params=programs.every(), ids=str)
+def kubectl(request: pytest.FixtureRequest, cluster: testing.Threaded) -> Kubectl:
+    """Each kubectl that there is, as administrator."""
+    return Kubectl(request.param, cluster.kubeconfig)
+
+
+@pytest.fixture
+def apply(kubectl: Kubectl) -> Callable[[str], str]:
+    """Apply a manifest that is given as text."""
+    return lambda manifest: kubectl("apply", "-f", "-", stdin=manifest)
