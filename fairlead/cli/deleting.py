@@ -69,9 +69,7 @@ async def delete(
         raise click.UsageError("name objects or files, not both")
     if paths:
         kinds = await cli.kinds()
-        documents = manifests.load(
-            paths, recursive=recursive, namespace=cli.namespace, strict=False, kinds=kinds
-        )
+        documents = manifests.load(paths, recursive=recursive, namespace=cli.namespace, strict=False, kinds=kinds)
         doomed = [Doomed(each.kind, each.metadata.namespace, each.metadata.name) for each in documents]
     else:
         doomed = await _named(cli, what, selector, everything)

@@ -61,5 +61,3 @@ async def wait_ready(cluster: Cluster, names: Sequence[str]) -> None:
 def _is_open(node: corev1.Node) -> bool:
     ready = any(one.type == "Ready" and one.status == "True" for one in node.status.conditions)
     return ready and not node.spec.taints
-
-

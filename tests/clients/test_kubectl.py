@@ -144,6 +144,15 @@ async def test_logs_and_top(api: ApiServer, run: Run) -> None:
     assert pods[1].split() == ["web", "100m", "1Mi"]
 
 
+async def test_auth_tells_what_one_may_do(run: Run, refused: Run) -> None:
+    """The newer kubectl asks in protobuf."""
+    may = await run("auth", "can-i", "delete", "nodes")
+    other = await refused("auth", "can-i", "list", "pods", "--as", "alice")
+    rules = await run("auth", "can-i", "--list")
+    assert (may, other) == ("yes\n", "")
+    assert "*.*" in rules
+
+
 async def test_api_resources_and_versions(run: Run) -> None:
     """What discovery tells."""
     resources = await run("api-resources", "--api-group=apps", "--no-headers")

@@ -166,9 +166,11 @@ def _decode_protobuf(data: bytes, expected: tuple[str, str]) -> objects.Object:
         raise errors.BadRequest(str(error)) from None
     named = _named(envelope.typeMeta.apiVersion, envelope.typeMeta.kind, expected)
     try:
-        return cast(objects.Object, _type_of(named, expected).FromString(envelope.raw))
+        found = _type_of(named, expected).FromString(envelope.raw)
     except ProtobufError as error:
         raise _unreadable(named, expected, str(error)) from None
+    codec.normalise(found)
+    return cast(objects.Object, found)
 
 
 def _unreadable(named: tuple[str, str], expected: tuple[str, str], why: str) -> errors.BadRequest:

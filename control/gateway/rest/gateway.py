@@ -128,9 +128,7 @@ class Gateway:
             recording.arrive(users.source(request, audit_id))
         return user
 
-    async def _noted(
-        self, asked: authz.Attributes, answering: Awaitable[web.StreamResponse]
-    ) -> web.StreamResponse:
+    async def _noted(self, asked: authz.Attributes, answering: Awaitable[web.StreamResponse]) -> web.StreamResponse:
         """Let the audit log note a request that is carried out here."""
         with self._api.noted(asked) as event:
             response = await answering

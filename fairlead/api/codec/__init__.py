@@ -14,6 +14,7 @@ from fairlead.api.codec.convert import (
     unknown_fields,
 )
 from fairlead.api.codec.errors import DecodeError, StrictDecodeError
+from fairlead.api.codec.normal import normalise
 from fairlead.api.codec.storage import (
     custom_from_any,
     decode_stored,
@@ -51,6 +52,7 @@ __all__ = [
     "load_yaml_documents",
     "loads",
     "message_from_any",
+    "normalise",
     "opened",
     "to_any",
     "to_json",

@@ -11,6 +11,7 @@ import pytest
 from control.apiserver.server import ApiServer
 from control.gateway.rest import media
 from fairlead.api import codec, errors
+from fairlead.api.pb import authorization_v1_pb2 as authorizationv1
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
 from fairlead.api.pb import runtime_pb2
@@ -68,6 +69,30 @@ async def test_a_body_in_protobuf_is_read(call: Caller) -> None:
     made = corev1.ConfigMap.FromString(opened(answer.body, "ConfigMap"))
     assert (answer.status, made.metadata.name, dict(made.data)) == (201, "a", {"x": "1"})
     assert [one.status for one in (broken, bare)] == [400, 400]
+
+
+async def test_a_body_of_kubernetes_encoder_is_like_that_of_json(call: Caller) -> None:
+    """Empty parts that Go always writes are unset; those of pointers stay."""
+    pod = corev1.Pod()
+    pod.metadata.name = "a"
+    pod.metadata.creationTimestamp.SetInParent()
+    pod.spec.containers.add(name="main", image="web:1").resources.SetInParent()
+    pod.spec.securityContext.SetInParent()
+    pod.status.SetInParent()
+    wanted = corev1.Pod()
+    wanted.metadata.name = "a"
+    wanted.spec.containers.add(name="main", image="web:1")
+    wanted.spec.securityContext.SetInParent()
+    codec.normalise(pod)
+    assert pod == wanted
+    review = authorizationv1.SelfSubjectAccessReview()
+    review.metadata.creationTimestamp.SetInParent()
+    review.spec.nonResourceAttributes.path, review.spec.nonResourceAttributes.verb = "/x", "get"
+    review.status.SetInParent()
+    body = codec.enveloped("authorization.k8s.io/v1", "SelfSubjectAccessReview", review.SerializeToString())
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    answer = await call("POST", path, body, Content_Type=PROTOBUF)
+    assert (answer.status, answer.json["status"]["allowed"]) == (201, True)
 
 
 async def test_an_error_in_protobuf_is_a_status(call: Caller) -> None:
