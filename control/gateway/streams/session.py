@@ -26,6 +26,7 @@ class Stream:
         self._session = session
         self._pieces: deque[bytes] = deque()
         self._ended = False
+        self._ignored = False
         self._moved = asyncio.Event()
 
     async def read(self) -> bytes:
@@ -56,11 +57,21 @@ class Stream:
         """End the stream at once."""
         await self._session.reset(self)
 
-    def take(self, data: bytes) -> None:
-        """Keep what came."""
+    async def ignore(self) -> None:
+        """Read nothing more: what came and comes is dropped, so that it holds up no other stream."""
+        self._ignored = True
+        self._pieces.clear()
+        dropped, self.held = self.held, 0
+        await self._session.consumed(self, dropped)
+
+    def take(self, data: bytes) -> bool:
+        """Keep what came; False where nobody will read it."""
+        if self._ignored:
+            return False
         self._pieces.append(data)
         self.held += len(data)
         self._moved.set()
+        return True
 
     def take_end(self, *, over: bool) -> None:
         """Learn that nothing more comes, and with `over` that nothing can be sent."""
@@ -165,7 +176,8 @@ class Session:
                 self._streams[number] = Stream(self, number, named)
                 self._begun.put_nowait(self._streams[number])
             case connection.Received(number, data) if number in self._streams:
-                self._streams[number].take(data)
+                if not self._streams[number].take(data):
+                    self._connection.consumed(number, len(data))
             case connection.Ended(number) if number in self._streams:
                 self._streams[number].take_end(over=False)
             case connection.Reset(number):

@@ -81,6 +81,8 @@ class RemoteCommand:
             readers.append(asyncio.create_task(self._read_input(stream), name="spdy stdin"))
         elif kind == RESIZE:
             readers.append(asyncio.create_task(self._read_sizes(stream), name="spdy resize"))
+        else:
+            await stream.ignore()
 
     async def _read_input(self, stream: sessions.Stream) -> None:
         while data := await stream.read():
@@ -121,7 +123,9 @@ class Pair:
                 await self._error.write(frame.status.message.encode())
 
     async def finish(self) -> None:
-        """End both streams."""
+        """End both streams; what the caller still sends goes nowhere."""
+        await self._data.ignore()
+        await self._error.ignore()
         await self._data.end()
         await self._error.end()
 

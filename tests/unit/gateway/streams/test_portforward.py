@@ -129,6 +129,19 @@ async def test_fifty_connections_do_not_wait_for_each_other() -> None:
         await made.until_quiet()
 
 
+async def test_a_caller_that_goes_on_sending_to_a_closed_port_holds_up_nobody() -> None:
+    """What it sends is dropped; other connections over the same upgrade go on."""
+    async with streaming.cluster() as made, shouting(made), spoken(made, tunnelled=False) as session:
+        refused, error = await pair(session, 0, port=9)
+        assert await streaming.read_all(error.read)
+        for _ in range(64):
+            await refused.write(bytes(32 << 10))
+        data, _ = await pair(session, 1)
+        await data.write(b"on\n")
+
+        assert await data.read() == b"ON\n"
+
+
 @pytest.mark.parametrize(
     "named",
     [
