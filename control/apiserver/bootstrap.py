@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 
 from control.apiserver import authn, server
 from control.apiserver.rbac import reconcile
-from control.apiserver.strategies import priorityclass
+from control.apiserver.strategies import flowdefaults, priorityclass
 from fairlead.api import errors
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.client.interface import Client
@@ -35,6 +35,9 @@ async def ensure(api: server.ApiServer) -> str:
         for one in priorityclass.SYSTEM_CLASSES.values()
         if await _ensure_object(client, one)
     ]
+    flows = [one for one in (*flowdefaults.levels(), *flowdefaults.schemas()) if await _ensure_object(client, one)]
+    if flows:
+        made.append(f"{len(flows)} flow schemas and priority levels")
     written = await reconcile.ensure(client)
     if written:
         made.append(f"{len(written)} roles and bindings")

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from google.protobuf.message import Message
 
 from fairlead.api.pb import (
+    admissionregistration_v1_pb2,
     apiextensions_v1_pb2,
+    apiregistration_v1_pb2,
     apps_v1_pb2,
     authentication_v1_pb2,
     authorization_v1_pb2,
@@ -25,6 +27,7 @@ from fairlead.api.pb import (
     discovery_v1_pb2,
     discovery_v1beta1_pb2,
     events_v1_pb2,
+    flowcontrol_v1_pb2,
     networking_v1_pb2,
     node_v1_pb2,
     policy_v1_pb2,
@@ -144,6 +147,9 @@ POD_SUBRESOURCES = ("status", "binding", "eviction", "log", "exec", "attach", "p
 ALL = ("all",)
 AUTHORIZATION = "authorization.k8s.io"
 AUTHENTICATION = "authentication.k8s.io"
+ADMISSION = "admissionregistration.k8s.io"
+APIREGISTRATION = "apiregistration.k8s.io"
+FLOW = "flowcontrol.apiserver.k8s.io"
 NETWORKING = "networking.k8s.io"
 STORAGE = "storage.k8s.io"
 RBAC = "rbac.authorization.k8s.io"
@@ -238,6 +244,49 @@ KINDS: tuple[Kind, ...] = (
         group="apiextensions.k8s.io",
         namespaced=False,
         prefix="apiextensions.k8s.io/customresourcedefinitions",
+        subresources=STATUS,
+        categories=("api-extensions",),
+        stored_as_json=True,
+    ),
+    _row(
+        admissionregistration_v1_pb2.MutatingWebhookConfiguration,
+        "mutatingwebhookconfigurations",
+        group=ADMISSION,
+        namespaced=False,
+    ),
+    _row(
+        admissionregistration_v1_pb2.ValidatingWebhookConfiguration,
+        "validatingwebhookconfigurations",
+        group=ADMISSION,
+        namespaced=False,
+    ),
+    _row(
+        admissionregistration_v1_pb2.ValidatingAdmissionPolicy,
+        "validatingadmissionpolicies",
+        group=ADMISSION,
+        namespaced=False,
+        subresources=STATUS,
+    ),
+    _row(
+        admissionregistration_v1_pb2.ValidatingAdmissionPolicyBinding,
+        "validatingadmissionpolicybindings",
+        group=ADMISSION,
+        namespaced=False,
+    ),
+    _row(flowcontrol_v1_pb2.FlowSchema, "flowschemas", group=FLOW, namespaced=False, subresources=STATUS),
+    _row(
+        flowcontrol_v1_pb2.PriorityLevelConfiguration,
+        "prioritylevelconfigurations",
+        group=FLOW,
+        namespaced=False,
+        subresources=STATUS,
+    ),
+    _row(
+        apiregistration_v1_pb2.APIService,
+        "apiservices",
+        group=APIREGISTRATION,
+        namespaced=False,
+        prefix=f"{APIREGISTRATION}/apiservices",
         subresources=STATUS,
         categories=("api-extensions",),
         stored_as_json=True,

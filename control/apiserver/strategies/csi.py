@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from control.apiserver import field
+from control.apiserver import field, notation
 from control.apiserver.strategies import storageclass, strategy
 from control.apiserver.validation import meta, names, numbers, selectors
-from fairlead.api import codec
 from fairlead.api.pb import storage_v1_pb2 as storagev1
 
 GROUP_POLICIES = ("File", "None", "ReadWriteOnceWithFSType")
@@ -73,9 +72,8 @@ class CSIDriverStrategy(strategy.Strategy[storagev1.CSIDriver]):
         faults += meta.immutable("spec.attachedRequired", attach, attach != old.spec.attachRequired)
         modes = list(obj.spec.volumeLifecycleModes)
         if modes != list(old.spec.volumeLifecycleModes):
-            shown = ", ".join(field.shown(mode) for mode in modes)
-            text = f"Invalid value: []storage.VolumeLifecycleMode{{{shown}}}: {meta.IMMUTABLE}"
-            faults.append(field.Cause("FieldValueInvalid", text, "spec.volumeLifecycleModes"))
+            shown = notation.typed_strings("storage.VolumeLifecycleMode", modes)
+            faults += meta.immutable("spec.volumeLifecycleModes", shown, True)
         return faults
 
 
@@ -112,8 +110,7 @@ class CSINodeStrategy(strategy.Strategy[storagev1.CSINode]):
         faults, before = self.validate(obj), {driver.name: driver for driver in old.spec.drivers}
         for driver in obj.spec.drivers:
             if driver.name in before and not strategy.same(driver, before[driver.name]):
-                text = f"Invalid value: {codec.dumps(driver).decode()}: {meta.IMMUTABLE}"
-                faults.append(field.Cause("FieldValueInvalid", text, "spec.drivers"))
+                faults += meta.immutable("spec.drivers", notation.struct(driver), True)
         return faults
 
 
@@ -134,7 +131,6 @@ class CSIStorageCapacityStrategy(strategy.Strategy[storagev1.CSIStorageCapacity]
         """Judge a changed CSIStorageCapacity: what was asked for stays, the answer changes."""
         faults: field.Faults = []
         if not strategy.same(obj.nodeTopology, old.nodeTopology):
-            text = f"Invalid value: {codec.dumps(obj.nodeTopology).decode()}: {meta.IMMUTABLE}"
-            faults.append(field.Cause("FieldValueInvalid", text, "nodeTopology"))
+            faults += meta.immutable("nodeTopology", notation.selector(obj.nodeTopology), True)
         name = obj.storageClassName
         return faults + meta.immutable("storageClassName", name, name != old.storageClassName)

@@ -21,20 +21,10 @@ _URL_PATH = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 NOT_AN_ADDRESS = "must be a DNS name, not an IP address"
 
 
-class IngressStrategy(strategy.Strategy[networkingv1.Ingress]):
+class IngressStrategy(strategy.SpecStrategy[networkingv1.Ingress]):
     """The rules of Ingresses."""
 
     message = networkingv1.Ingress
-
-    def prepare_for_create(self, obj: networkingv1.Ingress) -> None:
-        """Start at generation 1 without status."""
-        strategy.drop_status(obj)
-        obj.metadata.generation = 1
-
-    def prepare_for_update(self, obj: networkingv1.Ingress, old: networkingv1.Ingress) -> None:
-        """Keep the status; count the generation."""
-        strategy.keep_status(obj, old)
-        strategy.count_generation(obj, old)
 
     def validate(self, obj: networkingv1.Ingress) -> field.Faults:
         """Judge a new Ingress: the old annotation must not contradict the class."""

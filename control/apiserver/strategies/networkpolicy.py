@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import itertools
 
-from control.apiserver import field
+from control.apiserver import field, notation
 from control.apiserver.strategies import strategy
 from control.apiserver.validation import names, numbers, selectors
 from fairlead.api.pb import networking_v1_pb2 as networkingv1
@@ -52,9 +52,9 @@ class NetworkPolicyStrategy(strategy.Strategy[networkingv1.NetworkPolicy]):
                 for place, peer in enumerate(getattr(rule, peers)):
                     faults += _peer(peer, f"{at}.{peers}[{place}]")
         if len(spec.policyTypes) > len(TYPES):
-            shown = ", ".join(field.shown(one) for one in spec.policyTypes)
-            text = f"Invalid value: []networking.PolicyType{{{shown}}}: may not specify more than two policyTypes"
-            return [*faults, field.Cause("FieldValueInvalid", text, "spec.policyTypes")]
+            shown = notation.typed_strings("networking.PolicyType", spec.policyTypes)
+            text = "may not specify more than two policyTypes"
+            return [*faults, field.invalid("spec.policyTypes", shown, text)]
         for index, kind in enumerate(spec.policyTypes):
             if kind not in TYPES:
                 faults.append(field.unsupported(f"spec.policyTypes[{index}]", kind, TYPES))

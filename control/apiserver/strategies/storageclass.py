@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from control.apiserver import field
+from control.apiserver import field, notation
 from control.apiserver.strategies import strategy
 from control.apiserver.validation import meta, names
-from fairlead.api import codec
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import storage_v1_pb2 as storagev1
 
@@ -85,9 +84,7 @@ class VolumeAttachmentStrategy(strategy.Strategy[storagev1.VolumeAttachment]):
         """Judge a changed VolumeAttachment: its spec stays."""
         faults = _attachment(obj)
         if not strategy.same(obj.spec, old.spec):
-            shown = codec.dumps(obj.spec).decode()
-            text = f"Invalid value: {shown}: {meta.IMMUTABLE}"
-            faults.append(field.Cause("FieldValueInvalid", text, "spec"))
+            faults += meta.immutable("spec", notation.struct(obj.spec), True)
         return faults
 
     def validate_status_update(

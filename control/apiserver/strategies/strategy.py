@@ -174,6 +174,16 @@ def same(left: Message, right: Message) -> bool:
     return left == right or codec.to_json(left) == codec.to_json(right)
 
 
+def keep_user_metadata(obj: Any, old: Any) -> None:
+    """Take over labels, annotations, owners and finalizers: what Kubernetes' newer status strategies keep."""
+    keep_labels(obj, old)
+    obj.metadata.annotations.clear()
+    obj.metadata.annotations.update(old.metadata.annotations)
+    for name in ("ownerReferences", "finalizers"):
+        obj.metadata.ClearField(name)
+        getattr(obj.metadata, name).extend(getattr(old.metadata, name))
+
+
 def keep_labels(obj: Any, old: Any) -> None:
     """Take over the labels from the old object."""
     obj.metadata.labels.clear()

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from control.apiserver.strategies import (
+    admissionpolicy,
+    apiservice,
     configmap,
     controllerrevision,
     cronjob,
@@ -17,6 +19,7 @@ from control.apiserver.strategies import (
     endpoints,
     endpointslice,
     event,
+    flowcontrol,
     horizontalpodautoscaler,
     ingress,
     job,
@@ -41,6 +44,7 @@ from control.apiserver.strategies import (
     serviceaccount,
     statefulset,
     storageclass,
+    webhooks,
 )
 from control.apiserver.strategies.strategy import Strategy
 
@@ -74,6 +78,13 @@ def strategies(now: Callable[[], float] = time.time) -> Sequence[Strategy[Any]]:
         csi.CSIStorageCapacityStrategy(),
         priorityclass.PriorityClassStrategy(),
         runtimeclass.RuntimeClassStrategy(),
+        webhooks.MutatingWebhookStrategy(),
+        webhooks.ValidatingWebhookStrategy(),
+        admissionpolicy.AdmissionPolicyStrategy(),
+        admissionpolicy.AdmissionPolicyBindingStrategy(),
+        flowcontrol.FlowSchemaStrategy(),
+        flowcontrol.PriorityLevelStrategy(),
+        apiservice.APIServiceStrategy(),
         replicationcontroller.ReplicationControllerStrategy(),
         podtemplate.PodTemplateStrategy(),
         endpoints.EndpointsStrategy(),

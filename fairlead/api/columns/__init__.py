@@ -14,7 +14,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from fairlead.api import objects, scheme
-from fairlead.api.columns import batch, cluster, core, custom, pods, policies, resources, workloads
+from fairlead.api.columns import administration, batch, cluster, core, custom, pods, policies, resources, workloads
 from fairlead.api.columns.layout import Column, Layout, age, created, human_duration, layout, selector_text
 from fairlead.api.columns.pods import pod_status
 
@@ -48,4 +48,5 @@ _LAYOUTS: Mapping[type[Message], Layout] = {
     **resources.LAYOUTS,
     **batch.LAYOUTS,
     **policies.LAYOUTS,
+    **administration.LAYOUTS,
 }

@@ -117,6 +117,52 @@ ROWS: list[tuple[str, str, dict[str, Any], list[str], list[str]]] = [
         ["Name", "Value", "Global-Default", "Age", "PreemptionPolicy"],
         ["x", "7", "true", "60s", "Never"],
     ),
+    (
+        "admissionregistration.k8s.io/v1",
+        "MutatingWebhookConfiguration",
+        {"webhooks": [{"name": "a"}, {"name": "b"}]},
+        ["Name", "Webhooks", "Age"],
+        ["x", "2", "60s"],
+    ),
+    (
+        "flowcontrol.apiserver.k8s.io/v1",
+        "FlowSchema",
+        {"spec": {"priorityLevelConfiguration": {"name": "low"}, "matchingPrecedence": 7}},
+        ["Name", "PriorityLevel", "MatchingPrecedence", "DistinguisherMethod", "Age", "MissingPL"],
+        ["x", "low", "7", "<none>", "60s", "?"],
+    ),
+    (
+        "flowcontrol.apiserver.k8s.io/v1",
+        "PriorityLevelConfiguration",
+        {
+            "spec": {
+                "type": "Limited",
+                "limited": {
+                    "nominalConcurrencyShares": 5,
+                    "limitResponse": {"queuing": {"queues": 8, "handSize": 2, "queueLengthLimit": 50}},
+                },
+            }
+        },
+        ["Name", "Type", "NominalConcurrencyShares", "Queues", "HandSize", "QueueLengthLimit", "Age"],
+        ["x", "Limited", "5", "8", "2", "50", "60s"],
+    ),
+    (
+        "apiregistration.k8s.io/v1",
+        "APIService",
+        {
+            "spec": {"service": {"namespace": "a", "name": "b"}},
+            "status": {"conditions": [{"type": "Available", "status": "False", "reason": "MissingEndpoints"}]},
+        },
+        ["Name", "Service", "Available", "Age"],
+        ["x", "a/b", "False (MissingEndpoints)", "60s"],
+    ),
+    (
+        "apiregistration.k8s.io/v1",
+        "APIService",
+        {},
+        ["Name", "Service", "Available", "Age"],
+        ["x", "Local", "Unknown", "60s"],
+    ),
     ("node.k8s.io/v1", "RuntimeClass", {"handler": "runsc"}, ["Name", "Handler", "Age"], ["x", "runsc", "60s"]),
 ]
 

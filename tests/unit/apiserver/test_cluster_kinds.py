@@ -450,7 +450,7 @@ CHANGES: list[tuple[str, dict[str, Any], list[str]]] = [
         "VolumeAttachment",
         {"spec/nodeName": "node-2"},
         [
-            'spec: Invalid value: {"attacher":"csi.example.com","source":{"persistentVolumeName":"pv-1"},"nodeName":"node-2"}: field is immutable'
+            'spec: Invalid value: {"attacher":"csi.example.com","nodeName":"node-2","source":{"persistentVolumeName":"pv-1"}}: field is immutable'
         ],
     ),
     (
@@ -467,7 +467,7 @@ CHANGES: list[tuple[str, dict[str, Any], list[str]]] = [
         "CSINode",
         {"spec/drivers/0/nodeID": "n2"},
         [
-            'spec.drivers: Invalid value: {"name":"csi.example.com","nodeID":"n2","topologyKeys":["example.com/rack"],"allocatable":{"count":8}}: field is immutable'
+            'spec.drivers: Invalid value: {"allocatable":{"count":8},"name":"csi.example.com","nodeID":"n2","topologyKeys":["example.com/rack"]}: field is immutable'
         ],
     ),
     ("CSINode", {"spec/drivers": []}, []),

@@ -1,0 +1,280 @@
+"""Webhook configurations: which requests are shown to whom before they are stored."""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Sequence
+from typing import Any
+
+from control.apiserver import field, notation
+from control.apiserver.strategies import strategy
+from control.apiserver.validation import names, selectors
+from fairlead.api.pb import admissionregistration_v1_pb2 as admissionv1
+
+FAILURE_POLICIES = ("Fail", "Ignore")
+MATCH_POLICIES = ("Equivalent", "Exact")
+SIDE_EFFECTS = ("None", "NoneOnDryRun")
+REINVOCATIONS = ("IfNeeded", "Never")
+OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
+SCOPES = ("*", "Cluster", "Namespaced")
+REVIEWS = ("v1", "v1beta1")
+TIMEOUT_SECONDS = 10
+MAX_TIMEOUT_SECONDS = 30
+MAX_CONDITIONS = 64
+PORT = 443
+NAME_SEGMENTS = 3
+URL_FORM = "; desired format: https://host[/path]"
+
+
+class _WebhookStrategy(strategy.Strategy[Any]):
+    """What both kinds of configurations have in common."""
+
+    def default(self, obj: Any) -> None:
+        """Fill in what a webhook leaves open."""
+        for hook in obj.Webhooks:
+            _default(hook)
+
+    def prepare_for_create(self, obj: Any) -> None:
+        """Start at generation 1."""
+        obj.metadata.generation = 1
+
+    def prepare_for_update(self, obj: Any, old: Any) -> None:
+        """Count the generation if a webhook changed."""
+        obj.metadata.generation = old.metadata.generation + (list(obj.Webhooks) != list(old.Webhooks))
+
+    def validate(self, obj: Any) -> field.Faults:
+        """Judge the webhooks; their names are unique."""
+        faults: field.Faults = []
+        seen: set[str] = set()
+        for index, hook in enumerate(obj.Webhooks):
+            path = f"webhooks[{index}]"
+            faults += _hook(hook, path)
+            if hook.name and hook.name in seen:
+                faults.append(field.duplicate(f"{path}.name", hook.name))
+            seen.add(hook.name)
+        return faults
+
+
+class MutatingWebhookStrategy(_WebhookStrategy):
+    """The rules of MutatingWebhookConfigurations."""
+
+    message = admissionv1.MutatingWebhookConfiguration
+
+    def default(self, obj: admissionv1.MutatingWebhookConfiguration) -> None:
+        """Call a webhook once, unless it asks for more."""
+        super().default(obj)
+        for hook in obj.Webhooks:
+            if not hook.HasField("reinvocationPolicy"):
+                hook.reinvocationPolicy = "Never"
+
+
+class ValidatingWebhookStrategy(_WebhookStrategy):
+    """The rules of ValidatingWebhookConfigurations."""
+
+    message = admissionv1.ValidatingWebhookConfiguration
+
+
+def _default(hook: Any) -> None:
+    for name, value in (
+        ("failurePolicy", "Fail"),
+        ("matchPolicy", "Equivalent"),
+        ("timeoutSeconds", TIMEOUT_SECONDS),
+    ):
+        if not hook.HasField(name):
+            setattr(hook, name, value)
+    for name in ("namespaceSelector", "objectSelector"):
+        if not hook.HasField(name):
+            getattr(hook, name).SetInParent()
+    if hook.clientConfig.HasField("service") and not hook.clientConfig.service.HasField("port"):
+        hook.clientConfig.service.port = PORT
+    for rule in hook.rules:
+        if not rule.rule.HasField("scope"):
+            rule.rule.scope = "*"
+
+
+def _hook(hook: Any, path: str) -> field.Faults:
+    faults = _fully_qualified(f"{path}.name", hook.name)
+    for index, rule in enumerate(hook.rules):
+        faults += _rule(rule, f"{path}.rules[{index}]")
+    faults += _among(hook, "failurePolicy", FAILURE_POLICIES, path) + _among(
+        hook, "matchPolicy", MATCH_POLICIES, path
+    )
+    if not hook.HasField("sideEffects"):
+        text = f"must specify one of {', '.join(SIDE_EFFECTS)}"
+        faults.append(field.required(f"{path}.sideEffects", text))
+    faults += _among(hook, "sideEffects", SIDE_EFFECTS, path)
+    if not 1 <= hook.timeoutSeconds <= MAX_TIMEOUT_SECONDS:
+        text = "the timeout value must be between 1 and 30 seconds"
+        faults.append(field.invalid(f"{path}.timeoutSeconds", hook.timeoutSeconds, text))
+    for name in ("namespaceSelector", "objectSelector"):
+        faults += selectors.validate(getattr(hook, name), f"{path}.{name}")
+    if "reinvocationPolicy" in hook.DESCRIPTOR.fields_by_name:
+        faults += _among(hook, "reinvocationPolicy", REINVOCATIONS, path)
+    faults += _client(hook.clientConfig, f"{path}.clientConfig")
+    faults += _conditions(hook.matchConditions, f"{path}.matchConditions")
+    return faults + _reviews(hook.admissionReviewVersions, f"{path}.admissionReviewVersions")
+
+
+def _among(hook: Any, name: str, supported: tuple[str, ...], path: str) -> field.Faults:
+    if not hook.HasField(name) or getattr(hook, name) in supported:
+        return []
+    return [field.unsupported(f"{path}.{name}", getattr(hook, name), supported)]
+
+
+def _fully_qualified(path: str, name: str) -> field.Faults:
+    if not name:
+        return [field.required(path)]
+    if found := names.subdomain(name):
+        return [field.invalid(path, name, ",".join(found))]
+    if len(name.split(".")) < NAME_SEGMENTS:
+        text = "should be a domain with at least three segments separated by dots"
+        return [field.invalid(path, name, text)]
+    return []
+
+
+def _rule(value: admissionv1.RuleWithOperations, path: str) -> field.Faults:
+    at, faults = f"{path}.operations", field.Faults()
+    operations = list(value.operations)
+    if not operations:
+        faults.append(field.required(at))
+    if len(operations) > 1 and "*" in operations:
+        text = "if '*' is present, must not specify other operations"
+        shown = notation.typed_strings("admissionregistration.OperationType", operations)
+        faults.append(field.invalid(at, shown, text))
+    for index, operation in enumerate(operations):
+        if operation not in OPERATIONS:
+            faults.append(field.unsupported(f"{at}[{index}]", operation, OPERATIONS))
+    rule = value.rule
+    for name, words in (("apiGroups", "API groups"), ("apiVersions", "API versions")):
+        listed = list(getattr(rule, name))
+        if not listed:
+            faults.append(field.required(f"{path}.{name}"))
+        if len(listed) > 1 and "*" in listed:
+            text = f"if '*' is present, must not specify other {words}"
+            faults.append(field.invalid(f"{path}.{name}", notation.strings(listed), text))
+    for index, version in enumerate(rule.apiVersions):
+        if not version:
+            faults.append(field.required(f"{path}.apiVersions[{index}]"))
+    faults += _resources(list(rule.resources), f"{path}.resources")
+    return faults + _among(rule, "scope", SCOPES, path)
+
+
+def _resources(resources: Sequence[str], path: str) -> field.Faults:
+    """Judge resources, each `pods`, `pods/status`, `pods/*`, `*/scale`, `*` or `*/*`: none may cover another."""
+    faults: field.Faults = [] if resources else [field.required(path)]
+    every_part: set[str] = set()
+    part_of_all: set[str] = set()
+    for index, resource in enumerate(resources):
+        at = f"{path}[{index}]"
+        if not resource:
+            faults.append(field.required(at))
+        name, slash, part = resource.partition("/")
+        if not slash:
+            continue
+        if name in every_part:
+            text = f"if '{name}/*' is present, must not specify {resource}"
+            faults.append(field.invalid(at, resource, text))
+        if part in part_of_all:
+            text = f"if '*/{part}' is present, must not specify {resource}"
+            faults.append(field.invalid(at, resource, text))
+        every_part |= {name} if part == "*" else set()
+        part_of_all |= {part} if name == "*" else set()
+    if len(resources) > 1 and "*/*" in resources:
+        text = "if '*/*' is present, must not specify other resources"
+        faults.append(field.invalid(path, notation.strings(resources), text))
+    whole = [one for one in resources if one and "/" not in one]
+    if "*" in whole and whole[-1] != "*":
+        text = "if '*' is present, must not specify other resources without subresources"
+        faults.append(field.invalid(path, notation.strings(resources), text))
+    return faults
+
+
+def _client(config: admissionv1.WebhookClientConfig, path: str) -> field.Faults:
+    if config.HasField("url") == config.HasField("service"):
+        return [field.required(path, "exactly one of url or service is required")]
+    if config.HasField("url"):
+        return url_faults(f"{path}.url", config.url)
+    service = config.service
+    urlpath = service.path if service.HasField("path") else ""
+    return service_faults(f"{path}.service", service.namespace, service.name, service.port, urlpath)
+
+
+def url_faults(path: str, text: str) -> field.Faults:
+    """Judge the URL of a webhook."""
+    try:
+        url = urllib.parse.urlsplit(text)
+    except ValueError as error:
+        return [field.required(path, f"url must be a valid URL: {error}{URL_FORM}")]
+    faults: field.Faults = []
+    if url.scheme != "https":
+        faults.append(field.invalid(path, url.scheme, f"'https' is the only allowed URL scheme{URL_FORM}"))
+    user, at, host = url.netloc.rpartition("@")
+    if not host:
+        faults.append(field.invalid(path, "", f"host must be specified{URL_FORM}"))
+    if at:
+        faults.append(field.invalid(path, user, "user information is not permitted in the URL"))
+    if url.fragment:
+        faults.append(field.invalid(path, url.fragment, "fragments are not permitted in the URL"))
+    if url.query:
+        faults.append(field.invalid(path, url.query, "query parameters are not permitted in the URL"))
+    return faults
+
+
+def service_faults(path: str, namespace: str, name: str, port: int, urlpath: str) -> field.Faults:
+    """Judge the Service behind which a webhook is, and the path that it is asked at."""
+    faults: field.Faults = []
+    if not name:
+        faults.append(field.required(f"{path}.name", "service name is required"))
+    if not namespace:
+        faults.append(field.required(f"{path}.namespace", "service namespace is required"))
+    if found := names.port(port):
+        faults.append(field.invalid(f"{path}.port", port, f"port is not valid: {', '.join(found)}"))
+    if urlpath in ("", "/"):
+        return faults
+    at = f"{path}.path"
+    if urlpath == "//":
+        return [*faults, field.invalid(at, urlpath, "segment[0] may not be empty")]
+    if not urlpath.startswith("/"):
+        faults.append(field.invalid(at, urlpath, "must start with a '/'"))
+    for index, step in enumerate(urlpath[1:].removesuffix("/").split("/")):
+        if not step:
+            faults.append(field.invalid(at, urlpath, f"segment[{index}] may not be empty"))
+        else:
+            faults += field.invalids(at, urlpath, [f"segment[{index}]: {one}" for one in names.subdomain(step)])
+    return faults
+
+
+def _conditions(conditions: Sequence[admissionv1.MatchCondition], path: str) -> field.Faults:
+    """Judge match conditions by their form; nothing here compiles their expressions."""
+    faults: field.Faults = []
+    if len(conditions) > MAX_CONDITIONS:
+        faults.append(field.too_many(path, len(conditions), MAX_CONDITIONS))
+    seen: set[str] = set()
+    for index, condition in enumerate(conditions):
+        at = f"{path}[{index}]"
+        if not condition.expression.strip():
+            faults.append(field.required(f"{at}.expression"))
+        if not condition.name:
+            faults.append(field.required(f"{at}.name"))
+        else:
+            faults += field.invalids(f"{at}.name", condition.name, names.qualified(condition.name))
+        if condition.name and condition.name in seen:
+            faults.append(field.duplicate(f"{at}.name", condition.name))
+        seen.add(condition.name)
+    return faults
+
+
+def _reviews(versions: Sequence[str], path: str) -> field.Faults:
+    known = ", ".join(REVIEWS)
+    if not versions:
+        return [field.required(path, f"must specify one of {known}")]
+    faults: field.Faults = []
+    for index, version in enumerate(versions):
+        if version in versions[:index]:
+            faults.append(field.invalid(f"{path}[{index}]", version, "duplicate version"))
+        else:
+            faults += field.invalids(f"{path}[{index}]", version, names.label_1035(version))
+    if not set(versions) & set(REVIEWS):
+        text = f"must include at least one of {known}"
+        faults.append(field.invalid(path, notation.strings(versions), text))
+    return faults
