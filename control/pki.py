@@ -26,6 +26,8 @@ AUTHORITY_DAYS = 3650
 LEAF_DAYS = 365
 RENEW_DAYS = 90  # a leaf that has less left is made anew by the next init
 CLOCK_SKEW = datetime.timedelta(hours=1)  # hosts whose clocks lag must not find a certificate "not yet valid"
+BACKDATE = datetime.timedelta(minutes=5)  # as Kubernetes' signers
+EXTENDED_USAGES = {"client auth": ExtendedKeyUsageOID.CLIENT_AUTH, "server auth": ExtendedKeyUsageOID.SERVER_AUTH}
 NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 
@@ -83,6 +85,37 @@ class Authority:
         if not isinstance(public, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
             raise PkiError("the certificate signing request must carry an EC or RSA key")
         return self._sign(Subject(user, (group,), client=True), public)
+
+    def sign_request(self, csr: bytes, usages: Sequence[str], seconds: int) -> bytes:
+        """Sign a request as it asks, for usages named as in Kubernetes, until at most the authority itself expires.
+
+        Returns PEM; ValueError where the request is no CSR, is not signed by its key or has a key of another type.
+        """
+        request = x509.load_pem_x509_csr(csr)
+        public = request.public_key()
+        if not request.is_signature_valid:
+            raise ValueError("the certificate signing request is not signed by its own key")
+        if not isinstance(public, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
+            raise ValueError("the certificate signing request must carry an EC or RSA key")
+        now = datetime.datetime.now(datetime.UTC)
+        until = min(now + datetime.timedelta(seconds=seconds), self.certificate.not_valid_after_utc)
+        builder = x509.CertificateBuilder(self.certificate.subject, request.subject, public)
+        builder = builder.serial_number(x509.random_serial_number())
+        builder = builder.not_valid_before(now - BACKDATE).not_valid_after(until)
+        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        enciphers = "key encipherment" in usages
+        key_usage = x509.KeyUsage(
+            "digital signature" in usages, False, enciphers, False, False, False, False, False, False
+        )
+        builder = builder.add_extension(key_usage, critical=True)
+        extended = [found for usage, found in EXTENDED_USAGES.items() if usage in usages]
+        builder = builder.add_extension(x509.ExtendedKeyUsage(extended), critical=False)
+        try:
+            names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+            builder = builder.add_extension(names.value, critical=names.critical)
+        except x509.ExtensionNotFound:
+            pass
+        return builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
     def _sign(self, subject: Subject, public: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> bytes:
         usages = [ExtendedKeyUsageOID.SERVER_AUTH] if subject.server else []

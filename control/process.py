@@ -114,7 +114,8 @@ async def serve(
     own = api.as_user(DISPATCHER_USER)
     dispatcher = service.Dispatcher(own, api, _dispatcher_settings(config, cluster_id, holder))
     pool = podcidr.pool(config.clusterCIDR, config.nodeCIDRMaskSize)
-    controllers = manager.Manager(api, name, pool=pool, root_ca=(config.pki / "ca.crt").read_text())
+    authority = pki.load_authority(config.pki / "ca.crt", config.pki / "ca.key")
+    controllers = manager.Manager(api, name, pool=pool, root_ca=authority.pem.decode(), sign=authority.sign_request)
     scheduler = schedulers.Scheduler(api.as_user(schedulers.USER), name)
     peers = Peers(config)
 

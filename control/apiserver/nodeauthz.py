@@ -27,6 +27,7 @@ EVERYWHERE = (
     authz.rule("update patch", "", "pods/status"),
     authz.rule("create", "", "pods/eviction"),
     authz.rule("get", "", "endpoints", "persistentvolumes"),
+    authz.rule("create get list watch", "certificates.k8s.io", "certificatesigningrequests"),
 )
 READS = ("get", "list", "watch")
 

@@ -305,6 +305,9 @@ class Registry(reading.Reader):
         if subresource == "status":
             self.strategy.prepare_for_status_update(obj, old)
             faults = list(self.strategy.validate_status_update(obj, old))
+        elif subresource in self.strategy.parts:
+            self.strategy.prepare_for_part(subresource, obj, old)
+            faults = list(self.strategy.validate_part(subresource, obj, old))
         elif subresource:
             faults = []
         else:

@@ -52,6 +52,8 @@ class Subresources:
             case "scale":
                 scale = self._registries(entry.kind).strategy.scale_of(entry.object)
                 return Entry(entry.key, entry.kind, scale, entry.revision)
+            case _ if subresource in self._registries(entry.kind).strategy.parts:
+                return entry
         raise _no_verb("get", entry.kind, subresource)
 
     async def post(

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from control.controllers import (
+    certificates,
     clusterroles,
     deployment,
     disruption,
@@ -38,7 +39,9 @@ ACCOUNT = "system:serviceaccount:kube-system:"
 Make = Callable[[framework.Context], framework.Controller]
 
 
-def controllers(pool: podcidr.Pool, root_ca: str = "") -> Sequence[tuple[str, Make]]:
+def controllers(
+    pool: podcidr.Pool, root_ca: str = "", sign: certificates.Sign | None = None
+) -> Sequence[tuple[str, Make]]:
     """Return how each controller is made, with the service account that it acts as."""
     made: list[tuple[str, Make]] = [
         ("replicaset-controller", replicaset.ReplicaSetController),
@@ -60,6 +63,9 @@ def controllers(pool: podcidr.Pool, root_ca: str = "") -> Sequence[tuple[str, Ma
     ]
     if root_ca:
         made.append(("root-ca-cert-publisher", lambda context: serviceaccount.RootCaPublisher(context, root_ca)))
+    if sign is not None:
+        signer = sign
+        made.append(("certificate-controller", lambda context: certificates.CertificateController(context, signer)))
     return made
 
 
@@ -73,6 +79,7 @@ class Manager:
         *,
         pool: podcidr.Pool | None = None,
         root_ca: str = "",
+        sign: certificates.Sign | None = None,
         clock: clocks.Clock = clocks.SYSTEM,
         timing: leader.Timing = leader.DEFAULT_TIMING,
     ) -> None:
@@ -81,7 +88,7 @@ class Manager:
         self.elector = leader.Elector(own, LEASE_NAME, identity, clock=clock, timing=timing)
         self._recorders: list[events.Recorder] = []
         self._controllers: list[framework.Controller] = []
-        for account, make in controllers(pool or podcidr.pool(), root_ca):
+        for account, make in controllers(pool or podcidr.pool(), root_ca, sign):
             client = clients.as_user(ACCOUNT + account)
             recorder = events.Recorder(client, account, instance=identity, clock=clock)
             self._recorders.append(recorder)

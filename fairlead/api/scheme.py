@@ -22,6 +22,7 @@ from fairlead.api.pb import (
     autoscaling_v2beta2_pb2,
     batch_v1_pb2,
     batch_v1beta1_pb2,
+    certificates_v1_pb2,
     coordination_v1_pb2,
     core_v1_pb2,
     discovery_v1_pb2,
@@ -236,6 +237,14 @@ KINDS: tuple[Kind, ...] = (
     _row(storage_v1_pb2.CSIStorageCapacity, "csistoragecapacities", group=STORAGE),
     _row(scheduling_v1_pb2.PriorityClass, "priorityclasses", "pc", group="scheduling.k8s.io", namespaced=False),
     _row(node_v1_pb2.RuntimeClass, "runtimeclasses", group="node.k8s.io", namespaced=False),
+    _row(
+        certificates_v1_pb2.CertificateSigningRequest,
+        "certificatesigningrequests",
+        "csr",
+        group="certificates.k8s.io",
+        namespaced=False,
+        subresources=("status", "approval"),
+    ),
     _row(
         apiextensions_v1_pb2.CustomResourceDefinition,
         "customresourcedefinitions",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from control.apiserver.admission import (
+    certificates,
     classes,
     escalation,
     lifecycle,
@@ -54,6 +55,9 @@ def standard(
         storage.StorageObjectInUseProtection(),
         storage.PersistentVolumeClaimResize(cache),
         runtimeclass.RuntimeClass(cache),
+        certificates.CertificateApproval(guard.judge),
+        certificates.CertificateSigning(guard.judge),
+        certificates.CertificateSubjectRestriction(),
         classes.DefaultIngressClass(cache),
         guard,
         webhooks.MutatingAdmissionWebhook(cache, calls, default),

@@ -22,7 +22,7 @@ class Escalation(plugin.Plugin):
     """Judges writes of roles and bindings; `judge` is asked for the verbs that lift it, `held` for what one has."""
 
     def __init__(self, judge: authz.Authorizer, held: authorizer.Authorizer) -> None:
-        self._judge = judge
+        self.judge = judge
         self._held = held
 
     async def validate(self, request: plugin.Request) -> None:
@@ -62,7 +62,7 @@ class Escalation(plugin.Plugin):
 
     def _may(self, request: plugin.Request, verb: str, resource: str, namespace: str, name: str) -> bool:
         asked = authz.Attributes(request.user, verb, rules.GROUP, resource, "", namespace, name)
-        return self._judge.authorize(asked).allowed
+        return self.judge.authorize(asked).allowed
 
     def _lacks(self, request: plugin.Request, wanted: Iterable[rbacv1.PolicyRule]) -> str:
         """Return Kubernetes' sentence about what the writer lacks, "" where it has all."""

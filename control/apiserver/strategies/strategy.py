@@ -52,6 +52,9 @@ class Strategy(Generic[M]):
     # Whether finalizers need no domain, as where Kubernetes judges metadata by its generic rules alone.
     short_finalizers: ClassVar[bool] = False
 
+    # Subresources beside `status` through which the object itself is read and written, in part.
+    parts: ClassVar[frozenset[str]] = frozenset()
+
     def __init__(self) -> None:
         self.kind: scheme.Kind = scheme.DEFAULT.of(self.message)
 
@@ -91,6 +94,13 @@ class Strategy(Generic[M]):
     def reset_fields(self, subresource: str) -> sets.FieldSet:
         """Return the fields that a write cannot change, and so does not own; "" is the object itself."""
         return SPEC if subresource == "status" else STATUS
+
+    def prepare_for_part(self, part: str, obj: M, old: M) -> None:
+        """Take over from the old object all but what one of `parts` may change."""
+
+    def validate_part(self, part: str, obj: M, old: M) -> Sequence[field.Cause]:
+        """Judge what came through one of `parts`."""
+        return ()
 
     def grace(self, obj: M, options: metav1.DeleteOptions) -> Grace | None:
         """Return how the object is deleted gracefully; None for a kind that knows no grace."""

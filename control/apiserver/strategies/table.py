@@ -9,6 +9,7 @@ from typing import Any
 from control.apiserver.strategies import (
     admissionpolicy,
     apiservice,
+    certificatesigningrequest,
     configmap,
     controllerrevision,
     cronjob,
@@ -78,6 +79,7 @@ def strategies(now: Callable[[], float] = time.time) -> Sequence[Strategy[Any]]:
         csi.CSIStorageCapacityStrategy(),
         priorityclass.PriorityClassStrategy(),
         runtimeclass.RuntimeClassStrategy(),
+        certificatesigningrequest.CertificateSigningRequestStrategy(now),
         webhooks.MutatingWebhookStrategy(),
         webhooks.ValidatingWebhookStrategy(),
         admissionpolicy.AdmissionPolicyStrategy(),

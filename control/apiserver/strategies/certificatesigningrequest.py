@@ -1,0 +1,207 @@
+"""CertificateSigningRequests: asked for once, approved through one subresource, signed through another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import ClassVar
+
+from cryptography import x509
+
+from control.apiserver import field
+from control.apiserver.strategies import strategy
+from control.apiserver.validation import names
+from fairlead.api.pb import certificates_v1_pb2 as certificatesv1
+
+APPROVAL = "approval"
+LEGACY_SIGNER = "kubernetes.io/legacy-unknown"
+LEAST_SECONDS = 600
+MAX_NAME = 253
+APPROVED, DENIED, FAILED = "Approved", "Denied", "Failed"
+FINAL = (APPROVED, DENIED, FAILED)
+STATUSES = ("False", "True", "Unknown")
+USAGES = frozenset(
+    {
+        "any", "cert sign", "client auth", "code signing", "content commitment", "crl sign", "data encipherment",
+        "decipher only", "digital signature", "email protection", "encipher only", "ipsec end system",
+        "ipsec tunnel", "ipsec user", "key agreement", "key encipherment", "microsoft sgc", "netscape sgc",
+        "ocsp signing", "s/mime", "server auth", "signing", "timestamping",
+    }
+)  # fmt: skip
+_Request = certificatesv1.CertificateSigningRequest
+
+
+class CertificateSigningRequestStrategy(strategy.Strategy[_Request]):
+    """The rules of CertificateSigningRequests; `now` stamps their conditions."""
+
+    message = _Request
+    parts = frozenset({APPROVAL})
+    selectable: ClassVar = {"spec.signerName": lambda obj: obj.spec.signerName}
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        super().__init__()
+        self._now = now
+
+    def name_rule(self, name: str) -> names.Found:
+        """Let a request be called anything."""
+        return ()
+
+    def prepare_for_create(self, obj: _Request) -> None:
+        """Start without status."""
+        strategy.drop_status(obj)
+
+    def prepare_for_update(self, obj: _Request, old: _Request) -> None:
+        """Keep what was asked and what was answered."""
+        obj.spec.CopyFrom(old.spec)
+        strategy.keep_status(obj, old)
+
+    def prepare_for_status_update(self, obj: _Request, old: _Request) -> None:
+        """Keep what was asked; stamp new conditions."""
+        strategy.keep_all_but_status(obj, old)
+        self._stamp(obj, old)
+
+    def prepare_for_part(self, part: str, obj: _Request, old: _Request) -> None:
+        """Take nothing from an approval but its conditions."""
+        wanted = list(obj.status.conditions)
+        obj.spec.CopyFrom(old.spec)
+        strategy.keep_status(obj, old)
+        obj.status.ClearField("conditions")
+        obj.status.conditions.extend(wanted)
+        self._stamp(obj, old)
+
+    def validate(self, obj: _Request) -> field.Faults:
+        """Judge a request."""
+        spec = obj.spec
+        faults = _csr(spec.request)
+        if not spec.usages:
+            faults.append(field.required("spec.usages"))
+        for index, usage in enumerate(spec.usages):
+            if usage not in USAGES:
+                faults.append(field.unsupported(f"spec.usages[{index}]", usage, USAGES))
+        for index, usage in enumerate(spec.usages):
+            if usage in spec.usages[:index]:
+                faults.append(field.duplicate(f"spec.usages[{index}]", usage))
+        if spec.signerName == LEGACY_SIGNER:
+            text = "the legacy signerName is not allowed via this API version"
+            faults.append(field.invalid("spec.signerName", spec.signerName, text))
+        else:
+            faults += signer_name("spec.signerName", spec.signerName)
+        if spec.HasField("expirationSeconds") and spec.expirationSeconds < LEAST_SECONDS:
+            text = "may not specify a duration less than 600 seconds (10 minutes)"
+            faults.append(field.invalid("spec.expirationSeconds", spec.expirationSeconds, text))
+        return faults
+
+    def validate_update(self, obj: _Request, old: _Request) -> field.Faults:
+        """Judge a changed request, of which only the metadata can have changed."""
+        return []
+
+    def validate_status_update(self, obj: _Request, old: _Request) -> field.Faults:
+        """Judge what a signer says: a certificate comes once, approvals are not the signer's."""
+        faults = _conditions(obj) + _kept(obj, old)
+        for kind in (APPROVED, DENIED):
+            before, after = _of(old, kind), _of(obj, kind)
+            if len(after) > len(before):
+                text = f'updates may not add a condition of type "{kind}"'
+                faults.append(field.forbidden("status.conditions", text))
+            elif len(after) == len(before) and after != before:
+                text = f'updates may not modify a condition of type "{kind}"'
+                faults.append(field.forbidden("status.conditions", text))
+        if obj.status.certificate == old.status.certificate:
+            return faults
+        if why := _certificate_fault(obj.status.certificate):
+            faults.append(field.invalid("status.certificate", "<certificate data>", why))
+        if old.status.certificate:
+            text = "updates may not modify existing certificate content"
+            faults.append(field.forbidden("status.certificate", text))
+        return faults
+
+    def validate_part(self, part: str, obj: _Request, old: _Request) -> field.Faults:
+        """Judge an approval: what was decided stays decided."""
+        return _conditions(obj) + _kept(obj, old)
+
+    def _stamp(self, obj: _Request, old: _Request) -> None:
+        """Give conditions the times that their writer left out."""
+        now = int(self._now())
+        for condition in obj.status.conditions:
+            if not condition.lastUpdateTime.seconds:
+                condition.lastUpdateTime.seconds = now
+            if not condition.lastTransitionTime.seconds:
+                known = next((one for one in _of(old, condition.type) if one.status == condition.status), None)
+                condition.lastTransitionTime.seconds = known.lastTransitionTime.seconds if known else now
+
+
+def signer_name(path: str, name: str) -> field.Faults:
+    """Judge a signer's name: a domain and a path, `example.com/signer`."""
+    if not name:
+        return [field.required(path)]
+    parts = name.split("/")
+    if len(parts) != 2:
+        text = "must be a fully qualified domain and path of the form 'example.com/signer-name'"
+        return [field.invalid(path, name, text)]
+    domain, rest = parts
+    faults = [field.too_long(path, MAX_NAME)] if len(domain) > MAX_NAME else []
+    for label in domain.split("."):
+        found = [f"validating label {field.shown(label)}: {one}" for one in names.label(label)]
+        faults += field.invalids(path, domain, found)
+    if "." not in domain:
+        text = "should be a domain with at least two segments separated by dots"
+        faults.append(field.invalid(path, domain, text))
+    for label in rest.split("."):
+        found = [f"validating label {field.shown(label)}: {one}" for one in names.subdomain(label)]
+        faults += field.invalids(path, rest, found)
+    return faults
+
+
+def _csr(request: bytes) -> field.Faults:
+    """Judge the PEM of a request: of the right type, and signed by its own key."""
+    shown = field.Raw(f"[]byte{{{', '.join(f'0x{byte:x}' for byte in request)}}}" if request else "[]byte(nil)")
+    try:
+        parsed = x509.load_pem_x509_csr(request)
+    except ValueError:
+        return [field.invalid("spec.request", shown, "PEM block type must be CERTIFICATE REQUEST")]
+    if not parsed.is_signature_valid:
+        return [field.invalid("spec.request", shown, "x509: signature verification failed")]
+    return []
+
+
+def _certificate_fault(pem: bytes) -> str:
+    """Return what is wrong with an issued certificate; "" if nothing."""
+    try:
+        x509.load_pem_x509_certificates(pem)
+    except ValueError:
+        return "must contain at least one CERTIFICATE PEM block"
+    return ""
+
+
+def _of(obj: _Request, kind: str) -> list[certificatesv1.CertificateSigningRequestCondition]:
+    return [one for one in obj.status.conditions if one.type == kind]
+
+
+def _conditions(obj: _Request) -> field.Faults:
+    faults: field.Faults = []
+    seen: set[str] = set()
+    for index, one in enumerate(obj.status.conditions):
+        path = f"status.conditions[{index}]"
+        supported = ("True",) if one.type in FINAL else STATUSES
+        if not one.type:
+            faults.append(field.required(f"{path}.type"))
+        if not one.status:
+            faults.append(field.required(f"{path}.status"))
+        elif one.status not in supported:
+            faults.append(field.unsupported(f"{path}.status", one.status, supported))
+        if one.type in (APPROVED, DENIED) and {APPROVED, DENIED} <= seen | {one.type}:
+            text = "Approved and Denied conditions are mutually exclusive"
+            faults.append(field.invalid("status.conditions", one.type, text))
+        if one.type in seen:
+            faults.append(field.duplicate(f"{path}.type", one.type))
+        seen.add(one.type)
+    return faults
+
+
+def _kept(obj: _Request, old: _Request, kinds: Iterable[str] = FINAL) -> field.Faults:
+    """Return the faults of conditions that were taken away."""
+    return [
+        field.forbidden("status.conditions", f'updates may not remove a condition of type "{kind}"')
+        for kind in kinds
+        if len(_of(obj, kind)) < len(_of(old, kind))
+    ]
