@@ -34,7 +34,7 @@ from control.gateway.rest import users, wiring
 from control.scheduler import scheduler as schedulers
 from control.store import cache, compactor, endpoints, etcd, interface
 from fairlead import supervise
-from fairlead.api import errors
+from fairlead.api import errors, scheme
 from fairlead.api.pb import cluster_pb2_grpc
 from fairlead.client import channel, rpcerrors
 
@@ -115,7 +115,14 @@ async def serve(
     dispatcher = service.Dispatcher(own, api, _dispatcher_settings(config, cluster_id, holder))
     pool = podcidr.pool(config.clusterCIDR, config.nodeCIDRMaskSize)
     authority = pki.load_authority(config.pki / "ca.crt", config.pki / "ca.key")
-    controllers = manager.Manager(api, name, pool=pool, root_ca=authority.pem.decode(), sign=authority.sign_request)
+    controllers = manager.Manager(
+        api,
+        name,
+        pool=pool,
+        root_ca=authority.pem.decode(),
+        sign=authority.sign_request,
+        give_tokens=config.apiCompat == scheme.COMPAT_1_20,
+    )
     scheduler = schedulers.Scheduler(api.as_user(schedulers.USER), name)
     peers = Peers(config)
 

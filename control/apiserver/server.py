@@ -294,6 +294,8 @@ class ApiServer:
         self._permit(user, "create", named)
         if not target.kind.stored:
             _check_kind(target.kind, obj)
+            if isinstance(obj, corev1.Binding):
+                return await self._bind(registries.Actor(user, dry_run, manager), named.namespace, obj)
             return await self._reviews.answer(user, named, obj)
         found = self.registry(target.kind)
         actor = registries.Actor(user, dry_run, manager)
@@ -306,6 +308,11 @@ class ApiServer:
         return versions.entry(
             await found.create(actor, versions.to_hub(obj, target.kind), target.namespace), target.kind
         )
+
+    async def _bind(self, actor: registries.Actor, namespace: str, binding: corev1.Binding) -> Entry:
+        """Bind the pod that a Binding is named after."""
+        pods = self.registry(schemes.DEFAULT.of(corev1.Pod))
+        return await self._subresources.post(actor, pods, namespace, binding.metadata.name, "binding", binding)
 
     @recording.recorded("update")
     async def update(

@@ -28,6 +28,7 @@ from control.controllers import (
     replicationcontroller,
     resourcequota,
     serviceaccount,
+    tokensecrets,
 )
 from fairlead import clock as clocks
 from fairlead.client import events, informer, interface, leader
@@ -40,9 +41,9 @@ Make = Callable[[framework.Context], framework.Controller]
 
 
 def controllers(
-    pool: podcidr.Pool, root_ca: str = "", sign: certificates.Sign | None = None
+    pool: podcidr.Pool, root_ca: str = "", sign: certificates.Sign | None = None, give_tokens: bool = False
 ) -> Sequence[tuple[str, Make]]:
-    """Return how each controller is made, with the service account that it acts as."""
+    """Return how each controller is made, with the service account that it acts as; "" for the manager's own user."""
     made: list[tuple[str, Make]] = [
         ("replicaset-controller", replicaset.ReplicaSetController),
         ("deployment-controller", deployment.DeploymentController),
@@ -63,6 +64,7 @@ def controllers(
     ]
     if root_ca:
         made.append(("root-ca-cert-publisher", lambda context: serviceaccount.RootCaPublisher(context, root_ca)))
+        made.append(("", lambda context: tokensecrets.TokenSecretController(context, root_ca, give=give_tokens)))
     if sign is not None:
         signer = sign
         made.append(("certificate-controller", lambda context: certificates.CertificateController(context, signer)))
@@ -80,6 +82,7 @@ class Manager:
         pool: podcidr.Pool | None = None,
         root_ca: str = "",
         sign: certificates.Sign | None = None,
+        give_tokens: bool = False,
         clock: clocks.Clock = clocks.SYSTEM,
         timing: leader.Timing = leader.DEFAULT_TIMING,
     ) -> None:
@@ -88,9 +91,9 @@ class Manager:
         self.elector = leader.Elector(own, LEASE_NAME, identity, clock=clock, timing=timing)
         self._recorders: list[events.Recorder] = []
         self._controllers: list[framework.Controller] = []
-        for account, make in controllers(pool or podcidr.pool(), root_ca, sign):
-            client = clients.as_user(ACCOUNT + account)
-            recorder = events.Recorder(client, account, instance=identity, clock=clock)
+        for account, make in controllers(pool or podcidr.pool(), root_ca, sign, give_tokens):
+            client = clients.as_user(ACCOUNT + account if account else USER)
+            recorder = events.Recorder(client, account or LEASE_NAME, instance=identity, clock=clock)
             self._recorders.append(recorder)
             self._controllers.append(make(framework.Context(client, self.informers, recorder, clock)))
 

@@ -144,7 +144,8 @@ def _row(
 
 STATUS = ("status",)
 SCALED = ("status", "scale")
-POD_SUBRESOURCES = ("status", "binding", "eviction", "log", "exec", "attach", "portforward", "proxy")
+POD_PARTS = ("status", "binding", "ephemeralcontainers", "eviction")
+POD_SUBRESOURCES = (*POD_PARTS, "log", "exec", "attach", "portforward", "proxy")
 ALL = ("all",)
 AUTHORIZATION = "authorization.k8s.io"
 AUTHENTICATION = "authentication.k8s.io"
@@ -176,6 +177,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     _row(core_v1_pb2.ServiceAccount, "serviceaccounts", "sa", subresources=("token",)),
     _row(core_v1_pb2.Event, "events", "ev"),
+    _row(core_v1_pb2.Binding, "bindings", verbs=QUESTION),
     _row(
         core_v1_pb2.ReplicationController,
         "replicationcontrollers",

@@ -10,12 +10,13 @@ from google.protobuf.message import Message
 from control.apiserver import field
 from control.apiserver.defaults import podspec as defaults
 from control.apiserver.strategies import remembered, strategy
-from control.apiserver.validation import podspec
+from control.apiserver.validation import ephemeral, podspec
 from fairlead.api import objects, quantity
 from fairlead.api.fields import sets
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
+EPHEMERAL = "ephemeralcontainers"
 FINISHED = frozenset({"Failed", "Succeeded"})
 _COMPUTE = ("cpu", "memory")
 STATUS_RESETS = sets.of("spec", "metadata.deletionTimestamp", "metadata.ownerReferences")
@@ -25,6 +26,7 @@ class PodStrategy(strategy.Strategy[corev1.Pod]):
     """The rules of pods."""
 
     message = corev1.Pod
+    parts = frozenset({EPHEMERAL})
     selectable: ClassVar = {
         "spec.nodeName": lambda pod: pod.spec.nodeName,
         "spec.restartPolicy": lambda pod: pod.spec.restartPolicy,
@@ -65,6 +67,8 @@ class PodStrategy(strategy.Strategy[corev1.Pod]):
 
     def validate(self, obj: corev1.Pod) -> field.Faults:
         """Judge a new pod."""
+        if obj.spec.ephemeralContainers:
+            return [*self._faults(obj.spec), field.forbidden("spec.ephemeralContainers", "cannot be set on create")]
         return list(self._faults(obj.spec))
 
     def prepare_for_update(self, obj: corev1.Pod, old: corev1.Pod) -> None:
@@ -92,6 +96,20 @@ class PodStrategy(strategy.Strategy[corev1.Pod]):
                 obj.status.containerStatuses, old.status.containerStatuses, "status.containerStatuses"
             )
         return faults
+
+    def prepare_for_part(self, part: str, obj: corev1.Pod, old: corev1.Pod) -> None:
+        """Take nothing from the pod but its ephemeral containers."""
+        wanted = list(obj.spec.ephemeralContainers)
+        obj.spec.CopyFrom(old.spec)
+        obj.spec.ClearField("ephemeralContainers")
+        obj.spec.ephemeralContainers.extend(wanted)
+        self.default(obj)
+        strategy.keep_status(obj, old)
+        strategy.keep_user_metadata(obj, old)
+
+    def validate_part(self, part: str, obj: corev1.Pod, old: corev1.Pod) -> field.Faults:
+        """Judge ephemeral containers: they only come."""
+        return ephemeral.validate_update(obj.spec, old.spec)
 
     def grace(self, obj: corev1.Pod, options: metav1.DeleteOptions) -> strategy.Grace:
         """Give the pod its time to end: none where it never ran or has ended."""

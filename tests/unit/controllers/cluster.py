@@ -139,7 +139,7 @@ class Cluster:
 @contextlib.asynccontextmanager
 async def cluster(*, nodes: int = 3, **options: Any) -> AsyncIterator[Cluster]:
     """Run API, controllers and the stand-in; the controllers act as their own accounts."""
-    async with control.memory_api() as api:
+    async with control.memory_api(issuer=options.pop("issuer", None)) as api:
         client = api.as_user(*control.ADMIN)
         for number in range(1, nodes + 1):
             await client.create(node(f"node-{number}"))
