@@ -89,6 +89,8 @@ class Registry(reading.Reader):
 
     async def create(self, actor: Actor, obj: Any, namespace: str) -> Entry:
         """Create an object, which now belongs to the registry; returns it as stored."""
+        if why := self.strategy.uncreatable:
+            raise errors.NotImplementedByServer(why, group=self.kind.group, kind=self.kind.resource)
         self._default_metadata(obj, namespace)
         self.strategy.default(obj)
         self._tracker.created(obj, actor.owner)

@@ -8,18 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 from control.apiserver.strategies import strategy
-from fairlead.api import errors
 from fairlead.api.pb import admissionregistration_v1_pb2 as admissionv1
 
 
 class _RefusedStrategy(strategy.Strategy[Any]):
     """The rules of a kind that nobody can create."""
 
-    def prepare_for_create(self, obj: Any) -> None:
-        """Refuse, and say why."""
-        kind = self.kind
-        text = f"the server does not enforce {kind.kind} objects, so that creating one is not implemented"
-        raise errors.NotImplementedByServer(text, group=kind.group, kind=kind.resource, name=obj.metadata.name)
+    @property
+    def uncreatable(self) -> str:
+        """Return why."""
+        return f"the server does not enforce {self.kind.kind} objects, so that creating one is not implemented"
 
 
 class AdmissionPolicyStrategy(_RefusedStrategy):

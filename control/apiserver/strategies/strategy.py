@@ -58,6 +58,11 @@ class Strategy(Generic[M]):
     def __init__(self) -> None:
         self.kind: scheme.Kind = scheme.DEFAULT.of(self.message)
 
+    @property
+    def uncreatable(self) -> str:
+        """Return why no object of the kind can be created; "" where some can."""
+        return ""
+
     def name_rule(self, name: str) -> names.Found:
         """Return what is wrong with an object's name."""
         return names.subdomain(name)
