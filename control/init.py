@@ -20,6 +20,8 @@ from fairlead import certificates
 
 SHARED_FILES = ("ca.crt", "ca.key", "etcd/ca.crt", "etcd/ca.key", "sa.key", "sa.pub")
 ADMIN = pki.Subject("kubernetes-admin", ("system:masters",), client=True)
+# By this certificate an aggregated API knows that a request's headers come from the gateway.
+FRONT_PROXY = pki.Subject("front-proxy-client", client=True)
 KUBECONFIG_EXTENSION = "fairlead.dev/v1"
 
 
@@ -71,6 +73,7 @@ def leaves(
     return (
         (cluster, config.pki / "server", pki.Subject(control, ("system:fairlead-control",), served, True, True)),
         (cluster, config.pki / "admin", ADMIN),
+        (cluster, config.pki / FRONT_PROXY.user, FRONT_PROXY),
         (etcd, config.pki / "etcd" / "server", member),
         (etcd, config.pki / "etcd" / "peer", member),
         (etcd, config.pki / "etcd" / "client", pki.Subject(control, client=True)),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import pathlib
 import secrets
@@ -17,7 +18,7 @@ from typing import Any
 
 import grpc
 
-from control import pki
+from control import init, pki
 from control.apiserver import advertising, authn, bearers, bootstrap, idtokens, relay, tokenfile, tokens
 from control.apiserver import server as apiservers
 from control.apiserver.audit import log as auditlog
@@ -122,6 +123,7 @@ async def serve(
         root_ca=authority.pem.decode(),
         sign=authority.sign_request,
         give_tokens=config.apiCompat == scheme.COMPAT_1_20,
+        front_proxy=_front_proxy(config),
     )
     scheduler = schedulers.Scheduler(api.as_user(schedulers.USER), name)
     peers = Peers(config)
@@ -132,6 +134,9 @@ async def serve(
         """Open the ports once the cache can answer; the root task that stays with them."""
         await watched.ready()
         made = await _patiently(lambda: bootstrap.ensure(api), "make the built-in objects", stop)
+        believed = authority.pem.decode(), init.FRONT_PROXY.user
+        trust = functools.partial(bootstrap.publish_authentication, api, *believed)
+        await _patiently(trust, "tell whom aggregated APIs can believe", stop)
         log.info("built-in objects", extra={"outcome": made})
         equipped.set()
         streams = relays.Relay(dispatcher, own, peers)
@@ -172,6 +177,12 @@ def _advertiser(config: Config, api: apiservers.ApiServer) -> advertising.Advert
     return advertising.Advertiser(api, client, config.name, (config.advertiseAddress, config.restPort))
 
 
+def _front_proxy(config: Config) -> tuple[str, str]:
+    """Return the files that aggregated APIs know this process by; empty where `init` has not made them yet."""
+    certificate, key = (config.pki / f"{init.FRONT_PROXY.user}{ending}" for ending in (".crt", ".key"))
+    return (str(certificate), str(key)) if certificate.exists() and key.exists() else ("", "")
+
+
 @contextlib.asynccontextmanager
 async def _listening(
     config: Config, api: apiservers.ApiServer, dispatcher: service.Dispatcher, streams: relay.Relay
@@ -196,6 +207,7 @@ async def _listening(
         streams,
         users.Identifier(api.tokens, api.authorizer, config.anonymousPaths),
         url=f"https://{config.advertiseAddress}:{config.restPort}",
+        front_proxy=_front_proxy(config),
     )
     host = config.advertiseAddress
     known = listening.credentials(chain, key, authority.pem, require_client=True)
@@ -208,6 +220,7 @@ async def _listening(
         yield
     finally:
         await asyncio.gather(first.stop(), second.stop(), third.stop())
+        await rest.close()
 
 
 def _auditing(config: Config) -> tuple[auditlog.Log | None, recording.Recorder | None]:

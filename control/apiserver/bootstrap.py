@@ -6,6 +6,7 @@ system:masters, which needs no role; everyone else waits for it, because it make
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 from typing import TypeVar
 
@@ -14,7 +15,7 @@ from google.protobuf.message import Message
 from control.apiserver import authn, server
 from control.apiserver.rbac import reconcile
 from control.apiserver.strategies import flowdefaults, priorityclass
-from fairlead.api import errors
+from fairlead.api import errors, objects
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.client.interface import Client
 
@@ -22,6 +23,7 @@ M = TypeVar("M", bound=Message)
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 REST_PORT = 6443
+AUTHENTICATION = "extension-apiserver-authentication"
 
 
 async def ensure(api: server.ApiServer) -> str:
@@ -43,6 +45,30 @@ async def ensure(api: server.ApiServer) -> str:
         made.append(f"{len(written)} roles and bindings")
     await api.cache.fresh()  # decisions are made on what the cache shows
     return f"created {', '.join(made)}" if made else "everything was there"
+
+
+async def publish_authentication(api: server.ApiServer, authority: str, front_proxy: str) -> None:
+    """Tell aggregated APIs whose certificates to believe: callers' own, and the gateway's that speaks for callers."""
+    client = api.client(authn.User("system:apiserver", (authn.MASTERS, authn.AUTHENTICATED)))
+    wanted = {
+        "client-ca-file": authority,
+        "requestheader-client-ca-file": authority,
+        "requestheader-allowed-names": f'["{front_proxy}"]',
+        "requestheader-username-headers": '["X-Remote-User"]',
+        "requestheader-group-headers": '["X-Remote-Group"]',
+        "requestheader-extra-headers-prefix": '["X-Remote-Extra-"]',
+    }
+    try:
+        found = objects.copy(await client.get(corev1.ConfigMap, AUTHENTICATION, "kube-system"))
+    except errors.NotFound:
+        made = corev1.ConfigMap(data=wanted)
+        made.metadata.name, made.metadata.namespace = AUTHENTICATION, "kube-system"
+        with contextlib.suppress(errors.AlreadyExists):
+            await client.create(made)
+        return
+    found.data.update(wanted)
+    with contextlib.suppress(errors.Conflict):  # another control process says the same
+        await client.update(found)
 
 
 async def _ensure_namespace(client: Client, name: str) -> bool:

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from control.controllers import (
+    apiservices,
     certificates,
     clusterroles,
     deployment,
@@ -41,9 +42,16 @@ Make = Callable[[framework.Context], framework.Controller]
 
 
 def controllers(
-    pool: podcidr.Pool, root_ca: str = "", sign: certificates.Sign | None = None, give_tokens: bool = False
+    pool: podcidr.Pool,
+    root_ca: str = "",
+    sign: certificates.Sign | None = None,
+    give_tokens: bool = False,
+    front_proxy: tuple[str, str] = ("", ""),
 ) -> Sequence[tuple[str, Make]]:
-    """Return how each controller is made, with the service account that it acts as; "" for the manager's own user."""
+    """Return how each controller is made, with the service account that it acts as; "" for the manager's own user.
+
+    `front_proxy` are the files of the certificate and key by which aggregated APIs are asked.
+    """
     made: list[tuple[str, Make]] = [
         ("replicaset-controller", replicaset.ReplicaSetController),
         ("deployment-controller", deployment.DeploymentController),
@@ -61,6 +69,13 @@ def controllers(
         ("resourcequota-controller", resourcequota.ResourceQuotaController),
         ("pvc-protection-controller", protection.ClaimProtection),
         ("pv-protection-controller", protection.VolumeProtection),
+    ]
+    made += [
+        ("apiservice-registration-controller", apiservices.RegistrationController),
+        (
+            "apiservice-availability-controller",
+            lambda context: apiservices.AvailabilityController(context, *front_proxy),
+        ),
     ]
     if root_ca:
         made.append(("root-ca-cert-publisher", lambda context: serviceaccount.RootCaPublisher(context, root_ca)))
@@ -83,6 +98,7 @@ class Manager:
         root_ca: str = "",
         sign: certificates.Sign | None = None,
         give_tokens: bool = False,
+        front_proxy: tuple[str, str] = ("", ""),
         clock: clocks.Clock = clocks.SYSTEM,
         timing: leader.Timing = leader.DEFAULT_TIMING,
     ) -> None:
@@ -91,7 +107,7 @@ class Manager:
         self.elector = leader.Elector(own, LEASE_NAME, identity, clock=clock, timing=timing)
         self._recorders: list[events.Recorder] = []
         self._controllers: list[framework.Controller] = []
-        for account, make in controllers(pool or podcidr.pool(), root_ca, sign, give_tokens):
+        for account, make in controllers(pool or podcidr.pool(), root_ca, sign, give_tokens, front_proxy):
             client = clients.as_user(ACCOUNT + account if account else USER)
             recorder = events.Recorder(client, account or LEASE_NAME, instance=identity, clock=clock)
             self._recorders.append(recorder)

@@ -97,6 +97,7 @@ async def serve(api: ApiServer, streams: Relay | None = None) -> AsyncIterator[S
             yield Server(made, listener.port, authority, folder)
         finally:
             await listener.stop()
+            await made.close()
 
 
 def _write(folder: pathlib.Path, name: str, certificate: bytes, key: bytes) -> tuple[pathlib.Path, pathlib.Path]:

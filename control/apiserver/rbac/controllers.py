@@ -86,6 +86,19 @@ CLUSTER_ROLES: Mapping[str, Sequence[str]] = {
         "get list watch create update delete | discovery.k8s.io | endpointslices",
         EVENTS,
     ),
+    # Kubernetes' aggregator does this with all rights, within its API server.
+    "apiservice-registration-controller": (
+        "get list watch create delete | apiregistration.k8s.io | apiservices",
+        "get list watch | apiextensions.k8s.io | customresourcedefinitions",
+        EVENTS,
+    ),
+    "apiservice-availability-controller": (
+        "get list watch | apiregistration.k8s.io | apiservices",
+        "update | apiregistration.k8s.io | apiservices/status",
+        "get list watch | core | services",
+        "get list watch | discovery.k8s.io | endpointslices",
+        EVENTS,
+    ),
     "ephemeral-volume-controller": (
         "get list watch | core | pods",
         "update | core | pods/finalizers",

@@ -17,7 +17,7 @@ from aiohttp import web
 from control.apiserver import authn, authz, server, warnings
 from control.apiserver.audit import recording
 from control.apiserver.target import Target
-from control.gateway.rest import answers, counting, discovery, health, media, paths, queries, users
+from control.gateway.rest import aggregation, answers, counting, discovery, health, media, paths, queries, users
 from control.gateway.rest import handlers as handling
 from control.gateway.rest import verbs as carrying
 from fairlead import version as release
@@ -31,7 +31,9 @@ NOT_FOUND = "the server could not find the requested resource"
 class Gateway:
     """Answers requests. `handlers` and `extra` are for those who serve more than the registry has."""
 
-    def __init__(self, api: server.ApiServer, identify: users.Identify) -> None:
+    def __init__(
+        self, api: server.ApiServer, identify: users.Identify, elsewhere: aggregation.Aggregation | None = None
+    ) -> None:
         self._api = api
         self._identify = identify
         self._verbs = carrying.Verbs(api)
@@ -39,6 +41,11 @@ class Gateway:
         self._counting = counting.Counting()
         self.handlers = handling.Handlers()
         self.extra: dict[tuple[str, str], list[discovery.Resource]] = {}
+        self.aggregation = elsewhere or aggregation.Aggregation(api)
+
+    async def close(self) -> None:
+        """Close the connections that were opened for callers."""
+        await self.aggregation.close()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request."""
@@ -58,7 +65,7 @@ class Gateway:
         if path is None:
             return await self._document(request, raw, audit_id)
         user = await self._caller(request, audit_id)
-        handler = self.handlers.of_path(raw)
+        handler = self.handlers.of_path(raw) or self.aggregation.handler(raw)
         if handler is not None:
             return await handler(handling.Call(request, user, request.method.lower(), None, raw))
         verb = paths.verb(request.method, path, queries.flag(request.query, "watch"))
@@ -115,7 +122,7 @@ class Gateway:
         """Answer a path that is no resource's."""
         parts = [part for part in raw.split("/") if part]
         user = await self._caller(request, audit_id)
-        handler = self.handlers.of_path(raw)
+        handler = self.handlers.of_path(raw) or self.aggregation.handler(raw)
         if handler is not None:
             return await handler(handling.Call(request, user, request.method.lower(), None, raw))
         asked = authz.Attributes(user, request.method.lower(), path=raw)
@@ -165,7 +172,7 @@ class Gateway:
         return await answer.whole(orjson.dumps(version(), option=orjson.OPT_INDENT_2))
 
     async def _discover(self, request: web.BaseRequest, parts: list[str], audit_id: str) -> web.StreamResponse:
-        served = self._served()
+        served = {**await self.aggregation.groups(), **self._served()}
         accept = request.headers.get("Accept", "")
         if len(parts) == 1:
             form = media.accepted(accept, media.DISCOVERY_GROUP)

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from control.apiserver import relay, server
-from control.gateway.rest import gateway, logs, metrics, oidc, openapi, users
+from control.gateway.rest import aggregation, gateway, logs, metrics, oidc, openapi, users
 from control.gateway.streams import routes
 
 
 def gateway_of(
-    api: server.ApiServer, streams: relay.Relay, identify: users.Identify, *, url: str = ""
+    api: server.ApiServer,
+    streams: relay.Relay,
+    identify: users.Identify,
+    *,
+    url: str = "",
+    front_proxy: tuple[str, str] = ("", ""),
 ) -> gateway.Gateway:
-    """Return the gateway of an API server whose nodes are reached through a relay; callers reach it at `url`."""
-    made = gateway.Gateway(api, identify)
+    """Return the gateway of an API server whose nodes are reached through a relay; callers reach it at `url`.
+
+    `front_proxy` are the files of the certificate and key that aggregated APIs know it by.
+    """
+    made = gateway.Gateway(api, identify, aggregation.Aggregation(api, *front_proxy))
     made.handlers.add("pods", "log", ("get",), logs.Logs(api, streams))
     routes.add(made.handlers, api, streams)
     made.handlers.add_path(metrics.PREFIX, metrics.Metrics(api, streams))

@@ -71,7 +71,7 @@ def test_keys_are_readable_by_their_owner_alone(tmp_path: pathlib.Path) -> None:
 
     secrets = [path for path in tmp_path.rglob("*") if path.is_file() and b"PRIVATE KEY" in path.read_bytes()]
 
-    assert len(secrets) == 8
+    assert len(secrets) == 9
     assert {path.stat().st_mode & 0o777 for path in [*secrets, tmp_path / "admin.conf"]} == {0o600}
 
 
