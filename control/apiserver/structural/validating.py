@@ -9,9 +9,10 @@ from __future__ import annotations
 import decimal
 import json
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import re2
 
 from control.apiserver import field
 from control.apiserver.structural import formats
@@ -20,7 +21,12 @@ Json = Any
 Check = Callable[[Json, str, field.Faults], None]
 
 ROOT = "<nil>"
+PATTERN_BYTES = 1 << 20  # what a pattern may take once it is compiled
 LONGEST_PLAIN_FLOAT = 6  # digits before the point, from which Go writes an exponent
+
+
+class PatternError(ValueError):
+    """A pattern that is none."""
 
 
 def compile(rules: Mapping[str, Json]) -> Callable[[Json, str], field.Faults]:
@@ -128,10 +134,10 @@ def _type_check(rules: Mapping[str, Json]) -> Check | None:
 
 def _string_check(rules: Mapping[str, Json]) -> Check | None:
     longest, shortest = rules.get("maxLength"), rules.get("minLength")
-    pattern, form = rules.get("pattern", ""), rules.get("format", "")
-    if longest is None and shortest is None and not pattern and not form:
+    written, form = rules.get("pattern", ""), rules.get("format", "")
+    if longest is None and shortest is None and not written and not form:
         return None
-    compiled = re.compile(go_pattern(pattern)) if pattern else None
+    compiled = pattern(written) if written else None
 
     def check(value: Json, path: str, faults: field.Faults) -> None:
         if not isinstance(value, str):
@@ -141,7 +147,7 @@ def _string_check(rules: Mapping[str, Json]) -> Check | None:
         elif shortest is not None and len(value) < shortest:
             faults.append(_fault(path, value, _named(path, f"should be at least {shortest} chars long")))
         elif compiled is not None and not compiled.search(value):
-            faults.append(_fault(path, value, _named(path, f"should match '{pattern}'")))
+            faults.append(_fault(path, value, _named(path, f"should match '{written}'")))
         if form and not formats.is_good(form, value):
             message = _named(path, f"must be of type {form}: {field.shown(value)}")
             faults.append(_fault(path, value, message, "FieldValueTypeInvalid"))
@@ -149,22 +155,20 @@ def _string_check(rules: Mapping[str, Json]) -> Check | None:
     return check
 
 
-def go_pattern(pattern: str) -> str:
-    """Return a pattern of Go's syntax in Python's, where a bare `$` would also match before a last line break."""
-    out: list[str] = []
-    in_class = False
-    characters = iter(pattern)
-    for character in characters:
-        if character == "\\":
-            escaped = next(characters, "")
-            out.append("\\Z" if escaped == "z" and not in_class else character + escaped)
-            continue
-        if character == "[" and not in_class:
-            in_class = True
-        elif character == "]" and in_class:
-            in_class = False
-        out.append("\\Z" if character == "$" and not in_class else character)
-    return "".join(out)
+def pattern(text: str) -> Any:
+    """Return a compiled pattern in Go's syntax; PatternError says what is wrong with one.
+
+    RE2 is what Go's expressions are, too: a search takes time in proportion to the text, whatever the pattern.
+    """
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = PATTERN_BYTES
+    try:
+        return re2.compile(text, options=options)
+    except re2.error as error:
+        found = error.args[0]
+        said = found.decode(errors="replace") if isinstance(found, bytes) else str(found)
+        raise PatternError(f"error parsing regexp: {said}") from None
 
 
 def _number_check(rules: Mapping[str, Json]) -> Check | None:

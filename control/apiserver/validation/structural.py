@@ -7,7 +7,6 @@ schema".
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -267,8 +266,8 @@ def _value_rules(part: Written, path: str, int_or_string: bool) -> field.Faults:
     pattern = part.get("pattern")
     if pattern:
         try:
-            re.compile(validating.go_pattern(pattern))
-        except (re.error, OverflowError) as error:
+            validating.pattern(pattern)
+        except validating.PatternError as error:
             text = f"must be a valid regular expression, but isn't: {error}"
             faults.append(field.invalid(f"{path}.pattern", pattern, text))
     return faults
