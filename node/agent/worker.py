@@ -282,7 +282,8 @@ class Worker:
             group = context_.fsGroup if context_.HasField("fsGroup") else None
             await self._parts.in_thread(self._folder.prepare, made, group)
         except (sources.Missing, volumes.UnsupportedVolume, folders.FolderFault, OSError) as error:
-            self._parts.recorder.record(self._pod, WARNING, "FailedMount", str(error))
+            if not isinstance(error, sources.Awaited):
+                self._parts.recorder.record(self._pod, WARNING, "FailedMount", str(error))
             raise StepFault("FailedMount", str(error)) from error
         self._volumes = made
 

@@ -15,6 +15,10 @@ class Missing(Exception):
     """Something that a pod names is not there (yet); the text is kubelet's: `configmap "web" not found`."""
 
 
+class Awaited(Missing):
+    """Something that has been asked for and will come, such as a token: no fault, only not there yet."""
+
+
 class Sources(Protocol):
     """Objects that the node was told of."""
 

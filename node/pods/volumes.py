@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fairlead.api import quantity
 from fairlead.api.pb import core_v1_pb2 as corev1
 from node.pods import fields, sources
-from node.pods.sources import Missing, Sources
+from node.pods.sources import Awaited, Missing, Sources
 
 DEFAULT_MODE = 0o644
 DEFAULT_TOKEN_SECONDS = 3600
@@ -88,6 +88,8 @@ def _volume(facts: fields.PodFacts, name: str, source: corev1.VolumeSource, give
             return FilesVolume(name, files, memory=True)
         if source.HasField("projected"):
             return FilesVolume(name, _projected(facts, source.projected, given), memory=True)
+    except Awaited as error:
+        raise Awaited(failure_text(name, error)) from error
     except (Missing, fields.BadField) as error:
         raise Missing(failure_text(name, error)) from error
     chosen = [one.name for one, _ in source.ListFields()]
@@ -168,7 +170,7 @@ def _token(
     seconds = projection.expirationSeconds if projection.HasField("expirationSeconds") else DEFAULT_TOKEN_SECONDS
     token = given.token(facts.pod.metadata.uid, projection.audience, seconds)
     if token is None:
-        raise Missing("the service account token has not been issued yet")
+        raise Awaited("the service account token has not been issued yet")
     # Kubernetes gives tokens to their owner alone, unless a group of the pod's own may read its files.
     shared = facts.pod.spec.securityContext.HasField("fsGroup") or _runs_as_other(facts.pod)
     return File(token.encode(), mode if shared else _OWNER_ONLY)

@@ -315,7 +315,7 @@ async def test_a_process_that_does_not_come_up_counts_as_a_restart() -> None:
 
 
 async def test_a_tokens_volume_waits_for_its_token() -> None:
-    """It is asked for; the container starts when it has come."""
+    """It is asked for; the container starts when it has come, and nobody is told of a fault meanwhile."""
     async with pods.running_node() as node:
         pod = pods.pod()
         pod.spec.serviceAccountName = "robot"
@@ -330,6 +330,7 @@ async def test_a_tokens_volume_waits_for_its_token() -> None:
         node.manager.apply([agent_pb2.Change(token=token)], complete=False)
         await node.phase("Running")
         assert node.manager.waiting_tokens() == []
+        assert "FailedMount" not in node.sink.reasons()
 
 
 async def test_a_pod_that_is_deleted_while_it_starts_goes_at_once() -> None:
