@@ -62,7 +62,7 @@ def next_commands(lab: layout.Lab) -> list[str]:
     node = lab.nodes[0]
     return [
         f"export KUBECONFIG={lab.kubeconfig} PATH={venvs.outer(lab.checkout)}/bin:$PATH",
-        "fairlead get pods -o wide",
+        "fairlead get pods -o wide      # kubectl does as well",
         f"curl http://{node.address}:30080/",
         f"deploy/lab exec {node.name} -- podman ps",
         f"deploy/lab kill {lab.nodes[-1].name}     # a power cut; 'start' ends it",
