@@ -6,7 +6,7 @@ The pod manager inherits it; the session calls it for each stream that the contr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 
 from fairlead.api import errors, times
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -62,12 +62,9 @@ class Streams:
             raise _translated(error) from error
 
     async def attach(self, uid: str, container: str, *, stdin: bool, tty: bool) -> runtime.Stream:
-        """Connect to a container's main process; whether it has a terminal is the container's business.
-
-        What the caller thinks decides only where the output cannot be told otherwise: an ephemeral container's.
-        """
+        """Connect to a container's main process; whether it has a terminal is the container's business."""
         found = self._running(uid, container)
-        specs = self._worker(uid).pod.spec.containers
+        specs = model.every(self._worker(uid).pod)
         tty = next((one.tty for one in specs if one.name == found.labels[runtime.CONTAINER_LABEL]), tty)
         try:
             return await self._parts.runtime.attach(found.id, stdin=stdin, tty=tty)
@@ -90,7 +87,7 @@ class Streams:
         return found
 
     def _history(self, pod: corev1.Pod, name: str) -> model.History:
-        specs: Sequence[corev1.Container] = (*pod.spec.containers, *pod.spec.initContainers)
+        specs = [*pod.spec.containers, *pod.spec.initContainers, *model.ephemerals(pod)]
         names = [one.name for one in specs]
         if not name:
             if len(pod.spec.containers) != 1:

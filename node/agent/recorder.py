@@ -56,5 +56,8 @@ class Recorder:
 def _field_path(pod: corev1.Pod, container: str) -> str:
     if not container:
         return ""
-    init = any(one.name == container for one in pod.spec.initContainers)
-    return f"spec.{'initContainers' if init else 'containers'}{{{container}}}"
+    if any(one.name == container for one in pod.spec.initContainers):
+        return f"spec.initContainers{{{container}}}"
+    if any(one.ephemeralContainerCommon.name == container for one in pod.spec.ephemeralContainers):
+        return f"spec.ephemeralContainers{{{container}}}"
+    return f"spec.containers{{{container}}}"

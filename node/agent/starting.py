@@ -31,7 +31,10 @@ class StartRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A start: the pod's container, where it joins, what it mounts."""
+    """A start: the pod's container, where it joins, what it mounts.
+
+    `processes` is the process namespace that it joins, as a path; empty for one of its own.
+    """
 
     pod: corev1.Pod
     container: corev1.Container
@@ -39,6 +42,7 @@ class Start:
     sandbox: Sandbox
     volumes: Sequence[Volume]
     folder: context.Folder
+    processes: str = ""
 
 
 async def start(parts: context.Parts, wanted: Start) -> None:
@@ -127,6 +131,7 @@ async def _spec(parts: context.Parts, wanted: Start, image: runtime.Image) -> ru
             devices=grant.devices,
             devices_label=grant.label,
             node_memory=parts.allocatable["memory"].value() if "memory" in parts.allocatable else 0,
+            processes=wanted.processes,
         )
     except (environment.BadEnvironment, containers.BadContainer, context.NoDevices, folders.FolderFault) as error:
         raise StepFault(CONFIG_ERROR, str(error), News("Failed", f"Error: {error}")) from error

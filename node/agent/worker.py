@@ -323,14 +323,25 @@ class Worker:
 
     async def _start(self, action: Action) -> None:
         pod = self._pod
-        spec = next(one for one in (*pod.spec.initContainers, *pod.spec.containers) if one.name == action.container)
+        spec = next(one for one in model.every(pod) if one.name == action.container)
         if self._sandbox is None or self._volumes is None:
             return
-        wanted = starting.Start(pod, spec, action, self._sandbox, self._volumes, self._folder)
+        processes = self._processes_of(model.target_of(pod, spec.name))
+        wanted = starting.Start(pod, spec, action, self._sandbox, self._volumes, self._folder, processes)
         try:
             await starting.start(self._parts, wanted)
         except starting.StartRefused as error:
             self._stillborn[spec.name] = self._ended_at_birth(action, str(error))
+
+    def _processes_of(self, target: str) -> str:
+        """Return the process namespace of the container that another is to join; empty for none."""
+        if not target:
+            return ""
+        running = (one for one in self._parts.containers.of(self._pod.metadata.uid) if one.state == "running")
+        found = next((one for one in running if _name(one) == target), None)
+        if found is None:
+            raise StepFault("CreateContainerError", f'target container "{target}" is not running')
+        return f"/proc/{found.pid}/ns/pid"
 
     def _ended_at_birth(self, action: Action, error: str) -> runtime.Container:
         """Return the record of a container whose process never came up, so that it counts as a restart."""

@@ -38,6 +38,7 @@ def spec(
     devices: Sequence[runtime.Device] = (),
     devices_label: str = "",
     node_memory: int = 0,
+    processes: str = "",
 ) -> runtime.ContainerSpec:
     """Return what the runtime is asked to create for a START action."""
     pod_ = pod.spec
@@ -74,7 +75,7 @@ def spec(
             net=sandbox.net or runtime.HOST,
             ipc=sandbox.ipc or runtime.HOST,
             uts=sandbox.uts or runtime.HOST,
-            pid=runtime.HOST if pod_.hostPID else "",
+            pid=processes or (runtime.HOST if pod_.hostPID else ""),
         ),
         stdin=container.stdin,
         tty=container.tty,

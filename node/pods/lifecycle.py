@@ -1,8 +1,8 @@
 """What to do next for a pod: `decide(observed) -> Plan`, pure.
 
-The order is kubelet's: volumes, sandbox, init containers one after the other, then all others at once. What a
-worker was told before is not remembered: everything follows from what is observed, restarts' waiting times
-included, which the containers themselves carry.
+The order is kubelet's: volumes, sandbox, ephemeral containers, init containers one after the other, then all others
+at once. What a worker was told before is not remembered: everything follows from what is observed, restarts' waiting
+times included, which the containers themselves carry.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def decide(observed: Observed) -> Plan:
     terminal, reason, message = _terminal(observed, inits, mains)
     if terminal:
         return _idle(observed, _settle(observed, terminal, reason, message, inits, mains))
-    plan = _Planning(observed, inits, mains)
+    plan = _Planning(observed, inits, mains, model.histories(model.ephemerals(pod), observed.containers))
     plan.go()
     return _idle(observed, plan.result())
 
@@ -78,10 +78,17 @@ def _idle(observed: Observed, plan: Plan) -> Plan:
 class _Planning:
     """One decision about a pod that should run."""
 
-    def __init__(self, observed: Observed, inits: Sequence[History], mains: Sequence[History]) -> None:
+    def __init__(
+        self,
+        observed: Observed,
+        inits: Sequence[History],
+        mains: Sequence[History],
+        ephemerals: Sequence[History] = (),
+    ) -> None:
         self._observed = observed
         self._inits = inits
         self._mains = mains
+        self._ephemerals = ephemerals
         self._actions: list[Action] = []
         self._waiting: dict[str, Waiting] = {}
         self._wakes: list[float] = []
@@ -103,9 +110,23 @@ class _Planning:
             if not ready:
                 self._retry(Action(step), step.value)
                 return
+        for history in self._ephemerals:
+            self._begin(history)
         if self._initialize():
             for history in self._mains:
                 self._keep(history, init=False)
+
+    def _begin(self, history: History) -> None:
+        """See to it that an ephemeral container is started, once."""
+        if history.current is None and not self._was_there(history.name):
+            self._start(history)
+        elif history.current is not None and history.current.state == "created":
+            self._keep(history, init=False)
+
+    def _was_there(self, name: str) -> bool:
+        """Tell whether an ephemeral container has run before, of which the node has no trace any more."""
+        listed = self._observed.status.ephemeralContainerStatuses
+        return any(one.name == name and one.containerID for one in listed)
 
     def result(self) -> Plan:
         """Return what was decided."""

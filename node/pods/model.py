@@ -177,6 +177,25 @@ def histories(specs: Sequence[corev1.Container], containers: Sequence[runtime.Co
     return found
 
 
+def ephemerals(pod: corev1.Pod) -> list[corev1.Container]:
+    """Return the pod's ephemeral containers as ordinary ones, whose fields theirs are (by number, too)."""
+    return [
+        corev1.Container.FromString(one.ephemeralContainerCommon.SerializeToString())
+        for one in pod.spec.ephemeralContainers
+    ]
+
+
+def target_of(pod: corev1.Pod, name: str) -> str:
+    """Return the container whose processes an ephemeral container is to see; empty for none."""
+    named = (one for one in pod.spec.ephemeralContainers if one.ephemeralContainerCommon.name == name)
+    return next((one.targetContainerName for one in named), "")
+
+
+def every(pod: corev1.Pod) -> list[corev1.Container]:
+    """Return all containers of a pod: those that come first, its own, and those that joined later."""
+    return [*pod.spec.initContainers, *pod.spec.containers, *ephemerals(pod)]
+
+
 def attempt(container: runtime.Container) -> int:
     """Return which start of its name a container is, from 0."""
     text = container.labels.get(runtime.RESTARTS_LABEL, "0")

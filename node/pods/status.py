@@ -37,6 +37,11 @@ def compute(observed: Observed, plan: Plan, previous: corev1.PodStatus, scheme: 
     for histories, target in ((inits, status.initContainerStatuses), (mains, status.containerStatuses)):
         for history in histories:
             target.append(_container(observed, plan, history, previous, scheme, init=histories is inits))
+    for history in model.histories(model.ephemerals(pod), observed.containers):
+        one = _container(observed, plan, history, previous, scheme, init=False)
+        one.ready = False
+        one.ClearField("started")
+        status.ephemeralContainerStatuses.append(one)
     status.phase = plan.terminal or _phase(observed, status, inits, mains)
     status.reason, status.message = plan.reason, plan.message
     _addresses(observed, previous, status)
@@ -138,7 +143,7 @@ def _terminated(container: runtime.Container, message: str, scheme: str) -> core
 
 
 def _known(previous: corev1.PodStatus, name: str) -> corev1.ContainerStatus | None:
-    listed = (*previous.initContainerStatuses, *previous.containerStatuses)
+    listed = (*previous.initContainerStatuses, *previous.containerStatuses, *previous.ephemeralContainerStatuses)
     return next((one for one in listed if one.name == name), None)
 
 

@@ -235,6 +235,10 @@ class MemoryRuntime:
         """End a running container from outside, as a crash does."""
         self._end(self._find(container), exit_code, oom_killed=oom_killed)
 
+    def spec_of(self, container: str) -> ContainerSpec:
+        """Return what a container was created from."""
+        return self._find(container).spec
+
     def _check(self) -> None:
         if self.unavailable:
             raise interface.Unavailable(self.unavailable)

@@ -256,3 +256,32 @@ def test_restarts_go_on_counting_where_containers_are_gone() -> None:
     status = corev1.PodStatus()
     status.containerStatuses.add(name="main", restartCount=4, containerID="podman://x")
     assert list(lifecycle.decide(_observed(status=status)).actions) == [dataclasses.replace(START, attempt=5)]
+
+
+def _with_ephemeral() -> corev1.Pod:
+    pod = pods.pod()
+    one = pod.spec.ephemeralContainers.add(targetContainerName="main")
+    one.ephemeralContainerCommon.name, one.ephemeralContainerCommon.image = "debug", pods.IMAGE
+    return pod
+
+
+def test_an_ephemeral_container_is_started_beside_what_runs() -> None:
+    """It comes without a restart of the others, and even while init containers still work."""
+    main = _container()
+    plan = lifecycle.decide(_observed(_with_ephemeral(), main, probed={main.id: Probed(True, True)}))
+    assert plan.actions == [Action(Step.START, "debug", "debug", 0, 0.0)]
+    early = _with_ephemeral()
+    early.spec.initContainers.append(pods.container("init"))
+    plan = lifecycle.decide(_observed(early, _container(name="init")))
+    assert plan.actions == [Action(Step.START, "debug", "debug", 0, 0.0)]
+
+
+def test_an_ephemeral_container_is_never_started_twice() -> None:
+    """Neither after it has ended nor where only its status tells of it."""
+    main = _container()
+    ended = _container("exited", name="debug", finished=NOW - 1, code=1)
+    known = corev1.PodStatus()
+    known.ephemeralContainerStatuses.add(name="debug", containerID="memory://gone")
+    probed = {main.id: Probed(True, True)}
+    assert lifecycle.decide(_observed(_with_ephemeral(), main, ended, probed=probed)).actions == []
+    assert lifecycle.decide(_observed(_with_ephemeral(), main, probed=probed, status=known)).actions == []

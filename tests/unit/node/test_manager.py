@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from fairlead import clock as clocks
+from fairlead.api import objects
 from fairlead.api.pb import agent_pb2
 from fairlead.api.pb import core_v1_pb2 as corev1
 from node.runtime import interface as runtime
@@ -419,3 +420,28 @@ async def test_a_pod_that_was_to_be_deleted_when_the_node_died_goes_when_it_is_b
         await node.gone()
         assert await node.runtime.containers() == []
         assert "Started" not in node.sink.reasons()
+
+
+async def test_an_ephemeral_container_joins_a_running_pod() -> None:
+    """It sees the processes of its target; its end does not end the pod, and deleting the pod takes it along."""
+    async with pods.running_node() as node:
+        pod = pods.pod()
+        node.assign(pod)
+        await node.phase("Running")
+        main = node.manager.statuses()[0][1].containerStatuses[0].containerID.removeprefix("memory://")
+        found = await node.runtime.inspect(main)
+        assert found is not None
+        more = objects.copy(pod)
+        added = more.spec.ephemeralContainers.add(targetContainerName="main").ephemeralContainerCommon
+        added.name, added.image, added.stdin, added.tty = "debug", pods.IMAGE, True, True
+        node.assign(more, complete=False)
+
+        status = await node.until(
+            "debug runs", lambda one: any(s.state.HasField("running") for s in one.ephemeralContainerStatuses)
+        )
+
+        debug = status.ephemeralContainerStatuses[0].containerID.removeprefix("memory://")
+        assert _runtime(node).spec_of(debug).namespaces.pid == f"/proc/{found.pid}/ns/pid"
+        assert [one.restartCount for one in status.containerStatuses] == [0]
+        node.assign(pods.deleted(more))
+        await node.gone()
