@@ -68,6 +68,8 @@ class Config:
     serviceAccountIssuer: str = "https://kubernetes.default.svc.cluster.local"
     apiCompat: str = ""
     disabledAdmissionPlugins: Sequence[str] = ()
+    # Requests that the API carries out at once, divided among the priority levels (docs/fairness.md).
+    maxRequestsInFlight: int = 600
 
     @property
     def pki(self) -> pathlib.Path:
@@ -121,6 +123,8 @@ def check(config: Config, source: str) -> None:
         faults.append(f"apiCompat: {config.apiCompat!r} is not one of {', '.join(filter(None, API_COMPAT))}")
     if config.oidcIssuerURL and not (config.oidcClientID and config.oidcKeysFile):
         faults.append("oidcIssuerURL: needs oidcClientID and oidcKeysFile")
+    if config.maxRequestsInFlight <= 0:
+        faults.append("maxRequestsInFlight: must be greater than 0")
     if not config.etcdEndpoints:
         faults.append("etcdEndpoints: must name at least one member")
     if faults:

@@ -30,6 +30,7 @@ from control.dispatcher import edge, leases, service, settings
 from control.dispatcher import relay as relays
 from control.gateway import bootstrap as joining
 from control.gateway import cluster, identity, listening
+from control.gateway.fairness import gate as gates
 from control.gateway.rest import listening as https
 from control.gateway.rest import users, wiring
 from control.scheduler import scheduler as schedulers
@@ -192,12 +193,13 @@ async def _listening(
     # The authority goes along, so that a joiner can compare its hash.
     chain = (config.pki / "server.crt").read_bytes() + authority.pem
     key = (config.pki / "server.key").read_bytes()
+    gate = gates.Gate(api.cache, seats=config.maxRequestsInFlight)
     mutual = [
-        listening.cluster(cluster.ClusterService(api, streams, identity.Identifier())),
+        listening.cluster(cluster.ClusterService(api, streams, identity.Identifier(), gate)),
         listening.Service("fairlead.v1.NodeAgent", lambda server: edge.add_to_server(dispatcher, server)),
     ]
     open_to_all = [
-        listening.cluster(cluster.ClusterService(api, streams, identity.Identifier(api.tokens))),
+        listening.cluster(cluster.ClusterService(api, streams, identity.Identifier(api.tokens), gate)),
         listening.bootstrap(
             joining.BootstrapService(api.bootstrap_tokens, authority, lambda: config.grpc_endpoints, pki.PkiError)
         ),
@@ -208,6 +210,7 @@ async def _listening(
         users.Identifier(api.tokens, api.authorizer, config.anonymousPaths),
         url=f"https://{config.advertiseAddress}:{config.restPort}",
         front_proxy=_front_proxy(config),
+        gate=gate,
     )
     host = config.advertiseAddress
     known = listening.credentials(chain, key, authority.pem, require_client=True)

@@ -53,6 +53,11 @@ class WatchQuery:
     bookmark_seconds: float = 0.0
     initial_events: bool = False
 
+    @property
+    def begins_with_state(self) -> bool:
+        """Whether the watch tells of what is there before it tells of changes."""
+        return self.initial_events or not self.resource_version.strip("0")
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
@@ -117,7 +122,7 @@ class Reader:
     ) -> AsyncGenerator[Sequence[selection.Event], None]:
         limits = Limits(progress_seconds=query.bookmark_seconds)
         initial: list[selection.Event] | None = None
-        if not after or query.initial_events:
+        if query.begins_with_state:
             await self._reach(query.resource_version)
             after = self._cache.revision
             entries = await self._select(query.namespace, selector)

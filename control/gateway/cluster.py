@@ -17,6 +17,7 @@ from control.apiserver import authn, authz, reading, relay, selection, server, s
 from control.apiserver.audit import recording
 from control.apiserver.target import Target
 from control.gateway import calls, identity
+from control.gateway.fairness import gate as gates
 from fairlead.api import codec, errors, objects, scheme
 from fairlead.api.pb import cluster_pb2 as cluster
 from fairlead.api.pb import cluster_pb2_grpc, runtime_pb2
@@ -38,24 +39,30 @@ _PATCHES = {
 
 
 class ClusterService(cluster_pb2_grpc.ClusterServicer):
-    """The service; `identify` finds a call's user."""
+    """The service; `identify` finds a call's user, whose requests pass the gate: its own if none is given."""
 
-    def __init__(self, api: server.ApiServer, streams: relay.Relay, identify: identity.Identify) -> None:
+    def __init__(
+        self,
+        api: server.ApiServer,
+        streams: relay.Relay,
+        identify: identity.Identify,
+        gate: gates.Gate | None = None,
+    ) -> None:
         self._api = api
         self._relay = streams
         self._identify = identify if api.auditor is None else _noting(identify)
+        self._gate = gate or gates.Gate(api.cache)
 
     @calls.unary
     async def Get(self, request: cluster.GetRequest, context: Any) -> any_pb2.Any:
         """Read an object."""
-        user = await self._identify(context)
-        entry = await self._api.get(user, await self._target(request), request.resource_version)
-        return entry.any()
+        async with self._admitted(context, "get", request) as user:
+            entry = await self._api.get(user, await self._target(request), request.resource_version)
+            return entry.any()
 
     @calls.unary
     async def List(self, request: cluster.ListRequest, context: Any) -> cluster.ListResponse:
         """Read a collection, in pages that fit into a message."""
-        user = await self._identify(context)
         query = reading.ListQuery(
             request.namespace,
             request.label_selector,
@@ -65,15 +72,14 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
             request.resource_version,
             request.resource_version_match,
         )
-        kind = await self._kind(request.resource)
-        listing = await self._api.list(user, kind, query)
-        return await _page(kind, request.namespace, listing)
+        async with self._admitted(context, "list", request) as user:
+            kind = await self._kind(request.resource)
+            listing = await self._api.list(user, kind, query)
+            return await _page(kind, request.namespace, listing)
 
     @calls.streaming
     async def Watch(self, request: cluster.WatchRequest, context: Any) -> AsyncIterator[cluster.WatchResponse]:
         """Stream the changes of a collection."""
-        user = await self._identify(context)
-        kind = await self._kind(request.resource)
         query = reading.WatchQuery(
             request.namespace,
             request.label_selector,
@@ -82,58 +88,66 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
             BOOKMARK_SECONDS if request.allow_watch_bookmarks else 0.0,
             request.send_initial_events,
         )
-        events = self._api.watch(user, kind, query)
         limit = request.timeout_seconds or None
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(limit), contextlib.aclosing(events):
-                async for some in events:
-                    async for response in _responses(kind, some):
-                        yield response
+        ticket, user = await self._enter(context, "watch", request)
+        try:
+            kind = await self._kind(request.resource)
+            events = self._api.watch(user, kind, query)
+            if not query.begins_with_state:
+                ticket.leave()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(limit), contextlib.aclosing(events):
+                    async for some in events:
+                        ticket.leave()
+                        async for response in _responses(kind, some):
+                            yield response
+        finally:
+            ticket.leave()
 
     @calls.unary
     async def Create(self, request: cluster.CreateRequest, context: Any) -> any_pb2.Any:
         """Create an object, or post to a subresource."""
-        user = await self._identify(context)
-        target = await self._target(request)
-        entry = await self._api.create(user, target, self._object(request), **_writing(request))
-        return entry.any()
+        async with self._admitted(context, "create", request) as user:
+            target = await self._target(request)
+            entry = await self._api.create(user, target, self._object(request), **_writing(request))
+            return entry.any()
 
     @calls.unary
     async def Update(self, request: cluster.UpdateRequest, context: Any) -> any_pb2.Any:
         """Replace an object or a subresource."""
-        user = await self._identify(context)
-        target = await self._target(request)
-        entry = await self._api.update(user, target, self._object(request), **_writing(request))
-        return entry.any()
+        async with self._admitted(context, "update", request) as user:
+            target = await self._target(request)
+            entry = await self._api.update(user, target, self._object(request), **_writing(request))
+            return entry.any()
 
     @calls.unary
     async def Patch(self, request: cluster.PatchRequest, context: Any) -> any_pb2.Any:
         """Change an object by a patch."""
-        user = await self._identify(context)
-        if request.type not in _PATCHES:
-            raise errors.UnsupportedMediaType("the patch has no type")
-        patch = Patch(_PATCHES[request.type], request.body, request.force)
-        entry = await self._api.patch(user, await self._target(request), patch, **_writing(request))
-        return entry.any()
+        async with self._admitted(context, "patch", request) as user:
+            if request.type not in _PATCHES:
+                raise errors.UnsupportedMediaType("the patch has no type")
+            patch = Patch(_PATCHES[request.type], request.body, request.force)
+            entry = await self._api.patch(user, await self._target(request), patch, **_writing(request))
+            return entry.any()
 
     @calls.unary
     async def Delete(self, request: cluster.DeleteRequest, context: Any) -> any_pb2.Any:
         """Delete an object."""
-        user = await self._identify(context)
-        target = Target(await self._kind(request.resource), request.namespace, request.name)
-        entry, _ = await self._api.delete(user, target, _options(request))
-        return entry.any()
+        async with self._admitted(context, "delete", request) as user:
+            target = Target(await self._kind(request.resource), request.namespace, request.name)
+            entry, _ = await self._api.delete(user, target, _options(request))
+            return entry.any()
 
     @calls.unary
     async def DeleteCollection(
         self, request: cluster.DeleteCollectionRequest, context: Any
     ) -> cluster.DeleteCollectionResponse:
         """Delete everything that is selected."""
-        user = await self._identify(context)
         query = reading.ListQuery(request.namespace, request.label_selector, request.field_selector)
-        kind = await self._kind(request.resource)
-        deleted = await self._api.delete_collection(user, kind, query, _options(request))
-        return cluster.DeleteCollectionResponse(deleted=len(deleted))
+        async with self._admitted(context, "deletecollection", request) as user:
+            kind = await self._kind(request.resource)
+            deleted = await self._api.delete_collection(user, kind, query, _options(request))
+            return cluster.DeleteCollectionResponse(deleted=len(deleted))
 
     @calls.streaming
     async def Logs(self, request: cluster.LogsRequest, context: Any) -> AsyncIterator[cluster.LogsResponse]:
@@ -182,6 +196,23 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
         if request.pods:
             self._api.authorize(authz.Attributes(user, "list", METRICS_GROUP, "pods", "", request.namespace))
         return await self._relay.top(request)
+
+    @contextlib.asynccontextmanager
+    async def _admitted(self, context: Any, verb: str, request: Any) -> AsyncIterator[authn.User]:
+        """Give a call's user for as long as the call has a seat."""
+        ticket, user = await self._enter(context, verb, request)
+        try:
+            yield user
+        finally:
+            ticket.leave()
+
+    async def _enter(self, context: Any, verb: str, request: Any) -> tuple[gates.Ticket, authn.User]:
+        """Return a call's seat and its user; errors.TooManyRequests."""
+        user = await self._identify(context)
+        resource = request.resource
+        subresource = getattr(request, "subresource", "")
+        asked = authz.Attributes(user, verb, resource.group, resource.resource, subresource, request.namespace)
+        return await self._gate.enter(asked), user
 
     async def _kind(self, resource: cluster.Resource) -> scheme.Kind:
         return await self._api.resolve(resource.group, resource.version or "v1", resource.resource)

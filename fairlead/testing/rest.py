@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from control import pki
     from control.apiserver.relay import Relay
     from control.apiserver.server import ApiServer
+    from control.gateway.fairness.gate import Gate
     from control.gateway.rest.gateway import Gateway
 
 HOST = "127.0.0.1"
@@ -79,7 +80,7 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def serve(api: ApiServer, streams: Relay | None = None) -> AsyncIterator[Server]:
+async def serve(api: ApiServer, streams: Relay | None = None, *, gate: Gate | None = None) -> AsyncIterator[Server]:
     """Serve an API server's objects until the end of the context; `streams` reaches what runs on nodes."""
     from control import pki
     from control.apiserver import relay
@@ -91,7 +92,7 @@ async def serve(api: ApiServer, streams: Relay | None = None) -> AsyncIterator[S
         pair = authority.issue(pki.Subject("control", hosts=(HOST,), server=True))
         tls = listening.credentials(*_write(folder, "server", *pair), authority.pem.decode())
         identify = users.Identifier(api.tokens, api.authorizer)
-        made = wiring.gateway_of(api, streams or relay.NoRelay(), identify, url=f"https://{HOST}")
+        made = wiring.gateway_of(api, streams or relay.NoRelay(), identify, url=f"https://{HOST}", gate=gate)
         listener = await listening.serve(HOST, 0, made, tls)
         try:
             yield Server(made, listener.port, authority, folder)

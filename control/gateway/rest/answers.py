@@ -19,6 +19,7 @@ from fairlead.api import codec, errors
 GZIP_BYTES = 128 * 1024  # as Kubernetes: less is not worth the time
 GZIP_LEVEL = 1
 GZIP_WINDOW = zlib.MAX_WBITS | 16  # zlib's number for gzip's own header
+FLOW = web.RequestKey("flow", dict[str, str])  # what a request's answer says of its flow
 BROWSERS = ("curl", "Wget", "Mozilla/5.0")  # whose users read JSON with their own eyes
 
 
@@ -105,6 +106,7 @@ class Answer:
 
     def _finished(self, response: web.StreamResponse) -> web.StreamResponse:
         response.headers.update(self.headers)
+        response.headers.update(self.request.get(FLOW, {}))
         response.content_type = self.form.content_type
         add_warnings(response, self.warnings)
         return response

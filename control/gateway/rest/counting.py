@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import prometheus_client
-from prometheus_client import process_collector
+from prometheus_client import process_collector, registry
 
 from control.gateway.rest.handlers import Call
 
@@ -18,8 +18,10 @@ _UPPER = {"get": "GET", "list": "LIST", "watch": "WATCH", "create": "POST", "upd
 class Counting:
     """One process' counters."""
 
-    def __init__(self) -> None:
+    def __init__(self, *collectors: registry.Collector) -> None:
         self._registry = prometheus_client.CollectorRegistry()
+        for collector in collectors:
+            self._registry.register(collector)
         process_collector.ProcessCollector(registry=self._registry)
         self._requests = prometheus_client.Counter(
             "apiserver_request_total",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import uuid
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import orjson
 from aiohttp import web
@@ -17,7 +17,19 @@ from aiohttp import web
 from control.apiserver import authn, authz, server, warnings
 from control.apiserver.audit import recording
 from control.apiserver.target import Target
-from control.gateway.rest import aggregation, answers, counting, discovery, health, media, paths, queries, users
+from control.gateway.fairness import gate as gates
+from control.gateway.rest import (
+    admitting,
+    aggregation,
+    answers,
+    counting,
+    discovery,
+    health,
+    media,
+    paths,
+    queries,
+    users,
+)
 from control.gateway.rest import handlers as handling
 from control.gateway.rest import verbs as carrying
 from fairlead import version as release
@@ -32,13 +44,18 @@ class Gateway:
     """Answers requests. `handlers` and `extra` are for those who serve more than the registry has."""
 
     def __init__(
-        self, api: server.ApiServer, identify: users.Identify, elsewhere: aggregation.Aggregation | None = None
+        self,
+        api: server.ApiServer,
+        identify: users.Identify,
+        elsewhere: aggregation.Aggregation | None = None,
+        gate: gates.Gate | None = None,
     ) -> None:
         self._api = api
         self._identify = identify
         self._verbs = carrying.Verbs(api)
         self._health = health.Health(api)
-        self._counting = counting.Counting()
+        self._gate = gate or gates.Gate(api.cache)
+        self._counting = counting.Counting(self._gate)
         self.handlers = handling.Handlers()
         self.extra: dict[tuple[str, str], list[discovery.Resource]] = {}
         self.aggregation = elsewhere or aggregation.Aggregation(api)
@@ -52,32 +69,56 @@ class Gateway:
         audit_id = request.headers.get("Audit-Id") or str(uuid.uuid4())
         with warnings.collected() as warned:
             try:
-                return await self._route(request, audit_id, warned)
+                return admitting.finished(request, await self._route(request, audit_id, warned))
             except errors.ApiError as error:
                 failure = error
             except codec.DecodeError as error:
                 failure = errors.BadRequest(str(error))
-            return answers.failure(failure, _form_of_errors(request), audit_id, warned)
+            response = answers.failure(failure, _form_of_errors(request), audit_id, warned)
+            return admitting.finished(request, response)
 
     async def _route(self, request: web.BaseRequest, audit_id: str, warned: list[str]) -> web.StreamResponse:
         raw = request.rel_url.raw_path
         path = paths.parse(raw)
-        if path is None:
-            return await self._document(request, raw, audit_id)
         user = await self._caller(request, audit_id)
+        method, watch = request.method.lower(), queries.flag(request.query, "watch")
         handler = self.handlers.of_path(raw) or self.aggregation.handler(raw)
         if handler is not None:
-            return await handler(handling.Call(request, user, request.method.lower(), None, raw))
-        verb = paths.verb(request.method, path, queries.flag(request.query, "watch"))
-        kind = await self._kind(path)
-        if kind is None:
-            return answers.text("404 page not found\n", 404)
-        target = _target(kind, path)
-        call = handling.Call(request, user, verb, target, path.rest)
+            return await self._handled(handler, handling.Call(request, user, method, None, raw), watch)
+        if path is None:
+            asked = authz.Attributes(user, method, path=raw)
+            return await admitting.carry_out(
+                self._gate, request, asked, lambda _: self._document(request, asked, audit_id)
+            )
+        verb = paths.verb(request.method, path, watch)
+        asked = authz.Attributes(user, verb, path.group, path.resource, path.subresource, path.namespace, path.name)
+
+        async def answering(started: Callable[[], None]) -> web.StreamResponse:
+            kind = await self._kind(path)
+            if kind is None:
+                return answers.text("404 page not found\n", 404)
+            call = handling.Call(request, user, verb, _target(kind, path), path.rest, started)
+            return await self._counted(call, self._carry_out(call, path, audit_id, warned))
+
+        return await admitting.carry_out(self._gate, request, asked, answering)
+
+    async def _handled(self, handler: handling.Handler, call: handling.Call, watch: bool) -> web.StreamResponse:
+        """Answer a path that has a handler; its watches are another server's."""
+
+        async def answering(started: Callable[[], None]) -> web.StreamResponse:
+            started()
+            return await handler(call)
+
+        asked = authz.Attributes(call.user, "watch" if watch else call.verb, path=call.rest)
+        return await admitting.carry_out(self._gate, call.request, asked, answering)
+
+    async def _counted(self, call: handling.Call, answering: Awaitable[web.StreamResponse]) -> web.StreamResponse:
+        """Answer a request for a resource, and count it."""
+        verb = call.verb
         begun = self._counting.begun(verb)
         code = 500
         try:
-            response = await self._carry_out(call, path, audit_id, warned)
+            response = await answering
             code = response.status
         except errors.ApiError as error:
             code = error.code
@@ -118,14 +159,9 @@ class Gateway:
     def _served(self) -> Mapping[tuple[str, str], list[discovery.Resource]]:
         return discovery.groups(self._api.served(), self.extra)
 
-    async def _document(self, request: web.BaseRequest, raw: str, audit_id: str) -> web.StreamResponse:
+    async def _document(self, request: web.BaseRequest, asked: authz.Attributes, audit_id: str) -> web.StreamResponse:
         """Answer a path that is no resource's."""
-        parts = [part for part in raw.split("/") if part]
-        user = await self._caller(request, audit_id)
-        handler = self.handlers.of_path(raw) or self.aggregation.handler(raw)
-        if handler is not None:
-            return await handler(handling.Call(request, user, request.method.lower(), None, raw))
-        asked = authz.Attributes(user, request.method.lower(), path=raw)
+        parts = [part for part in asked.path.split("/") if part]
         return await self._noted(asked, self._read(request, asked, parts, audit_id))
 
     async def _caller(self, request: web.BaseRequest, audit_id: str) -> authn.User:

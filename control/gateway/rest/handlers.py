@@ -15,12 +15,16 @@ from control.apiserver import authn
 from control.apiserver.target import Target
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A request that a handler answers: its caller, its verb, what it is about, and what its path ends with.
 
     `rest` is the path behind the subresource, as a proxy passes it on; for a path that is no resource's it is the
-    whole path and there is no target.
+    whole path and there is no target. A watch calls `started` once it only waits for changes.
     """
 
     request: web.BaseRequest
@@ -28,6 +32,7 @@ class Call:
     verb: str
     target: Target | None
     rest: str = ""
+    started: Callable[[], None] = _nothing
 
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]

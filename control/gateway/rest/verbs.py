@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -143,19 +143,27 @@ class Verbs:
         events = self._api.watch(call.user, target.kind, query)
         response = answer.opened()
         await response.prepare(call.request)
+        if not query.begins_with_state:
+            call.started()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds or WATCH_SECONDS * (1 + random.random())), contextlib.aclosing(events):
-                await _send_events(response, view, events, query.initial_events)
+                await _send_events(response, view, events, query.initial_events, call.started)
         await response.write_eof()
         return response
 
 
-async def _send_events(response: web.StreamResponse, view: views.View, events: Events, marked: bool) -> None:
-    """Send events until the watch ends, an error as the last; `marked` says that the initial ones end with a mark."""
+async def _send_events(
+    response: web.StreamResponse, view: views.View, events: Events, marked: bool, started: Callable[[], None]
+) -> None:
+    """Send events until the watch ends, an error as the last; `marked` says that the initial ones end with a mark.
+
+    `started` is called once what is there has been read.
+    """
     clock = asyncio.get_running_loop().time
     marked_at = -BOOKMARK_LEAST_SECONDS
     try:
         async for some in events:
+            started()
             parts: list[bytes] = []
             size = 0
             async for event in slices.sliced(some):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from control.apiserver import relay, server
+from control.gateway.fairness import gate as gates
 from control.gateway.rest import aggregation, gateway, logs, metrics, oidc, openapi, users
 from control.gateway.streams import routes
 
@@ -14,12 +15,14 @@ def gateway_of(
     *,
     url: str = "",
     front_proxy: tuple[str, str] = ("", ""),
+    gate: gates.Gate | None = None,
 ) -> gateway.Gateway:
     """Return the gateway of an API server whose nodes are reached through a relay; callers reach it at `url`.
 
-    `front_proxy` are the files of the certificate and key that aggregated APIs know it by.
+    `front_proxy` are the files of the certificate and key that aggregated APIs know it by. Requests pass a gate, its
+    own if none is given.
     """
-    made = gateway.Gateway(api, identify, aggregation.Aggregation(api, *front_proxy))
+    made = gateway.Gateway(api, identify, aggregation.Aggregation(api, *front_proxy), gate)
     made.handlers.add("pods", "log", ("get",), logs.Logs(api, streams))
     routes.add(made.handlers, api, streams)
     made.handlers.add_path(metrics.PREFIX, metrics.Metrics(api, streams))
