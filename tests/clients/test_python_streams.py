@@ -30,13 +30,20 @@ async def made(tmp_path: pathlib.Path) -> AsyncIterator[tuple[streaming.Cluster,
         testing.serve(cluster.control.api, cluster.control.relay) as server,
     ):
         (tmp_path / "config").write_text(server.kubeconfig("admin", "system:masters"))
-        client = kubernetes.config.new_client_from_config(str(tmp_path / "config"))
-        client.configuration.proxy = None
-        yield cluster, kubernetes.client.CoreV1Api(client)
-        client.close()
+        # beside the loop: the node's session must not be held up
+        api = await asyncio.to_thread(core_api, tmp_path / "config")
+        yield cluster, api
+        api.api_client.close()
         await cluster.until_quiet()
         assert not runtime.running
     gc.collect()
+
+
+def core_api(config: pathlib.Path) -> Any:
+    """Return the client's core API."""
+    client = kubernetes.config.new_client_from_config(str(config))
+    client.configuration.proxy = None
+    return kubernetes.client.CoreV1Api(client)
 
 
 async def beside(work: Callable[[], Any]) -> Any:
