@@ -29,6 +29,8 @@ from tests.integration.dispatcher import harness
 PODS = "/api/v1/namespaces/default/pods"
 NODE = "node-1"
 IMAGE = "busybox:1"
+# How long the node may be silent: these tests move megabytes, and are not about its death.
+PATIENT_SECONDS = 20.0
 
 
 class Reachable(networks.MemoryNetwork):
@@ -76,7 +78,7 @@ async def cluster(
 ) -> AsyncIterator[Cluster]:
     """Give a cluster with the running pod `web`, and end it; containers pretend unless a runtime is given."""
     async with harness.world() as world, aiohttp.ClientSession() as http:
-        control = await world.control("one")
+        control = await world.control("one", grace_seconds=PATIENT_SECONDS)
         made = world.agent(NODE, control)
         reachable = Reachable(network.NetworkConfig(node_addresses=("127.0.0.1",)))
         runtime = containers or runtimes.MemoryRuntime(images=[IMAGE])

@@ -60,7 +60,7 @@ class Control:
         self._server: grpc.aio.Server
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self, peers: relay.Peers | None = None) -> None:
+    async def start(self, peers: relay.Peers | None = None, grace_seconds: float = GRACE_SECONDS) -> None:
         """Start; afterwards agents can dial `endpoint`."""
         self._spawn(self.cache.run())
         await self.cache.ready()
@@ -75,7 +75,7 @@ class Control:
             leases.Holder(f"{self.name}/1", self.endpoint),
             CLUSTER_ID,
             heartbeat_seconds=HEARTBEAT_SECONDS,
-            grace_seconds=GRACE_SECONDS,
+            grace_seconds=grace_seconds,
         )
         self.dispatcher = service.Dispatcher(self.client, self.api, made)
         self.relay = relay.Relay(self.dispatcher, self.client, peers or NoPeers())
@@ -104,10 +104,12 @@ class World:
         self.changes: list[tuple[str, agent.Change]] = []
         self._agents: dict[str, tuple[agents.Agent, asyncio.Task[None]]] = {}
 
-    async def control(self, name: str, peers: relay.Peers | None = None) -> Control:
+    async def control(
+        self, name: str, peers: relay.Peers | None = None, *, grace_seconds: float = GRACE_SECONDS
+    ) -> Control:
         """Start a control process."""
         made = Control(name, self.store, self.authority)
-        await made.start(peers)
+        await made.start(peers, grace_seconds)
         self.controls.append(made)
         return made
 
