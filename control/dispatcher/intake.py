@@ -79,10 +79,11 @@ class Intake:
         self._client = client
         self._cluster = cluster
         self._settings = made
-        self._pods: dict[PodName, corev1.PodStatus] = {}
-        self._settled: dict[PodName, corev1.PodStatus] = {}
-        self._node_status = corev1.NodeStatus()
-        self._node_settled: corev1.NodeStatus | None = None
+        # a part of a message keeps the whole of it in memory: what stays is bytes and digests
+        self._pods: dict[PodName, bytes] = {}
+        self._settled: dict[PodName, bytes] = {}
+        self._node_status = b""
+        self._node_settled = b""
         self._events: deque[corev1.Event] = deque(maxlen=EVENTS_KEPT)
         self._work = Work()
         self._wake = asyncio.Event()
@@ -97,7 +98,7 @@ class Intake:
             case "pod_status":
                 report = message.pod_status
                 name = PodName(report.namespace, report.name, report.uid)
-                self._pods[name] = report.status
+                self._pods[name] = report.status.SerializeToString()
                 self._work.pods.add(name)
             case "pod_terminated":
                 gone = message.pod_terminated
@@ -114,8 +115,9 @@ class Intake:
 
     def take_node(self, status: corev1.NodeStatus) -> None:
         """Take what the agent says of its node, on top of what it said before."""
-        self._node_status = statuses.overlaid(self._node_status, status)
-        self._node_settled = None
+        before = corev1.NodeStatus.FromString(self._node_status)
+        self._node_status = statuses.overlaid(before, status).SerializeToString()
+        self._node_settled = b""
         self.check_node()
 
     def check_node(self) -> None:
@@ -131,13 +133,13 @@ class Intake:
         if not there:
             self._pods.pop(name, None)
             self._settled.pop(name, None)
-        elif name in self._pods and self._settled.get(name) != pod.status:
+        elif name in self._pods and self._settled.get(name) != statuses.digest(pod.status):
             self._work.pods.add(name)
             self._wake.set()
 
     def stored_node(self, node: corev1.Node) -> None:
         """Learn of the Node's stored state."""
-        if self._node_settled is not None and node.status.conditions != self._node_settled.conditions:
+        if self._node_settled and self._node_settled != statuses.conditions_digest(node.status):
             self.check_node()
 
     # What is written.
@@ -190,9 +192,9 @@ class Intake:
                 return "the pod is gone"
             if stored.spec.nodeName != self._node:
                 return "the pod is not this node's"
-            fresh = statuses.pod(stored, reported)
+            fresh = statuses.pod(stored, corev1.PodStatus.FromString(reported))
             if fresh is None:
-                self._settled[name] = stored.status
+                self._settled[name] = statuses.digest(stored.status)
                 return "the status is stored already"
             try:
                 await self._fence()
@@ -204,7 +206,7 @@ class Intake:
                 raise
             except errors.ApiError as error:
                 return self._refused("status", name.name, error)
-            self._settled[name] = written.status
+            self._settled[name] = statuses.digest(written.status)
             return f"wrote phase {written.status.phase}"
         raise errors.ServiceUnavailable(f"pod {name.name}: too many conflicts")
 
@@ -238,9 +240,9 @@ class Intake:
         for _ in range(CONFLICT_TRIES):
             try:
                 stored = await self._client.get(corev1.Node, self._node)
-                fresh = statuses.node(stored, self._node_status)
+                fresh = statuses.node(stored, corev1.NodeStatus.FromString(self._node_status))
                 if fresh is None:
-                    self._node_settled = stored.status
+                    self._node_settled = statuses.conditions_digest(stored.status)
                     return "the node's status is stored already"
                 await self._fence()
                 written = await self._client.update(fresh, subresource="status")
@@ -250,7 +252,7 @@ class Intake:
                 raise
             except errors.ApiError as error:
                 return self._refused("node status", self._node, error)
-            self._node_settled = written.status
+            self._node_settled = statuses.conditions_digest(written.status)
             return "wrote the node's status"
         raise errors.ServiceUnavailable(f"node {self._node}: too many conflicts")
 

@@ -42,7 +42,7 @@ class Session:
         self.renewed_at = 0.0
         self.cursor = cursor
         self.intake = into
-        self._registered = node
+        self._pod_cidrs = tuple(node.spec.podCIDRs)
         self._wake = asyncio.Event()
         self._messages: deque[agent.ControlMessage] = deque()
         self._tokens: deque[agent.ServiceAccountToken] = deque()
@@ -144,7 +144,7 @@ class Session:
             epoch=self.epoch,
             heartbeat_milliseconds=round(made.heartbeat_seconds * 1000),
             grace_milliseconds=round(made.grace_seconds * 1000),
-            pod_cidrs=self._registered.spec.podCIDRs,
+            pod_cidrs=self._pod_cidrs,
             cluster_dns=made.cluster_dns,
             cluster_domain=made.cluster_domain,
             cluster_cidrs=made.cluster_cidrs,

@@ -7,13 +7,17 @@ DisruptionTarget, the node lifecycle Ready=False): theirs stay unless the agent 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from typing import TypeVar
+
+from google.protobuf.message import Message
 
 from fairlead.api import objects
 from fairlead.api.pb import core_v1_pb2 as corev1
 
 FINAL_PHASES = ("Succeeded", "Failed")
+DIGEST_BYTES = 16
 
 READY = "Ready"
 UNKNOWN_REASON = "NodeStatusUnknown"
@@ -109,6 +113,16 @@ def unknown(stored: corev1.Node, now: float) -> corev1.Node | None:
         condition.lastTransitionTime.seconds = int(now)
         changed = True
     return fresh if changed else None
+
+
+def digest(status: Message) -> bytes:
+    """Return what is equal for equal statuses, and takes little memory."""
+    return hashlib.blake2b(status.SerializeToString(deterministic=True), digest_size=DIGEST_BYTES).digest()
+
+
+def conditions_digest(status: corev1.NodeStatus) -> bytes:
+    """Return what is equal for Nodes with equal conditions."""
+    return digest(corev1.NodeStatus(conditions=status.conditions))
 
 
 def _conditions(stored: Iterable[C], reported: Iterable[C]) -> list[C]:

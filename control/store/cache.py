@@ -20,7 +20,7 @@ import math
 import time
 from collections.abc import Sequence
 
-from control.store import definitions, interface, mutation, table, watcher
+from control.store import definitions, history, interface, mutation, table, watcher
 from control.store import entry as entries
 from control.store.entry import Change, Entry
 from fairlead.api import codec, conversion, errors
@@ -46,7 +46,7 @@ class Cache:
         store: interface.Store,
         scheme: schemes.Scheme | None = None,
         *,
-        remembered_changes: int = table.REMEMBERED_CHANGES,
+        remembered_changes: int = history.REMEMBERED_CHANGES,
         detect_mutations: bool | None = None,
     ) -> None:
         self._store = store
@@ -159,8 +159,8 @@ class Cache:
         if not self._revision:
             raise errors.ServiceUnavailable("the watch cache is not filled yet")
         source = self._table(kind)
-        if after < source.floor:
-            raise errors.Expired(f"too old resource version: {after} ({source.floor})")
+        if after < source.history.floor:
+            raise errors.Expired(f"too old resource version: {after} ({source.history.floor})")
         made = watcher.Watcher(
             kind.key_prefix(namespace) if namespace else "",
             after,
@@ -168,7 +168,7 @@ class Cache:
             detach=source.watchers.discard,
             limits=limits,
         )
-        missed = source.since(after)
+        missed = source.history.since(after)
         if missed:
             made.offer(missed)
         source.watchers.add(made)
@@ -264,7 +264,7 @@ class Cache:
                     self._detector.saw(entry)
                     held.append(entry)
         source.fill(held)
-        source.forget_changes(event.revision)
+        source.history.clear(event.revision)
 
     def _replace(self, found: dict[str, dict[str, Entry]], revision: int) -> None:
         first = not self._revision
@@ -275,7 +275,7 @@ class Cache:
                 self._detector.saw(held)
             if changes:
                 source.publish(changes)
-            source.forget_changes(revision)
+            source.history.clear(revision)
         self._filled.set()
         self._publish(revision)
 

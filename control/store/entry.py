@@ -2,14 +2,15 @@
 
 Entries are shared by every list, watch and session of a process. **The object of an entry is never changed**;
 `objects.copy` first. Plain slotted classes, not frozen ones: one is made for every event, and encodings are
-filled in when first asked for.
+filled in when first asked for. An entry that history alone still needs is packed: its bytes take a sixth of the
+message's memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
@@ -22,13 +23,13 @@ ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
 class Entry:
     """An object at one revision; `metadata.resourceVersion` is that revision."""
 
-    __slots__ = ("_any", "_json", "_wire", "key", "kind", "object", "revision", "stale", "views")
+    __slots__ = ("_any", "_json", "_object", "_wire", "key", "kind", "revision", "stale", "views")
 
     def __init__(self, key: str, kind: scheme.Kind, obj: objects.Object, revision: int) -> None:
         obj.metadata.resourceVersion = str(revision)
         self.key = key
         self.kind = kind
-        self.object = obj
+        self._object: objects.Object | None = obj
         self.revision = revision
         self._wire: bytes | None = None
         self._any: any_pb2.Any | None = None
@@ -37,14 +38,35 @@ class Entry:
         self.views: dict[str, tuple[object, Entry]] | None = None
         self.stale = False
 
+    @property
+    def object(self) -> objects.Object:
+        """The object, never to be changed; of a packed entry, decoded anew at each call."""
+        if self._object is None:
+            assert self.kind.message is not None
+            assert self._wire is not None
+            return cast(objects.Object, self.kind.message.FromString(self._wire))
+        return self._object
+
     def wire(self) -> bytes:
         """Return the message as bytes, serialised at the first call (of a custom resource: its carrier's)."""
         if self._wire is None:
-            if isinstance(self.object, Message):
-                self._wire = self.object.SerializeToString()
-            else:
-                self._wire = codec.to_any(self.object).value
+            obj = self.object
+            self._wire = obj.SerializeToString() if isinstance(obj, Message) else codec.to_any(obj).value
         return self._wire
+
+    def release(self) -> None:
+        """Drop the encodings: those who follow have been told, and who comes later has them made again."""
+        self._any = self._json = None
+        if self._object is not None:
+            self._wire = None
+
+    def pack(self) -> int:
+        """Keep the bytes alone, of a built-in kind's object that has been replaced; returns how many there are."""
+        size = len(self.wire())
+        if isinstance(self._object, Message):
+            self._object = None
+        self.release()
+        return size
 
     def any(self) -> any_pb2.Any:
         """Return the object as the gRPC API carries it; shared, not to be changed."""

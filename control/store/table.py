@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import bisect
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
+from control.store import history
 from control.store.entry import Change, Entry
 from control.store.watcher import Watcher
 from fairlead.api import objects, scheme
 
 IndexFunction = Callable[[objects.Object], Iterable[str]]
-REMEMBERED_CHANGES = 4_096  # what a watcher that reconnects may have missed of one kind; each holds an old object
 
 
 class Index:
@@ -44,13 +43,11 @@ class Index:
 class Table:
     """One kind's part of the cache; only the cache's own task changes it."""
 
-    def __init__(self, kind: scheme.Kind, remembered_changes: int = REMEMBERED_CHANGES) -> None:
-        self._remembered_changes = remembered_changes
+    def __init__(self, kind: scheme.Kind, remembered_changes: int = history.REMEMBERED_CHANGES) -> None:
         self.kind = kind
         self.watchers: set[Watcher] = set()
         self.version = 0  # counts what was stored and dropped
-        self.floor = 0  # a watch may start at this revision, or after it
-        self._ring: deque[Change] = deque()
+        self.history = history.History(remembered_changes)
         self._by_key: dict[str, Entry] = {}
         self._keys: list[str] = []
         self._entries: list[Entry] = []
@@ -120,23 +117,6 @@ class Table:
 
     def publish(self, changes: Sequence[Change]) -> None:
         """Remember changes for watchers to come and offer them to those that are there."""
-        self._ring.extend(changes)
-        while len(self._ring) > self._remembered_changes:
-            self.floor = self._ring.popleft().revision
+        self.history.extend(changes)
         for watcher in list(self.watchers):
             watcher.offer(changes)
-
-    def since(self, revision: int) -> Sequence[Change]:
-        """Return the remembered changes after a revision that is not below `floor`."""
-        recent: list[Change] = []
-        for change in reversed(self._ring):
-            if change.revision <= revision:
-                break
-            recent.append(change)
-        recent.reverse()
-        return recent
-
-    def forget_changes(self, floor: int) -> None:
-        """Begin the ring anew at a revision: after a list, what lies before it is not known."""
-        self._ring.clear()
-        self.floor = floor

@@ -384,7 +384,7 @@ async def test_a_compacted_revision_is_expired(client: Any, api: Any) -> None:
     for n in range(3):
         await client.create(config_map(f"c{n}"))
     kind = api.registry(objects.kind_of(first)).kind
-    api.cache._tables[kind.prefix].forget_changes(api.cache.revision)
+    api.cache._tables[kind.prefix].history.clear(api.cache.revision)
 
     with pytest.raises(errors.Expired):
         await events(client, corev1.ConfigMap, 1, resource_version=first.metadata.resourceVersion)

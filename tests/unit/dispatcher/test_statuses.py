@@ -22,6 +22,28 @@ def test_unchanged_status_is_not_written() -> None:
     assert statuses.pod(stored, reported("Running", at=99)) is None
 
 
+def test_equal_statuses_have_equal_digests() -> None:
+    """A digest stands for a status: the order in a map does not matter, any other difference does."""
+    one, two, other = corev1.NodeStatus(), corev1.NodeStatus(), corev1.NodeStatus()
+    for status, names in ((one, ("cpu", "memory")), (two, ("memory", "cpu")), (other, ("cpu",))):
+        for name in names:
+            status.capacity[name].string = "1"
+
+    assert statuses.digest(one) == statuses.digest(two)
+    assert statuses.digest(one) != statuses.digest(other)
+
+
+def test_the_digest_of_conditions_is_of_conditions_alone() -> None:
+    """Addresses may differ; a condition may not."""
+    one, two = corev1.NodeStatus(), corev1.NodeStatus()
+    two.addresses.add(type="InternalIP", address="192.0.2.1")
+    assert statuses.conditions_digest(one) == statuses.conditions_digest(two)
+
+    two.conditions.add(type="Ready", status="True")
+
+    assert statuses.conditions_digest(one) != statuses.conditions_digest(two)
+
+
 def test_conditions_of_others_stay() -> None:
     """The scheduler's PodScheduled outlives the agent's report."""
     stored = objects.pod("web", "a")
