@@ -9,8 +9,9 @@ from control.apiserver.validation import containers, meta, names, numbers, sched
 from fairlead.api import objects
 from fairlead.api.pb import core_v1_pb2 as corev1
 
-RESTART_POLICIES = frozenset({"Always", "Never", "OnFailure"})
-DNS_POLICIES = frozenset({"ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"})
+# In the order in which Kubernetes names them.
+RESTART_POLICIES = ("Always", "OnFailure", "Never")
+DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 PREEMPTION_POLICIES = frozenset({"Never", "PreemptLowerPriority"})
 MUTABLE_TEXT = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
@@ -41,7 +42,7 @@ def validate(spec: corev1.PodSpec, path: str) -> field.Faults:
     return faults
 
 
-def _policy(path: str, value: str, supported: frozenset[str]) -> field.Cause:
+def _policy(path: str, value: str, supported: tuple[str, ...]) -> field.Cause:
     return field.unsupported(path, value, supported) if value else field.required(path)
 
 

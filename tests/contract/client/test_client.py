@@ -89,7 +89,7 @@ async def test_an_invalid_object_is_refused_with_a_cause_for_each_field(client: 
     ]
     assert caught.value.message == (
         'Pod "web" is invalid: [spec.containers[0].image: Required value, spec.restartPolicy: Unsupported value:'
-        ' "Sometimes": supported values: "Always", "Never", "OnFailure"]'
+        ' "Sometimes": supported values: "Always", "OnFailure", "Never"]'
     )
 
 

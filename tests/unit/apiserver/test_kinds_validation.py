@@ -114,7 +114,7 @@ BAD: list[tuple[str, dict[str, Any], list[str]]] = [
     ("Job", {"spec/parallelism": -1}, ["spec.parallelism: Invalid value: -1: must be greater than or equal to 0"]),
     ("Job", {"spec/template/spec/restartPolicy": None}, ['spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never"']),
     ("Job", {"spec/template/spec/restartPolicy": "Odd"}, [
-        'spec.template.spec.restartPolicy: Unsupported value: "Odd": supported values: "Always", "Never", "OnFailure"',
+        'spec.template.spec.restartPolicy: Unsupported value: "Odd": supported values: "Always", "OnFailure", "Never"',
         'spec.template.spec.restartPolicy: Unsupported value: "Odd": supported values: "OnFailure", "Never"',
     ]),
     ("Job", {"spec/completionMode": "Indexed"}, []),

@@ -100,7 +100,7 @@ PODS: list[tuple[dict[str, Any], str]] = [
     ({"spec/containers/0/securityContext": {"privileged": True, "allowPrivilegeEscalation": False}}, "spec.containers[0].securityContext: Invalid value: null: cannot set `allowPrivilegeEscalation` to false and `privileged` to true"),
     ({"spec/initContainers": [{"name": "main", "image": "i"}]}, 'spec.containers[0].name: Duplicate value: "main"'),
     ({"spec/initContainers": [{"name": "i", "image": "i", "readinessProbe": {"tcpSocket": {"port": 1}}}]}, "spec.initContainers[0].readinessProbe: Forbidden: may not be set for init containers without restartPolicy=Always"),
-    ({"spec/restartPolicy": "Sometimes"}, 'spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "Never", "OnFailure"'),
+    ({"spec/restartPolicy": "Sometimes"}, 'spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "OnFailure", "Never"'),
     ({"spec/dnsPolicy": "None"}, "spec.dnsConfig.nameservers: Required value: must provide at least one DNS nameserver when `dnsPolicy` is None"),
     ({"spec/terminationGracePeriodSeconds": -5}, "spec.terminationGracePeriodSeconds: Invalid value: -5: must be greater than or equal to 0"),
     ({"spec/activeDeadlineSeconds": 0}, "spec.activeDeadlineSeconds: Invalid value: 0: must be between 1 and 2147483647, inclusive"),
