@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import kubernetes
 import orjson
 import pytest
+import yaml
 
 from fairlead.testing import cluster as testing
 from tests.support import kubectl as programs
@@ -69,3 +71,31 @@ def kubectl(request: pytest.FixtureRequest, cluster: testing.Threaded) -> Kubect
 def apply(kubectl: Kubectl) -> Callable[[str], str]:
     """Apply a manifest that is given as text."""
     return lambda manifest: kubectl("apply", "-f", "-", stdin=manifest)
+
+
+@pytest.fixture
+def python(cluster: testing.Threaded) -> Iterator[kubernetes.client.ApiClient]:
+    """The official Python client, as administrator."""
+    with kubernetes.config.new_client_from_config(str(cluster.kubeconfig)) as made:
+        yield made
+
+
+@pytest.fixture
+def define(python: kubernetes.client.ApiClient) -> Callable[[str], None]:
+    """Create the CustomResourceDefinition that is given as text, and wait until it is served."""
+    extensions = kubernetes.client.ApiextensionsV1Api(python)
+
+    def established(definition: Any) -> bool:
+        conditions = (definition.status and definition.status.conditions) or ()
+        return any((each.type, each.status) == ("Established", "True") for each in conditions)
+
+    def made(text: str) -> None:
+        name = extensions.create_custom_resource_definition(yaml.safe_load(text)).metadata.name
+        for event in kubernetes.watch.Watch().stream(
+            extensions.list_custom_resource_definition, field_selector=f"metadata.name={name}", timeout_seconds=30
+        ):
+            if established(event["object"]):
+                return
+        raise AssertionError(f"{name} is not served")
+
+    return made

@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import pathlib
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from control.apiserver.server import ApiServer
 from control.apiserver.target import Target
 from control.store.etcd import EtcdStore
 from fairlead.api import codec
 from fairlead.testing import control
-from tests.support import etcd, wire
-
-SAMPLES = pathlib.Path(__file__).parents[2] / "support" / "every_kind.yaml"
-# Kinds whose creation is refused until what they ask for is enforced.
-REFUSED = {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
-
-
-def signing_request() -> str:
-    """Return a certificate request in PEM, in base64 as YAML carries bytes."""
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sample")])
-    key = ec.generate_private_key(ec.SECP256R1())
-    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
-    pem = request.public_bytes(serialization.Encoding.PEM)
-    return base64.b64encode(pem).decode()
-
-
-def samples() -> list[dict[str, Any]]:
-    """Return the samples, in order."""
-    text = SAMPLES.read_text().replace("request: CSR", f"request: {signing_request()}")
-    return codec.load_yaml_documents(text)
+from tests.support import etcd, every_kind, wire
 
 
 def unnamed(shown: dict[str, Any]) -> dict[str, Any]:
@@ -61,7 +36,7 @@ async def test_every_kind_is_stored_as_kubernetes_stores_it(api: ApiServer) -> N
     """Each object lies at its key and means, byte for byte by the table, what the API says that it is."""
     admin = api.as_user(*control.ADMIN)
     seen = set()
-    for document in samples():
+    for document in every_kind.documents():
         kind = api.scheme.by_kind(document["apiVersion"], document["kind"])
         obj = codec.decode_object(document, scheme=api.scheme)
         namespace = document["metadata"].get("namespace", "")
@@ -75,4 +50,4 @@ async def test_every_kind_is_stored_as_kubernetes_stores_it(api: ApiServer) -> N
         del shown["metadata"]["resourceVersion"]
         assert wire.read(item.value) == (kind.api_version, kind.kind, wire.without_empty(shown)), kind.kind
     stored = {kind.kind for kind in api.served() if kind.stored and not kind.hub and kind.message is not None}
-    assert stored - seen - REFUSED == set(), "a kind has no sample"
+    assert stored - seen - every_kind.REFUSED == set(), "a kind has no sample"
