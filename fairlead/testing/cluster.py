@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import pathlib
 import socket
 import tempfile
@@ -33,8 +34,8 @@ HOST = "127.0.0.1"
 START_SECONDS = 60.0
 CALL_SECONDS = 60.0
 RESET_ROUNDS = 50
-# These say who leads and which session a node has: a reset leaves them alone.
-KEPT_PREFIX = "/registry/leases/"
+# The cluster's own Leases say who leads and which session a node has: a reset leaves them alone.
+KEPT_PREFIXES = ("/registry/leases/kube-system/", "/registry/leases/kube-node-lease/")
 PODS_PREFIX = "/registry/pods/"
 T = TypeVar("T")
 
@@ -103,7 +104,7 @@ class Cluster:
         from control.store.interface import Put, Remove
 
         stored = (await self._store.list("/")).items
-        now = {item.key: item for item in stored if not item.key.startswith(KEPT_PREFIX)}
+        now = {item.key: item for item in stored if not item.key.startswith(KEPT_PREFIXES)}
         # owners first: who has lost his pods would make new ones
         made = sorted((key for key in now if key not in self._first), key=lambda key: key.startswith(PODS_PREFIX))
         for key in made:
@@ -116,7 +117,7 @@ class Cluster:
 
 
 def _differs(found: Any, value: bytes, key: str) -> bool:
-    return not key.startswith(KEPT_PREFIX) and (found is None or found.value != value)
+    return not key.startswith(KEPT_PREFIXES) and (found is None or found.value != value)
 
 
 @contextlib.asynccontextmanager
@@ -241,6 +242,7 @@ def in_thread(settings: Settings = Settings(), folder: pathlib.Path | None = Non
         if started:
             yield started[0]
     finally:
+        gc.collect()  # connections that only a failed request's exception holds would outlive the server
         over.set()
         thread.join(CALL_SECONDS)
     if failed:

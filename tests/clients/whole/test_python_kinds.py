@@ -86,3 +86,42 @@ def without_empty(value: Any) -> Any:
         kept = {key: without_empty(item) for key, item in value.items()}
         return {key: item for key, item in kept.items() if item not in (None, {}, [], "")}
     return [without_empty(item) for item in value] if isinstance(value, list) else value
+
+
+def test_every_kind_is_changed_in_every_way_and_deleted(python: Any) -> None:
+    """Each way leaves its label, and none undoes another's; what is replaced unchanged keeps its revision."""
+    client = kubernetes.dynamic.DynamicClient(python)
+    documents = every_kind.documents()
+    for document in documents:
+        kubernetes.utils.create_from_dict(python, document)
+    for document in documents:
+        resource = client.resources.get(api_version=document["apiVersion"], kind=document["kind"])
+        where = {"name": document["metadata"]["name"], "namespace": document["metadata"].get("namespace")}
+        identity = {key: document[key] for key in ("apiVersion", "kind")}
+        for way in ("strategic-merge-patch+json", "merge-patch+json"):
+            label = {"metadata": {"labels": {"way": way.partition("-")[0], way.partition("-")[0]: "yes"}}}
+            resource.patch(body=label, content_type=f"application/{way}", **where)
+        operation = {"op": "add", "path": "/metadata/labels/json", "value": "yes"}
+        resource.patch(body=[operation], content_type="application/json-patch+json", **where)
+
+        applied = resource.server_side_apply(
+            body={**identity, "metadata": {**document["metadata"], "labels": {"apply": "yes"}}},
+            field_manager="tester",
+            force_conflicts=True,
+            **where,
+        )
+
+        labels = applied.metadata.labels.to_dict()
+        assert {
+            "way": "merge",
+            "strategic": "yes",
+            "merge": "yes",
+            "json": "yes",
+            "apply": "yes",
+        }.items() <= labels.items()
+        assert dict(document["metadata"].get("labels", {})).items() <= labels.items()
+        read = resource.get(**where).to_dict()
+        assert resource.replace(body=read, **where).metadata.resourceVersion == read["metadata"]["resourceVersion"]
+    for document in reversed(documents):
+        resource = client.resources.get(api_version=document["apiVersion"], kind=document["kind"])
+        resource.delete(name=document["metadata"]["name"], namespace=document["metadata"].get("namespace"))

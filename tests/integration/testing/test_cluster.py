@@ -13,6 +13,7 @@ import yaml
 
 from fairlead.api import errors
 from fairlead.api.pb import apps_v1_pb2 as appsv1
+from fairlead.api.pb import coordination_v1_pb2 as coordinationv1
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.testing import cluster, samples
 from tests.support import kubectl
@@ -54,6 +55,7 @@ async def test_reset_takes_everything_back() -> None:
         before = {item.metadata.name for item in (await client.list(corev1.Namespace)).items}
         await client.create(deployment(3))
         await client.create(corev1.Namespace(metadata={"name": "extra"}))
+        await client.create(coordinationv1.Lease(metadata={"name": "mine", "namespace": "default"}))
         await client.delete(corev1.Service, "kubernetes", "default")
         await available(client, 3)
 
@@ -61,6 +63,7 @@ async def test_reset_takes_everything_back() -> None:
 
         assert {item.metadata.name for item in (await client.list(corev1.Namespace)).items} == before
         assert (await client.list(corev1.Pod)).items == []
+        assert (await client.list(coordinationv1.Lease, "default")).items == []
         assert (await client.get(corev1.Service, "kubernetes", "default")).spec.clusterIP == "10.96.0.1"
         await client.create(deployment(2))
         await available(client, 2)
