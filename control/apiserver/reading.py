@@ -26,6 +26,8 @@ from fairlead.api import errors, scheme
 
 PAGE_ITEMS = 500
 PODS_BY_NODE = "node"  # the index that field selectors on spec.nodeName use
+LAST_REVISION = (1 << 63) - 1
+REVISION_DIGITS = 64  # leading zeros are let pass, more digits than int() reads are not
 CONTINUE_VERSION = "meta.k8s.io/v1"
 
 
@@ -211,6 +213,8 @@ class Reader:
             revision, start = int(parsed["rv"]), str(parsed["start"])
             if parsed["v"] != CONTINUE_VERSION:
                 raise ValueError(parsed["v"])
+            if not 0 < revision <= LAST_REVISION:
+                raise ValueError("no such resource version")
         except (binascii.Error, ValueError, KeyError, TypeError) as error:
             raise errors.BadRequest(f"continue key is not valid: {error}") from None
         return revision, self.kind.key_prefix(namespace) + start
@@ -227,4 +231,6 @@ def parse_version(text: str) -> int:
     """Return a resourceVersion as a revision; errors.BadRequest for what is none."""
     if not text.isascii() or not text.isdecimal():
         raise errors.BadRequest(f'Invalid value: "{text}": resource version must be a non-negative integer')
+    if len(text) > REVISION_DIGITS or int(text) > LAST_REVISION:
+        raise errors.BadRequest(f'Invalid value: "{text}": resource version is out of range')
     return int(text)

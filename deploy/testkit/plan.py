@@ -26,8 +26,10 @@ TOOLS = {
 }
 # what no program on the path shows: file -> Debian package that has it
 FILES = {"/usr/share/rubygems-integration/all/specifications/vagrant-libvirt-*.gemspec": "vagrant-libvirt"}
-SUITES = ("tests/unit", "tests/contract", "tests/golden", "tests/clients", "tests/integration")
+SUITES = ("tests/unit", "tests/contract", "tests/golden", "tests/fuzz", "tests/clients", "tests/integration")
 FULL_SUITES = ("tests/faults", "tests/bench")
+# what tests/fuzz reads: how many times as much it tries in a full run
+FULL_ENVIRONMENT = (("FUZZ_TIMES", "20"),)
 LAB_SUITE = "tests/lab"
 PACKAGES = ("fairlead", "control", "node")
 TOOL_PACKAGES = ("labkit", "testkit")
@@ -78,7 +80,8 @@ def suites(checkout: Path, bin_folder: Path, options: Options) -> list[Step]:
         wanted = [path for name in folders for path in _of_room(checkout, name, options.only)]
     fast = [name for name in wanted if not name.startswith(("tests/integration", *FULL_SUITES))]
     slow = [name for name in wanted if name not in fast]
-    return [pytest(bin_folder, " ".join(part), part) for part in (fast, slow) if part]
+    steps = [pytest(bin_folder, " ".join(part), part) for part in (fast, slow) if part]
+    return [dataclasses.replace(step, environment=FULL_ENVIRONMENT) for step in steps] if options.full else steps
 
 
 def lab_suite(checkout: Path, bin_folder: Path, options: Options) -> list[Step]:

@@ -139,10 +139,15 @@ def _number(text: str, known: _Field) -> int:
     return known.names[text.lower()] if text.lower() in known.names else _integer(text)
 
 
+LONGEST_NUMBER = 20  # digits of 64 bits, and a sign
+
+
 def _integer(text: str) -> int:
     digits = text[1:] if text[:1] in ("+", "-") else text
     if not digits.isascii() or not digits.isdecimal():
         raise ScheduleError(f'failed to parse int from {text}: strconv.Atoi: parsing "{text}": invalid syntax')
+    if len(text) > LONGEST_NUMBER:
+        raise ScheduleError(f'failed to parse int from {text}: strconv.Atoi: parsing "{text}": value out of range')
     if int(text) < 0:
         raise ScheduleError(f"negative number ({int(text)}) not allowed: {text}")
     return int(text)

@@ -32,6 +32,9 @@ def find(content: Json, path: str) -> Sequence[Json]:
     return found
 
 
+INDEX_DIGITS = 18  # more than any list is long, and what int() reads
+
+
 @functools.lru_cache(maxsize=1024)
 def _steps(path: str) -> tuple[Step, ...]:
     text = path.strip().removeprefix("{").removesuffix("}").removeprefix("$")
@@ -47,7 +50,7 @@ def _steps(path: str) -> tuple[Step, ...]:
 
 def _step(match: re.Match[str]) -> Step:
     if match["index"] is not None:
-        return functools.partial(_item, int(match["index"]))
+        return functools.partial(_item, int(match["index"][:INDEX_DIGITS]))
     if match["all"]:
         return _all
     if match["path"]:

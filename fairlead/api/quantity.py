@@ -98,10 +98,13 @@ class Stringed(Protocol):
         ...
 
 
+LONGEST = 1024  # what int() reads in no time, and nobody writes
+
+
 @functools.lru_cache(maxsize=16384)
 def parse(text: str) -> Quantity:
     """Return the quantity that a text writes; QuantityError where it writes none."""
-    if not text:
+    if not text or len(text) > LONGEST:
         raise QuantityError(FORMAT_WRONG)
     match = _SHAPE.fullmatch(text)
     if match is None:

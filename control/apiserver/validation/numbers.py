@@ -44,7 +44,7 @@ def int_or_percent(path: str, value: intstr_pb2.IntOrString) -> field.Faults:
 
 def over_hundred_percent(path: str, value: intstr_pb2.IntOrString) -> field.Faults:
     """Return the fault of a percentage above 100."""
-    if value.type == STRING and _PERCENT.fullmatch(value.strVal) and int(value.strVal[:-1]) > 100:
+    if value.type == STRING and _PERCENT.fullmatch(value.strVal) and _above_hundred(value.strVal[:-1]):
         return [field.invalid(path, notation.int_or_string(value), "must not be greater than 100%")]
     return []
 
@@ -96,3 +96,8 @@ def amounts(path: str, values: Mapping[str, resource_pb2.Quantity]) -> field.Fau
     for name in values:
         faults += amount(f"{path}[{name}]", name, values[name])[1]
     return faults
+
+
+def _above_hundred(digits: str) -> bool:
+    significant = digits.lstrip("0")
+    return len(significant) > 3 or int(significant or "0") > 100

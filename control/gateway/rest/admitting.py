@@ -32,7 +32,7 @@ async def carry_out(
     """
     expected = request.headers.get("Expect")
     if expected is not None and expected.lower() != CONTINUE:
-        return answers.text(f"unknown expectation: {expected}\n", 417)
+        return answers.text("expectation failed\n", 417)
     if asked.subresource in gates.STREAMS:
         await _ask_for_body(request)
         return await answering(_nothing)

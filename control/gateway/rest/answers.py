@@ -31,8 +31,14 @@ def headers(audit_id: str) -> dict[str, str]:
 def add_warnings(response: web.StreamResponse, texts: Sequence[str]) -> None:
     """Add a `Warning` header for each text (RFC 7234, code 299: it persists)."""
     for text in texts:
-        quoted = " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"')
+        quoted = header_text(text).replace("\\", "\\\\").replace('"', '\\"')
         response.headers.add("Warning", f'299 - "{quoted}"')
+
+
+def header_text(text: str) -> str:
+    """Return a text as a header can hold it: on one line, without control characters and what is no character."""
+    plain = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(plain.split())
 
 
 class Answer:

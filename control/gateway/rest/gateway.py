@@ -66,7 +66,7 @@ class Gateway:
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request."""
-        audit_id = request.headers.get("Audit-Id") or str(uuid.uuid4())
+        audit_id = answers.header_text(request.headers.get("Audit-Id", "")) or str(uuid.uuid4())
         with warnings.collected() as warned:
             try:
                 return admitting.finished(request, await self._route(request, audit_id, warned))

@@ -57,6 +57,7 @@ async def serve(host: str, port: int, answer: Answer, tls: ssl.SSLContext | None
         request_factory=request,
         handler_cancellation=True,
         access_log=None,
+        auto_decompress=False,  # as in Kubernetes: a packed body is a proxy's to pass on, and none of ours
         keepalive_timeout=KEEPALIVE_SECONDS,
         max_line_size=HEADER_BYTES,
         max_field_size=HEADER_BYTES,

@@ -47,7 +47,7 @@ class Metrics:
             raise errors.MethodNotAllowed(paths.NOT_ALLOWED)
         self._api.authorize(authz.Attributes(call.user, verb, GROUP, path.resource, "", path.namespace, path.name))
         form = media.accepted(call.request.headers.get("Accept", ""), GROUP)
-        answer = answers.Answer(call.request, form, call.request.headers.get("Audit-Id", ""))
+        answer = answers.Answer(call.request, form, answers.header_text(call.request.headers.get("Audit-Id", "")))
         pods = path.resource == "pods"
         top = await self._relay.top(cluster.TopRequest(pods=pods, namespace=path.namespace))
         items: list[Any] = list(self._of_pods(top.nodes, path.namespace) if pods else self._of_nodes(top.nodes))

@@ -120,9 +120,15 @@ class _Dumper(yaml.CSafeDumper):
         return True
 
 
+MOST_DIGITS = 250  # more do not fit into a float, even of sixteens
+
+
 def _construct_int(loader: Any, node: Any) -> float:
     text = node.value.replace("_", "")
     sign, digits = (-1, text[1:]) if text[0] == "-" else (1, text.lstrip("+"))
+    if len(digits) > MOST_DIGITS:
+        line = node.start_mark.line + 1
+        raise errors.DecodeError(f"yaml: line {line}: a number of {len(digits)} digits has no form in JSON")
     if digits.startswith(("0b", "0o", "0x")):
         number = sign * int(digits, 0)
     elif len(digits) > 1 and digits[0] == "0" and not set("89") & set(digits):

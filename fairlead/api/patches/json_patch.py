@@ -10,6 +10,7 @@ import orjson
 from fairlead.api.patches.errors import PatchError
 
 Json = Any
+INDEX_DIGITS = 18  # more than any list is long, and what int() reads
 MAX_COPIED_BYTES = 3 * 1024 * 1024  # what Kubernetes allows one patch to grow an object by
 
 
@@ -31,6 +32,8 @@ def apply_json_patch(document: Json, operations: Json) -> Json:
             raise PatchError(f"operation {index}: {error}") from None
         except RecursionError:
             raise PatchError(f"operation {index}: nested too deeply") from None
+    if "" not in root:
+        raise PatchError("the whole document cannot be removed")
     return root[""]
 
 
@@ -93,10 +96,9 @@ def _child(value: Json, step: str) -> Json:
 def _index(step: str, highest: int) -> int:
     if not (step.isascii() and step.isdigit()) or (len(step) > 1 and step[0] == "0"):
         raise PatchError(f'invalid index "{step}"')
-    index = int(step)
-    if index > highest:
-        raise PatchError(f"index {index} is out of bounds")
-    return index
+    if len(step) > INDEX_DIGITS or int(step) > highest:
+        raise PatchError(f"index {step[:INDEX_DIGITS]} is out of bounds")
+    return int(step)
 
 
 def _add(root: Json, path: list[str], value: Json) -> None:
