@@ -28,6 +28,7 @@ from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.client import grpc as clients
 from fairlead.client import kubeconfig
 from fairlead.testing import control
+from tests.bench import lag as lags
 from tests.bench import report
 from tests.support import etcd
 
@@ -110,15 +111,17 @@ class Load:
     rate: float
     p99_milliseconds: float
     server_microseconds: float
+    lag_milliseconds: float
 
 
 async def measure(make: Any, ask: Callable[[Any], Awaitable[Any]], count: int) -> Load:
     """Put one load on a servicer."""
-    async with serving(make) as access:
+    async with lags.gauge() as lag, serving(make) as access:
+        lag.reset()
         before = time.process_time()
         spent, taken = await ask((access, count))
         used = (time.process_time() - before) / (len(taken) + WARM) * 1e6
-    return Load(len(taken) / spent, sorted(taken)[int(len(taken) * 0.99)] * 1000, used)
+    return Load(len(taken) / spent, sorted(taken)[int(len(taken) * 0.99)] * 1000, used, lag.reset())
 
 
 async def both(count: int, pipe: Connection) -> list[report.Row]:
@@ -149,6 +152,7 @@ async def both(count: int, pipe: Connection) -> list[report.Row]:
             better="less",
             beside=f"empty handler: {empty.server_microseconds:.0f} µs",
         ),
+        lags.row(real.lag_milliseconds),
     ]
 
 

@@ -35,6 +35,7 @@ from fairlead.client import interface
 from fairlead.testing import nodes as testing_nodes
 from node.agent import agent as agents
 from node.agent import hollow
+from tests.bench import lag as lags
 from tests.bench import report
 from tests.bench.report import Row
 from tests.bench.store import pod
@@ -163,7 +164,8 @@ async def measure(options: argparse.Namespace, url: str, folder: pathlib.Path) -
     """Return the rows of the table."""
     store = EtcdStore([url])
     here = psutil.Process()
-    async with control(store, folder) as (client, endpoint):
+    async with lags.gauge() as lag, control(store, folder) as (client, endpoint):
+        lag.reset()
         child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.bench.dispatch", "--child", str(folder), endpoint),
             *("--agents", str(options.agents)),
@@ -174,6 +176,7 @@ async def measure(options: argparse.Namespace, url: str, folder: pathlib.Path) -
         assert child.stdin is not None
         assert child.stdout is not None
         synced = json.loads(await child.stdout.readline())["synced"]
+        joining = lag.reset()
         await asyncio.sleep(3.0)  # the first statuses
         before, revision = sum(here.cpu_times()[:2]), await store.revision()
         await asyncio.sleep(IDLE_SECONDS)
@@ -184,6 +187,7 @@ async def measure(options: argparse.Namespace, url: str, folder: pathlib.Path) -
         await asyncio.sleep(2.0)
         changed = await change_service(client)
         await asyncio.sleep(2.0)
+        serving = lag.reset()
         child.stdin.write(b"end\n")
         answer = json.loads(await child.stdout.readline())
         await child.wait()
@@ -196,7 +200,9 @@ async def measure(options: argparse.Namespace, url: str, folder: pathlib.Path) -
         Row(f"bind to assignment received, {options.agents} sessions, p99", spread[98], "ms", 200, "less", 100),
         Row(f"  p50, at {options.rate:.0f} bindings/s", spread[49], "ms", 200, "less"),
         Row(f"a new Service at {len(fanned)} of {options.agents} agents, last", fanned[-1], "ms", 500, "less"),
+        lags.row(serving),
         Row("all sessions begun and synced after", synced, "s", 60, "less"),
+        lags.row(joining),
         Row("control process with idle sessions, of a core", idle, "%", 100, "less"),
         Row("  writes to etcd (a Lease every 10 s a node)", written, "/s", options.agents / 10 * 1.1, "less"),
         Row("  memory", memory, "MB", 350, "less"),

@@ -32,13 +32,13 @@ from fairlead.api import codec
 from fairlead.testing import control
 from fairlead.testing import rest as testing
 from tests.bench import creates, report
+from tests.bench import lag as lags
 from tests.support import etcd
 
 WARM = 200
 IN_FLIGHT = 32
 LISTS = 5
-NAP_SECONDS = 0.002
-FIRST, THEN, LAG_MILLISECONDS = 700, 1200, 50
+FIRST, THEN = 700, 1200
 PODS = "/api/v1/namespaces/default/pods"
 EMPTY = "/empty"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
@@ -64,12 +64,13 @@ class Job:
 
 async def load(job: Job, in_flight: int) -> tuple[float, list[float], int]:
     """Do a job; returns the seconds it took, each call's, and the bytes of the last answer."""
-    async with _session(job) as session:
-        return await (_create(session, job, in_flight) if job.count else _list(session, job))
+    async with session(job) as made:
+        return await (_create(made, job, in_flight) if job.count else _list(made, job))
 
 
 @contextlib.asynccontextmanager
-async def _session(job: Job) -> AsyncIterator[aiohttp.ClientSession]:
+async def session(job: Job) -> AsyncIterator[aiohttp.ClientSession]:
+    """Open connections as the user whom a job names."""
     tls = ssl.create_default_context(cadata=job.authority)
     with tempfile.TemporaryDirectory() as name:
         files = pathlib.Path(name, "crt"), pathlib.Path(name, "key")
@@ -123,32 +124,15 @@ def caller(pipe: Connection, in_flight: int) -> None:
         pipe.send(uvloop.run(load(job, in_flight)))
 
 
-class Lag:
-    """How late the loop is at worst, in milliseconds, from one `reset` to the next."""
-
-    def __init__(self) -> None:
-        self._worst = 0.0
-
-    async def run(self) -> None:
-        """Nap for ever."""
-        while True:
-            before = time.perf_counter()
-            await asyncio.sleep(NAP_SECONDS)
-            self._worst = max(self._worst, time.perf_counter() - before - NAP_SECONDS)
-
-    def reset(self) -> float:
-        """Return the worst since the last time."""
-        worst, self._worst = self._worst, 0.0
-        return worst * 1000
-
-
 async def measure(pods: int, pipe: Connection) -> list[report.Row]:
     """Measure the empty handler, creations, and lists of what was created."""
-    lag = Lag()
-    napping = asyncio.create_task(lag.run())
     with etcd.cluster() as running:
         store = EtcdStore(running.urls)
-        async with control.memory_api(store, detect_mutations=False) as api, testing.serve(api) as server:
+        async with (
+            lags.gauge() as lag,
+            control.memory_api(store, detect_mutations=False) as api,
+            testing.serve(api) as server,
+        ):
             server.gateway.handlers.add_path(EMPTY, _echo)
             await _account(api)
 
@@ -165,7 +149,6 @@ async def measure(pods: int, pipe: Connection) -> list[report.Row]:
             for form in FORMS:
                 rows += _list_rows(form, len(created[1]) + WARM, await ask(PODS, form=form))
         await store.close()
-    napping.cancel()
     return rows
 
 
@@ -194,7 +177,7 @@ def _creation_rows(empty: Any, created: Any) -> list[report.Row]:
             beside=f"empty handler: {plain:,.0f} /s, {rate / plain:.0%} of it",
         ),
         report.Row("  p99", p99, "ms", better="less", beside=f"empty handler: {p99_plain:.0f} ms"),
-        report.Row("  the loop's worst lag", created[3], "ms", LAG_MILLISECONDS, "less"),
+        lags.row(created[3]),
     ]
 
 
@@ -203,7 +186,7 @@ def _list_rows(form: str, count: int, listed: Any) -> list[report.Row]:
     beside = f"{size / 1e6:.1f} MB; the first of {LISTS}: {taken[0] * 1000:.0f} ms"
     return [
         report.Row(f"{count:,} pods listed as {form}", min(taken) * 1000, "ms", better="less", beside=beside),
-        report.Row("  the loop's worst lag", lag, "ms", LAG_MILLISECONDS, "less"),
+        lags.row(lag),
     ]
 
 

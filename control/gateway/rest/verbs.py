@@ -43,6 +43,7 @@ class Verbs:
 
     def __init__(self, api: server.ApiServer) -> None:
         self._api = api
+        self._turns = slices.Turns()
 
     async def carry_out(self, call: Call, path: paths.Path, answer: answers.Answer) -> web.StreamResponse:
         """Answer a request of any verb."""
@@ -147,41 +148,49 @@ class Verbs:
             call.started()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds or WATCH_SECONDS * (1 + random.random())), contextlib.aclosing(events):
-                await _send_events(response, view, events, query.initial_events, call.started)
+                sender = _Sender(response, view, self._turns)
+                await sender.send(events, query.initial_events, call.started)
         await response.write_eof()
         return response
 
 
-async def _send_events(
-    response: web.StreamResponse, view: views.View, events: Events, marked: bool, started: Callable[[], None]
-) -> None:
-    """Send events until the watch ends, an error as the last; `marked` says that the initial ones end with a mark.
+class _Sender:
+    """Sends the events of one watch; those of all watches take turns."""
 
-    `started` is called once what is there has been read.
-    """
-    clock = asyncio.get_running_loop().time
-    marked_at = -BOOKMARK_LEAST_SECONDS
-    try:
-        async for some in events:
-            started()
-            parts: list[bytes] = []
-            size = 0
-            async for event in slices.sliced(some):
-                if event.type == "BOOKMARK":
-                    if event.initial_end and not marked:
-                        continue
-                    if not event.initial_end and clock() - marked_at < BOOKMARK_LEAST_SECONDS:
-                        continue
-                    marked_at = clock()
-                parts.append(view.event(event))
-                size += len(parts[-1])
-                if size > BATCH_BYTES:
-                    await response.write(b"".join(parts))
-                    parts, size = [], 0
-            if parts:
-                await response.write(b"".join(parts))
-    except errors.ApiError as error:
-        await response.write(view.failure(error.status()))
+    def __init__(self, response: web.StreamResponse, view: views.View, turns: slices.Turns) -> None:
+        self._response = response
+        self._view = view
+        self._turns = turns
+
+    async def send(self, events: Events, marked: bool, started: Callable[[], None]) -> None:
+        """Send events until the watch ends, an error as the last; `marked` says that a mark ends the initial ones.
+
+        `started` is called once what is there has been read.
+        """
+        clock = asyncio.get_running_loop().time
+        marked_at = -BOOKMARK_LEAST_SECONDS
+        try:
+            async for some in events:
+                started()
+                await self._turns.turn()
+                parts: list[bytes] = []
+                size = 0
+                async for event in slices.sliced(some):
+                    if event.type == "BOOKMARK":
+                        if event.initial_end and not marked:
+                            continue
+                        if not event.initial_end and clock() - marked_at < BOOKMARK_LEAST_SECONDS:
+                            continue
+                        marked_at = clock()
+                    parts.append(self._view.event(event))
+                    size += len(parts[-1])
+                    if size > BATCH_BYTES:
+                        await self._response.write(b"".join(parts))
+                        parts, size = [], 0
+                if parts:
+                    await self._response.write(b"".join(parts))
+        except errors.ApiError as error:
+            await self._response.write(self._view.failure(error.status()))
 
 
 def success(entry: Entry | None = None, code: int = 0) -> metav1.Status:
