@@ -42,6 +42,10 @@ class CachedObjects:
             if entry.object.metadata.namespace == namespace:
                 yield cast(corev1.Pod, entry.object)
 
+    def volume(self, name: str) -> corev1.PersistentVolume | None:
+        """Return a persistent volume, or None."""
+        return self.find(corev1.PersistentVolume, "", name)
+
 
 def _node_of(pod: Any) -> Iterable[str]:
     return (pod.spec.nodeName,) if pod.spec.nodeName else ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from control.apiserver import authn, reading, registry
+from control.apiserver.admission import noderestriction
 from control.store.entry import Entry
 from fairlead.api import conditions, disruption, errors, objects, pods, scheme, selectors, times
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -58,6 +59,8 @@ class Evictions:
     ) -> Entry:
         pod = (await found.get(namespace, name)).object
         assert isinstance(pod, corev1.Pod)
+        if why := noderestriction.evicts(actor.user, pod):
+            raise errors.forbidden("", "pods", name, why)
         ended = pods.is_finished(pod) or pods.is_terminating(pod)
         if ended or pod.status.phase in UNGUARDED:
             return await self._delete(actor, found, pod, options, as_it_is=not ended)

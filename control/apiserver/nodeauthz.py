@@ -26,7 +26,7 @@ EVERYWHERE = (
     authz.rule("create delete", "", "pods"),  # mirror pods, and pods of its own; see noderestriction
     authz.rule("update patch", "", "pods/status"),
     authz.rule("create", "", "pods/eviction"),
-    authz.rule("get", "", "endpoints", "persistentvolumes"),
+    authz.rule("get", "", "endpoints"),
     authz.rule("create get list watch", "certificates.k8s.io", "certificatesigningrequests"),
 )
 READS = ("get", "list", "watch")
@@ -41,6 +41,10 @@ class Pods(Protocol):
 
     def pods_on(self, node: str, namespace: str) -> Iterable[corev1.Pod]:
         """Return the pods of a namespace that are bound to a node."""
+        ...
+
+    def volume(self, name: str) -> corev1.PersistentVolume | None:
+        """Return a persistent volume, or None."""
         ...
 
 
@@ -62,6 +66,8 @@ class NodeAuthorizer:
                 return self._pods_read(request, node)
             case ("", "secrets" | "configmaps" | "persistentvolumeclaims"):
                 return self._referenced(request, node)
+            case ("", "persistentvolumes"):
+                return self._volume(request, node)
             case ("", "serviceaccounts"):
                 return self._service_account(request, node)
             case ("coordination.k8s.io", "leases"):
@@ -109,6 +115,18 @@ class NodeAuthorizer:
         for pod in self._pods.pods_on(node, request.namespace):
             if name in references(pod, request.resource):
                 return authz.ALLOWED
+        return _unrelated(node)
+
+    def _volume(self, request: authz.Attributes, node: str) -> authz.Decision:
+        """The volume of a claim that a pod bound to the node names."""
+        if request.subresource or request.verb != "get":
+            return authz.Decision(False, f"can only get individual resources of this type, not {request.verb}")
+        volume = self._pods.volume(request.name)
+        if volume is not None and volume.spec.HasField("claimRef"):
+            claim = volume.spec.claimRef
+            for pod in self._pods.pods_on(node, claim.namespace):
+                if claim.name in references(pod, "persistentvolumeclaims"):
+                    return authz.ALLOWED
         return _unrelated(node)
 
     def _service_account(self, request: authz.Attributes, node: str) -> authz.Decision:

@@ -31,6 +31,7 @@ WRITE_ATTEMPTS = 64
 NAME_ATTEMPTS = 8
 DELETES_IN_FLIGHT = 32
 UNTRACKED = frozenset({"binding"})  # Kubernetes records nobody for what these write
+OTHER_NAMESPACE = "the namespace of the provided object does not match the namespace sent on the request"
 MAX_OBJECT_BYTES = 1536 * 1024  # etcd refuses larger requests
 
 
@@ -112,8 +113,7 @@ class Registry(reading.Reader):
         metadata: metav1.ObjectMeta = obj.metadata
         if self.kind.namespaced:
             if metadata.namespace and namespace and metadata.namespace != namespace:
-                text = "the namespace of the provided object does not match the namespace sent on the request"
-                raise errors.BadRequest(text)
+                raise errors.BadRequest(OTHER_NAMESPACE)
             metadata.namespace = metadata.namespace or namespace
             if not metadata.namespace:
                 raise errors.BadRequest("an empty namespace may not be set during creation")
@@ -129,12 +129,17 @@ class Registry(reading.Reader):
 
     async def _create(self, actor: Actor, obj: Any) -> Entry:
         metadata = obj.metadata
-        metadata.uid = str(uuid.uuid4())
-        metadata.creationTimestamp.seconds = int(self._now())
+        uid, now = str(uuid.uuid4()), int(self._now())
+        metadata.uid = uid
+        metadata.creationTimestamp.seconds = now
         request = plugin.Request(
             actor.user, "CREATE", self.kind, metadata.namespace, metadata.name, obj=obj, dry_run=actor.dry_run
         )
         await self._admission.admit(request)
+        metadata = obj.metadata  # a webhook may have put another in its place
+        if metadata.namespace != request.namespace:
+            raise errors.BadRequest(OTHER_NAMESPACE)
+        metadata.uid, metadata.creationTimestamp.seconds, request.name = uid, now, metadata.name
         self.strategy.prepare_for_create(obj)
         faults = self._judge_metadata(metadata)
         faults += self.strategy.validate(obj)
@@ -304,6 +309,7 @@ class Registry(reading.Reader):
             actor.user, "UPDATE", self.kind, before.namespace, before.name, subresource, obj, old, actor.dry_run
         )
         await self._admission.admit(request)
+        metadata = obj.metadata  # a webhook may have put another in its place
         if subresource == "status":
             self.strategy.prepare_for_status_update(obj, old)
             faults = list(self.strategy.validate_status_update(obj, old))

@@ -229,10 +229,9 @@ class ApiServer:
         kind = target.kind
         equals = authz.equalities(fields) if fields else None
         name = target.name or (equals or {}).get("metadata.name", "")
+        scope = target.name if kind.message is corev1.Namespace else target.namespace  # it lies in itself
         self.authorize(
-            authz.Attributes(
-                user, verb, kind.group, kind.resource, target.subresource, target.namespace, name, equals
-            )
+            authz.Attributes(user, verb, kind.group, kind.resource, target.subresource, scope, name, equals)
         )
         if target.subresource and target.subresource not in kind.subresources:
             raise errors.NotFound("the server could not find the requested resource")

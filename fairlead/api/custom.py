@@ -24,6 +24,8 @@ PROTECTED = ("k8s.io", "kubernetes.io")
 FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 CLUSTER, NAMESPACED = "Cluster", "Namespaced"
 
+_GROUPS = frozenset((kind.group, kind.version) for kind in (*scheme.KINDS, *scheme.VERSIONS))
+_PREFIXES = frozenset(kind.prefix for kind in scheme.KINDS)
 _VERSION = re.compile(r"v([1-9][0-9]*)(?:(alpha|beta)([1-9][0-9]*))?")
 
 
@@ -85,16 +87,26 @@ def is_protected(group: str) -> bool:
     return any(group == domain or group.endswith(f".{domain}") for domain in PROTECTED)
 
 
+def stores_over_built_in(spec: apiextensionsv1.CustomResourceDefinitionSpec) -> bool:
+    """Say whether a definition's objects would lie where those of a built-in kind do."""
+    return f"{spec.group}/{spec.names.plural}" in _PREFIXES
+
+
 def storage_version(definition: Definition) -> str:
     """Return the version that objects are stored at."""
     return next((each.name for each in definition.spec.versions if each.storage), "")
 
 
 def served_kinds(definition: Definition) -> Sequence[scheme.Kind]:
-    """Return the rows that a definition adds, the preferred version first; nothing until it is established."""
-    if not is_true(definition, ESTABLISHED):
+    """Return the rows that a definition adds, the preferred version first; nothing until it is established.
+
+    What is built in stays as it is: no definition adds to its versions of its groups, nor stores where it stores.
+    """
+    if not is_true(definition, ESTABLISHED) or stores_over_built_in(definition.spec):
         return ()
-    served = sorted((each.name for each in definition.spec.versions if each.served), key=newest_first)
+    group = definition.spec.group
+    free = (each.name for each in definition.spec.versions if each.served and (group, each.name) not in _GROUPS)
+    served = sorted(free, key=newest_first)
     rows = [kind_at(definition, version) for version in served]
     return rows[:1] + [dataclasses.replace(row, hub=rows[0].api_version) for row in rows[1:]]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from control.apiserver import nodeauthz
+from control.apiserver import authn, nodeauthz
 from control.apiserver.admission import plugin
 from fairlead.api import errors
 from fairlead.api.pb import coordination_v1_pb2 as coordinationv1
@@ -62,6 +62,10 @@ def _pod(request: plugin.Request, node: str) -> str:
             return f'pod does not have "{MIRROR}" annotation, node "{node}" can only create mirror pods'
         if pod.spec.nodeName != node:
             return f'node "{node}" can only create pods with spec.nodeName set to itself'
+        if why := _owner(pod, node):
+            return why
+        if pod.spec.serviceAccountName or pod.spec.serviceAccount:
+            return f'node "{node}" can not create pods that reference a service account'
         for resource in ("secrets", "configmaps", "persistentvolumeclaims"):
             if nodeauthz.references(pod, resource):
                 return f'node "{node}" can not create pods that reference {resource}'
@@ -72,6 +76,27 @@ def _pod(request: plugin.Request, node: str) -> str:
         return f'node "{node}" can only {doing} with spec.nodeName set to itself'
     if request.operation == "UPDATE" and dict(request.obj.metadata.labels) != dict(old.metadata.labels):
         return f'node "{node}" cannot update labels through pod status'
+    return ""
+
+
+def _owner(pod: corev1.Pod, node: str) -> str:
+    """Return why a mirror pod may not have its owners, "" if it may: none, or the node."""
+    if len(pod.metadata.ownerReferences) > 1:
+        return f'node "{node}" can only create pods with a single owner reference set to itself'
+    for owner in pod.metadata.ownerReferences:
+        if (owner.apiVersion, owner.kind, owner.name) != ("v1", "Node", node):
+            return f'node "{node}" can only create pods with an owner reference set to itself'
+        if not owner.controller:
+            return f'node "{node}" can only create pods with a controller owner reference set to itself'
+        if owner.blockOwnerDeletion:
+            return f'node "{node}" must not set blockOwnerDeletion on an owner reference'
+    return ""
+
+
+def evicts(user: authn.User, pod: corev1.Pod) -> str:
+    """Return why a user may not evict a pod for being a node, "" if it may."""
+    if user.node and pod.spec.nodeName != user.node:
+        return f'node "{user.node}" can only evict pods with spec.nodeName set to itself'
     return ""
 
 

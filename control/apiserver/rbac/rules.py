@@ -32,12 +32,12 @@ def compiled(rules: Iterable[rbacv1.PolicyRule]) -> tuple[authz.Rule, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The smallest thing that a rule grants: one verb on one resource, of one name or of any, or on one URL."""
+    """The smallest thing that a rule grants: one verb on one resource, of one name or (None) any, or on one URL."""
 
     verb: str
     group: str = ""
     resource: str = ""
-    name: str = ""
+    name: str | None = None
     url: str = ""
 
 
@@ -48,7 +48,7 @@ def grants(rules: Iterable[rbacv1.PolicyRule]) -> list[Grant]:
         for group in rule.apiGroups:
             for resource in rule.resources:
                 for verb in rule.verbs:
-                    for name in rule.resourceNames or ("",):
+                    for name in rule.resourceNames or (None,):
                         found[Grant(verb, group, resource, name)] = None
         for url in rule.nonResourceURLs:
             for verb in rule.verbs:
@@ -82,7 +82,7 @@ def uncovered(owned: Sequence[authz.Rule], wanted: Iterable[rbacv1.PolicyRule]) 
 
 def described(missing: Iterable[Grant]) -> list[str]:
     """Return grants as Kubernetes lists them, those that differ in the verb together, sorted."""
-    verbs: dict[tuple[str, str, str, str], list[str]] = {}
+    verbs: dict[tuple[str, str, str | None, str], list[str]] = {}
     for grant in missing:
         # Kubernetes joins what is on resources and leaves URLs one a line
         key = (grant.group, grant.resource, grant.name, f"{grant.url} {grant.verb}" if grant.url else "")
@@ -90,7 +90,7 @@ def described(missing: Iterable[Grant]) -> list[str]:
     lines = []
     for (group, resource, name, url), some in verbs.items():
         parts = [("NonResourceURLs", url.split(" ")[0])] if url else [("APIGroups", group), ("Resources", resource)]
-        if name:
+        if name is not None:
             parts.append(("ResourceNames", name))
         shown = [f"{label}:[{quoted(value)}]" for label, value in parts]
         lines.append("{" + ", ".join([*shown, f"Verbs:[{' '.join(map(quoted, some))}]"]) + "}")

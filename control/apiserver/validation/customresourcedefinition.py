@@ -115,6 +115,8 @@ def _group_and_scope(spec: Any) -> field.Faults:
         faults.append(field.invalid("spec.group", spec.group, ",".join(found)))
     elif "." not in spec.group:
         faults.append(field.invalid("spec.group", spec.group, "should be a domain with at least one dot"))
+    elif custom.stores_over_built_in(spec):
+        faults.append(field.invalid("spec.names.plural", spec.names.plural, "is a built-in resource of this group"))
     if not spec.scope:
         faults.append(field.required("spec.scope"))
     elif spec.scope not in (custom.CLUSTER, custom.NAMESPACED):

@@ -33,7 +33,7 @@ UPGRADES = "streams of aggregated APIs are not passed on"
 CONNECT_SECONDS = 10.0
 DISCOVERY_SECONDS = 5.0
 REMEMBERED_SECONDS = 30.0
-CHUNK_BYTES = 64 * 1024
+GROUP_VERSION_SLASHES = 3  # of /apis/GROUP/VERSION, a path that is no resource's and is passed on
 # What belongs to a connection, or to us, and is not passed on.
 HOP = frozenset(
     (
@@ -63,13 +63,17 @@ class Aggregation:
         if len(parts) < 4 or parts[1] != "apis":
             return None
         found = self._services.get(f"{parts[3]}.{parts[2]}")
-        if found is None or not found.spec.HasField("service"):
+        if found is None or not found.spec.HasField("service") or self._is_ours(parts[2], parts[3]):
             return None
 
         async def handle(call: Call) -> web.StreamResponse:
             return await self._carry_out(call, raw, found)
 
         return handle
+
+    def _is_ours(self, group: str, version: str) -> bool:
+        """Say whether this server serves a group's version itself: no APIService takes that away."""
+        return any((kind.group, kind.version) == (group, version) for kind in self._api.served())
 
     async def groups(self) -> Mapping[tuple[str, str], list[discovery.Resource]]:
         """Return what is served elsewhere, as those servers tell it; nothing of those that do not answer."""
@@ -84,7 +88,10 @@ class Aggregation:
             await session.close()
 
     async def _carry_out(self, call: Call, raw: str, found: APIService) -> web.StreamResponse:
-        self._api.authorize(_attributes(call, raw))
+        path = paths.parse(raw)
+        if path is None and raw.rstrip("/").count("/") > GROUP_VERSION_SLASHES:
+            raise errors.NotFound("the server could not find the requested resource")
+        self._api.authorize(_attributes(call, raw, path))
         if not is_available(found):
             raise errors.ServiceUnavailable(UNAVAILABLE)
         if "upgrade" in call.request.headers.get("Connection", "").lower():
@@ -157,7 +164,7 @@ def headers(given: Mapping[str, str], user: authn.User, remote: str) -> multidic
     """Return what is sent on: the caller's headers but for those that say who somebody is, and who the caller is."""
     sent: multidict.CIMultiDict[str] = multidict.CIMultiDict()
     for name, value in given.items():
-        lower = name.lower()
+        lower = name.lower().replace("_", "-")  # which servers behind WSGI take for the same
         if lower not in HOP and lower != "authorization" and not lower.startswith(IDENTITY):
             sent.add(name, value)
     sent.add("X-Remote-User", user.name)
@@ -171,9 +178,8 @@ def headers(given: Mapping[str, str], user: authn.User, remote: str) -> multidic
     return sent
 
 
-def _attributes(call: Call, raw: str) -> authz.Attributes:
-    """Return what a caller must be allowed: a verb on a resource, or on the path."""
-    path = paths.parse(raw)
+def _attributes(call: Call, raw: str, path: paths.Path | None) -> authz.Attributes:
+    """Return what a caller must be allowed: a verb on a resource, or on the path of a group's version."""
     if path is None:
         return authz.Attributes(call.user, call.request.method.lower(), path=raw)
     verb = paths.verb(call.request.method, path, queries.flag(call.request.query, "watch"))

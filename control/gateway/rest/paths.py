@@ -33,7 +33,11 @@ class Path:
 
 
 def parse(raw: str) -> Path | None:
-    """Return a resource path by its parts; None for every other path (discovery, health, nonsense)."""
+    """Return a resource path by its parts; None for every other path (discovery, health, nonsense).
+
+    Nonsense is also what somebody behind us could read as another path than the one that was authorised: a part that
+    is `.` or `..`, or that hides a slash or a percent sign in its encoding.
+    """
     parts = raw.split("/")
     if len(parts) < 4 or parts[0]:
         return None
@@ -60,7 +64,13 @@ def parse(raw: str) -> Path | None:
     resource, name, subresource = (*parts[:3], "", "")[:3]
     if not resource or (len(parts) > 1 and not name) or (len(parts) > 2 and not subresource):
         return None
+    if any(map(_misleads, (group, version, namespace, resource, name, subresource))):
+        return None
     return Path(group, version, resource, namespace, name, subresource, "/".join(parts[3:]), watching)
+
+
+def _misleads(part: str) -> bool:
+    return part in (".", "..") or "/" in part or "%" in part
 
 
 def verb(method: str, path: Path, watch: bool) -> str:
