@@ -61,7 +61,6 @@ async def serve(host: str, port: int, answer: Answer, tls: ssl.SSLContext | None
         keepalive_timeout=KEEPALIVE_SECONDS,
         max_line_size=HEADER_BYTES,
         max_field_size=HEADER_BYTES,
-        auto_decompress=False,  # Kubernetes takes no compressed bodies, and what is small may unpack to gigabytes
     )
     runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
