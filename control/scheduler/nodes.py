@@ -8,6 +8,7 @@ nodes is mended for those that changed.
 from __future__ import annotations
 
 import collections
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -199,6 +200,18 @@ class Nodes:
         position = self.positions.get(node_name)
         if position is not None:
             self._count(position, info, 1)
+
+    def refresh(self, pod: corev1.Pod) -> None:
+        """Look from now on at a carried pod's newest message, which counts as the one before did.
+
+        The one before would otherwise stay in memory for as long as the pod.
+        """
+        node_name, known = self._pods[pod.metadata.uid]
+        info = dataclasses.replace(known, pod=pod)
+        self._pods[info.uid] = (node_name, info)
+        self._carried[node_name][info.uid] = info
+        if info.repels:
+            self.repelling[info.uid] = info
 
     def drop(self, uid: str) -> bool:
         """Let a node carry a pod no more; returns whether one did."""

@@ -102,7 +102,7 @@ def _new_shape(spec: corev1.PodSpec, affinity: corev1.NodeAffinity | None) -> Sh
         node_name=spec.nodeName,
         node_selector=tuple(sorted(spec.nodeSelector.items())),
         affinity=objects.copy(affinity) if affinity is not None else None,
-        tolerations=tuple(objects.copy(each) for each in spec.tolerations),
+        tolerations=tuple(_toleration(each.SerializeToString()) for each in spec.tolerations),
         host_ports=tuple(_host_ports(spec)),
     )
 
@@ -157,6 +157,11 @@ def units(name: str, text: str) -> int:
 def _container_requests(serialized: bytes) -> tuple[tuple[str, int], ...]:
     resources = corev1.ResourceRequirements.FromString(serialized)
     return tuple((name, units(name, resources.requests[name].string)) for name in resources.requests)
+
+
+@functools.lru_cache(maxsize=1024)
+def _toleration(serialized: bytes) -> corev1.Toleration:
+    return corev1.Toleration.FromString(serialized)
 
 
 def _add(total: Requests, more: Iterable[tuple[str, int]]) -> None:

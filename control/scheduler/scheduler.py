@@ -129,6 +129,8 @@ class Term:
             self._assumed.pop(uid, None)
             if self.nodes.node_of(uid) != new.spec.nodeName or (old is not None and _counts_differently(old, new)):
                 self.nodes.carry(pods.info(new), new.spec.nodeName)
+            else:
+                self.nodes.refresh(new)
             if old is None or not old.spec.nodeName:
                 self.queue.happened(Event.POD_BOUND)
         elif not is_ours(new):

@@ -228,6 +228,24 @@ def test_returning_node_still_carries_its_pods() -> None:
 ZONE = "topology.kubernetes.io/zone"
 
 
+def test_a_carried_pod_is_seen_in_its_newest_message() -> None:
+    """And counts as often as before."""
+    cache = _cache(samples.node("a"))
+    old, new = samples.pod("p", node_name="a"), samples.pod("p", node_name="a")
+    old.metadata.uid = new.metadata.uid = "p-1"
+    new.metadata.labels["is"] = "new"
+    cache.carry(pods.info(old), "a")
+    requested = cache.requested.copy()
+
+    cache.refresh(new)
+
+    assert cache.matching(lambda pod: pod is new).sum() == 1
+    assert cache.matching(lambda pod: pod is old).sum() == 0
+    assert (cache.requested == requested).all()
+    assert cache.drop("p-1")
+    assert not cache.requested.any()
+
+
 def _zoned() -> nodes.Nodes:
     """Return two nodes in zone a, one in zone b, one without a zone."""
     return _cache(
