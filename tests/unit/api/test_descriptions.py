@@ -17,8 +17,8 @@ PACKAGES = {table.module_name(name.rpartition(".")[0]): name.rpartition(".")[0] 
 # Packages of which every message and field is told.
 COMPLETE = (
     "admission_v1", "admissionregistration_v1", "apidiscovery_v2", "apiextensions_v1", "apiregistration_v1",
-    "apps_v1", "authentication_v1", "authorization_v1", "autoscaling_v1", "autoscaling_v2",
-    "autoscaling_v2beta2", "batch_v1", "certificates_v1", "coordination_v1", "discovery_v1",
+    "apps_v1", "authentication_v1", "authorization_v1", "autoscaling_v1", "autoscaling_v2", "core_v1",
+    "autoscaling_v2beta2", "batch_v1", "batch_v1beta1", "certificates_v1", "coordination_v1", "discovery_v1",
     "discovery_v1beta1", "events_v1", "flowcontrol_v1", "intstr", "meta_v1", "metrics_v1beta1", "networking_v1",
     "node_v1", "policy_v1", "policy_v1beta1", "rbac_v1", "resource", "runtime", "scheduling_v1", "storage_v1",
 )  # fmt: skip
