@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -37,6 +39,15 @@ def test_every_generated_field_is_the_tables(name: str) -> None:
         if not (field.map or field.repeated or field.is_message):
             counts = name.endswith(("v1.Time", "v1.MicroTime")) and field.name == "seconds"
             assert made.has_presence is (field.pointer or counts)
+
+
+@pytest.mark.parametrize("name", ["agent", "cluster", "metrics"])
+def test_every_call_and_field_of_our_own_is_documented(name: str) -> None:
+    """Who writes a client in another language has nothing but these files."""
+    lines = [line.strip() for line in (ROOT / f"proto/fairlead/api/pb/{name}.proto").read_text().splitlines()]
+    things = re.compile(r"rpc \w+\(|[\w. ]+ = \d+;")
+    pairs = itertools.pairwise(lines)
+    assert [line for before, line in pairs if things.match(line) and not before.startswith("//")] == []
 
 
 def test_etcds_messages_and_ours_can_be_imported_together() -> None:
