@@ -15,6 +15,9 @@ from node.network import interface as network
 from node.pods import model
 from node.runtime import interface as runtime
 
+# What kubelet says of a container without a log, where it does not say the reason itself.
+IMAGE_WORDS = {"ErrImagePull": "image can't be pulled", "ImagePullBackOff": "trying and failing to pull image"}
+
 
 class Streams:
     """Streams of the pods that the workers run."""
@@ -28,7 +31,7 @@ class Streams:
         history = self._history(pod, options.container)
         container = history.previous if options.previous else history.current
         if container is None or not container.id or container.state == "created":
-            raise _no_log(pod, history.name, previous=options.previous)
+            raise _no_log(pod, history.name, self._waiting(uid, history.name), previous=options.previous)
         since = times.to_seconds(options.sinceTime)
         if options.HasField("sinceSeconds"):
             since = self._parts.clock.now() - options.sinceSeconds
@@ -100,6 +103,12 @@ class Streams:
         containers = self._parts.containers.of(pod.metadata.uid)
         return next(one for one in model.histories(specs, containers) if one.name == name)
 
+    def _waiting(self, uid: str, name: str) -> str:
+        """Return the reason why a container waits, as the pod's status has it."""
+        status = self._worker(uid).status or corev1.PodStatus()
+        listed = (*status.containerStatuses, *status.initContainerStatuses, *status.ephemeralContainerStatuses)
+        return next((one.state.waiting.reason for one in listed if one.name == name), "")
+
     def _running(self, uid: str, name: str) -> runtime.Container:
         history = self._history(self._worker(uid).pod, name)
         if history.current is None or not history.running:
@@ -107,11 +116,12 @@ class Streams:
         return history.current
 
 
-def _no_log(pod: corev1.Pod, container: str, *, previous: bool) -> errors.ApiError:
+def _no_log(pod: corev1.Pod, container: str, reason: str, *, previous: bool) -> errors.ApiError:
     named = f'container "{container}" in pod "{pod.metadata.name}"'
     if previous:
         return errors.BadRequest(f"previous terminated {named} not found")
-    return errors.BadRequest(f"{named} is waiting to start: ContainerCreating")
+    why = IMAGE_WORDS.get(reason, reason or "ContainerCreating")
+    return errors.BadRequest(f"{named} is waiting to start: {why}")
 
 
 def _translated(error: runtime.RuntimeFault) -> errors.ApiError:

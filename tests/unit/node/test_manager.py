@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import pytest
+
 from fairlead import clock as clocks
-from fairlead.api import objects
+from fairlead.api import errors, objects
 from fairlead.api.pb import agent_pb2
 from fairlead.api.pb import core_v1_pb2 as corev1
 from node.runtime import interface as runtime
@@ -174,9 +176,11 @@ async def test_an_image_that_is_not_there() -> None:
         node.assign(pods.pod(pods.container(image="fairlead.test/missing:1")))
         waiting = await node.waiting("ErrImagePull")
         assert waiting.message == "reading manifest in fairlead.test/missing:1: manifest unknown"
+        assert (await _no_log(node)).endswith("is waiting to start: image can't be pulled")
         _clock(node).advance(6)
         waiting = await node.waiting("ImagePullBackOff")
         assert waiting.message.startswith('Back-off pulling image "fairlead.test/missing:1"')
+        assert (await _no_log(node)).endswith("is waiting to start: trying and failing to pull image")
         texts = [one.message for one in node.sink.events]
         assert texts == [
             'Pulling image "fairlead.test/missing:1"',
@@ -189,6 +193,13 @@ async def test_an_image_that_is_not_there() -> None:
         _clock(node).advance(5)
         await pods.wait_until(lambda: "" if len(_runtime(node).pulls) == 2 else "no second try")
         assert node.sink.newest().phase == "Pending"
+
+
+async def _no_log(node: pods.Node) -> str:
+    """Return what the node says to who asks for the log of a container that never ran."""
+    with pytest.raises(errors.BadRequest) as caught:
+        await anext(aiter(node.manager.logs(pods.UID, corev1.PodLogOptions())))
+    return str(caught.value)
 
 
 async def test_a_missing_config_map_is_waited_for() -> None:
