@@ -210,8 +210,10 @@ def documents(text: str) -> list[Document]:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}: " if mark else ""
         raise errors.DecodeError(f"yaml: {where}{error.problem or error.context}") from None
-    except yaml.YAMLError as error:
-        raise errors.DecodeError(f"yaml: {error}") from None
+    except yaml.reader.ReaderError as error:
+        line = text.encode(errors="replace").count(b"\n", 0, error.position) + 1  # the position counts bytes
+        fault = f"control character #x{error.character:02x} is not allowed"
+        raise errors.DecodeError(f"yaml: line {line}: {fault}") from None
     except RecursionError:
         raise errors.DecodeError("yaml: nested too deeply") from None
     finally:

@@ -255,6 +255,7 @@ def test_yaml_texts_hold_several_documents() -> None:
         ("? [a]\n: b", "yaml: line 1: a key must be a scalar, got a list"),
         ('{"a": 1, "a": 2}', 'strict decoding error: json: duplicate field "a"'),
         ("a: !!python/name:os.system x", "yaml: line 1: could not determine a constructor"),
+        ("a: é\nb: é\x00\nc: d", "yaml: line 2: control character #x00 is not allowed"),
     ],
 )
 def test_errors_in_yaml_name_the_line(text: str, message: str) -> None:
