@@ -15,6 +15,7 @@ from labkit import cluster, layout, machines, network, preflight, report, shell
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 INTERRUPTED = 130
+INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main(arguments: list[str]) -> int:
@@ -24,7 +25,8 @@ def main(arguments: list[str]) -> int:
     if options.verb in (None, "help"):
         parser.print_help()
         return 0
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in INTERRUPTIONS:
+        signal.signal(number, _interrupt)
     work: Callable[[argparse.Namespace], int] = globals()[f"_{options.verb}"]
     try:
         return work(options)
@@ -238,4 +240,7 @@ def _running_host(name: str) -> tuple[layout.Lab, layout.Host]:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    """End what is being done. Once: what cleans up after it must not be cut short by an impatient second Ctrl-C."""
+    for one in INTERRUPTIONS:
+        signal.signal(one, signal.SIG_IGN)
     raise KeyboardInterrupt

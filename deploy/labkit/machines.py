@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from labkit import cgroups, disks, layout, shell
+from labkit import cgroups, disks, layout, network, shell
 
 KEEPER = Path(__file__).with_name("keep-host")
 BOOT_SECONDS = 180.0
@@ -52,6 +52,7 @@ def has_disk(lab: layout.Lab, host: layout.Host) -> bool:
 
 def boot(lab: layout.Lab, host: layout.Host, base: Path, venv: Path) -> None:
     """Start a host's keeper; return at once."""
+    network.remove_link(host)
     folder = lab.host_folder(host)
     groups: list[Path] = []
     command: list[str] = []

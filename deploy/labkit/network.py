@@ -42,7 +42,9 @@ def up(lab: layout.Lab) -> None:
 
 
 def down(lab: layout.Lab) -> None:
-    """Remove the bridge and the rules."""
+    """Remove the cables, the bridge and the rules."""
+    for host in lab.hosts:
+        remove_link(host)
     for table, chain, rule in _rules(lab):
         while shell.succeeds(("iptables", "-w", "-t", table, "-D", chain, *rule)):
             pass
@@ -53,6 +55,12 @@ def down(lab: layout.Lab) -> None:
 def set_link(host: layout.Host, connected: bool) -> None:
     """Plug a host's cable in or out."""
     shell.run(("ip", "link", "set", host.link, "up" if connected else "down"))
+
+
+def remove_link(host: layout.Host) -> None:
+    """Remove the cable of a host that is off: the kernel does so in its own time, and the next one has its name."""
+    if Path(f"/sys/class/net/{host.link}").exists():
+        shell.succeeds(("ip", "link", "delete", host.link))  # it may be gone in between
 
 
 def link_is_up(host: layout.Host) -> bool:
