@@ -77,6 +77,7 @@ def service(root: pathlib.Path) -> Iterator[Service]:
     with (root / "service.log").open("wb") as log:
         process = subprocess.Popen(
             [*_CONTAINED, "sh", "-c", command],
+            cwd=root,  # where conmon leaves a file `oom` for a container that was killed for memory
             env=os.environ | {"CONTAINERS_CONF": str(conf), "TMPDIR": str(root)},
             stdout=log,
             stderr=log,
