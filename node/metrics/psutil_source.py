@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -15,8 +16,8 @@ import psutil
 
 from fairlead.api.pb import metrics_pb2
 
-IGNORED_INTERFACES = ("lo", "veth", "fl-", "ifb")
-"""Prefixes of interfaces that are no network of the host: the loopback, and pods' ends."""
+IGNORED_INTERFACES = re.compile(r"lo|veth.*|ifb.*|fl[0-9a-f]{12}")
+"""Names of interfaces that are no network of the host: the loopback, and containers' and pods' ends."""
 
 IGNORED_FILESYSTEMS = frozenset({"squashfs", "iso9660", "erofs"})
 """Images: full by nature."""
@@ -176,5 +177,5 @@ def _networks() -> dict[str, NetworkSample]:
             errors=one.errin + one.errout + one.dropin + one.dropout,
         )
         for name, one in psutil.net_io_counters(pernic=True).items()
-        if not name.startswith(IGNORED_INTERFACES)
+        if not IGNORED_INTERFACES.fullmatch(name)
     }

@@ -6,9 +6,12 @@ import dataclasses
 import pathlib
 import time
 
+import pytest
+
 from fairlead.api.pb import metrics_pb2
 from node.metrics import psutil_source
 from node.metrics.psutil_source import DiskSample, NetworkSample, Sample
+from node.network import kernel
 
 BEFORE = Sample(
     moment=100.0,
@@ -110,3 +113,12 @@ def test_file_cache_that_can_go_is_no_working_set(tmp_path: pathlib.Path) -> Non
 
     assert all_cache.working_set == 0
     assert none_told.working_set > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "is_network"),
+    [("eth0", True), ("flannel.1", True), ("lo", False), ("veth1a", False), (kernel.link_name("0a1b2c3d"), False)],
+)
+def test_pods_ends_are_no_networks_of_the_host(name: str, is_network: bool) -> None:
+    """Each pod would otherwise be a line in its node's report."""
+    assert (psutil_source.IGNORED_INTERFACES.fullmatch(name) is None) == is_network
