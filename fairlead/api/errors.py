@@ -50,6 +50,8 @@ class ApiError(Exception):
         """Return the error as a `Status` message."""
         status = metav1.Status(status="Failure", message=self.message, reason=self.reason, code=self.code)
         status.metadata.SetInParent()
+        if isinstance(self, NotFound):
+            status.details.SetInParent()  # clients look for the missing name without asking whether it is told
         if self.group or self.kind or self.name or self.causes or self.retry_after_seconds:
             details = status.details
             details.group, details.kind, details.name = self.group, self.kind, self.name
