@@ -32,16 +32,7 @@ class Kubectl:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command line to its end; its cache of discovery is its own."""
         with tempfile.TemporaryDirectory(prefix="fairlead-kubectl-") as cache:
-            return subprocess.run(
-                self.command(kubeconfig, pathlib.Path(cache), *words),
-                input=stdin,
-                stdin=subprocess.DEVNULL if stdin is None else None,
-                capture_output=True,
-                text=True,
-                timeout=seconds,
-                check=False,
-                env=environment(),
-            )
+            return ended(self.command(kubeconfig, pathlib.Path(cache), *words), stdin, environment(), seconds)
 
     def command(self, kubeconfig: pathlib.Path, cache: pathlib.Path, *words: str) -> list[str]:
         """Return a command line for those who run it themselves."""
@@ -55,6 +46,22 @@ class Kubectl:
 
     def __str__(self) -> str:
         return f"kubectl-1.{self.minor}"
+
+
+def ended(
+    command: list[str], stdin: str | None, env: dict[str, str], seconds: float = CALL_SECONDS
+) -> subprocess.CompletedProcess[str]:
+    """Run a command line to its end; without `stdin` its input is empty."""
+    return subprocess.run(
+        command,
+        input=stdin,
+        stdin=subprocess.DEVNULL if stdin is None else None,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+        env=env,
+    )
 
 
 def environment() -> dict[str, str]:

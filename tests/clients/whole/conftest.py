@@ -6,7 +6,10 @@ what older clients ask for (apiCompat); its containers only pretend: what they m
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
+import re
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +21,8 @@ import yaml
 
 from fairlead.testing import cluster as testing
 from tests.support import kubectl as programs
+
+NEWER_MINOR = 32
 
 
 @pytest.fixture(scope="session")
@@ -36,23 +41,34 @@ def cluster(running: testing.Threaded) -> Iterator[testing.Threaded]:
 
 @dataclass(frozen=True)
 class Kubectl:
-    """A kubectl that is connected to the cluster."""
+    """A kubectl that is connected to the cluster; what it has learnt of the API it keeps for one test."""
 
     program: programs.Kubectl
     kubeconfig: pathlib.Path
+    folder: pathlib.Path
 
     @property
-    def minor(self) -> int:
-        """The minor version: 20 of v1.20.2."""
-        return self.program.minor
+    def old(self) -> bool:
+        """Whether this is Debian's 1.20 rather than one that is as new as the API."""
+        return self.program.minor < NEWER_MINOR
+
+    def command(self, *words: str) -> list[str]:
+        """Return a command line for those who run it themselves."""
+        return self.program.command(self.kubeconfig, self.folder / "cache", *words)
+
+    def run(self, *words: str, stdin: str | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run a command line to its end, with more in its environment if named."""
+        return programs.ended(self.command(*words), stdin, {**programs.environment(), **env})
 
     def __call__(self, *words: str, stdin: str | None = None) -> str:
         """Run a command line that must succeed and return what it prints."""
-        return self.program.out(self.kubeconfig, *words, stdin=stdin)
+        done = self.run(*words, stdin=stdin)
+        assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stdout}{done.stderr}"
+        return done.stdout
 
     def fails(self, *words: str, stdin: str | None = None) -> str:
         """Run a command line that must fail and return its error."""
-        done = self.program.run(self.kubeconfig, *words, stdin=stdin)
+        done = self.run(*words, stdin=stdin)
         assert done.returncode != 0, f"kubectl {' '.join(words)} succeeded: {done.stdout}"
         return done.stderr
 
@@ -60,11 +76,29 @@ class Kubectl:
         """Run a command line that prints JSON and return it parsed."""
         return orjson.loads(self(*words, "-o", "json"))
 
+    def rows(self, *words: str) -> list[list[str]]:
+        """Run a command line that prints a table and return its rows, each cut where two spaces or more are."""
+        return [re.split(r" {2,}", line.rstrip()) for line in self(*words).splitlines()]
+
+    @contextlib.contextmanager
+    def following(self, *words: str) -> Iterator[Callable[[], str]]:
+        """Run a command line that goes on for the time of the block; yields what reads its next line."""
+        process = subprocess.Popen(
+            self.command(*words), stdout=subprocess.PIPE, text=True, env=programs.environment()
+        )
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline
+        finally:
+            process.terminate()
+            process.wait(programs.CALL_SECONDS)
+            process.stdout.close()
+
 
 @pytest.fixture(params=programs.every(), ids=str)
-def kubectl(request: pytest.FixtureRequest, cluster: testing.Threaded) -> Kubectl:
+def kubectl(request: pytest.FixtureRequest, cluster: testing.Threaded, tmp_path: pathlib.Path) -> Kubectl:
     """Each kubectl that there is, as administrator."""
-    return Kubectl(request.param, cluster.kubeconfig)
+    return Kubectl(request.param, cluster.kubeconfig, tmp_path)
 
 
 @pytest.fixture
