@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from fairlead import clock as clocks
-from node import mounts
 from node.network import interface as network
 from node.network import netlink
-from node.pods import folders
 from node.runtime.podman import runtime as podman_runtime
+from tests.support import host as hosts
 from tests.support import isolation, podman, pods
 
 CONFIG = network.NetworkConfig(
@@ -24,17 +22,10 @@ CONFIG = network.NetworkConfig(
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[podman.Service]:
+def host() -> Iterator[podman.Service]:
     """A Podman service on a network of its own, with the folders that it shares with the agent."""
-    if reason := podman.missing():
-        pytest.fail(f"a node cannot be tested: {reason}")
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(isolation.private_network())
-        root = stack.enter_context(isolation.folder())
-        # Before the service copies the mount namespace: what is mounted there later reaches it.
-        mounts.share(root / "ns")
-        mounts.share(root / folders.PODS)
-        yield stack.enter_context(podman.service(root))
+    with hosts.alone() as made:
+        yield made
 
 
 @pytest.fixture
@@ -42,7 +33,7 @@ async def node(host: podman.Service) -> AsyncIterator[pods.Node]:
     """A node whose agent runs."""
     made = pods.Node(
         podman_runtime.PodmanRuntime(host.socket),
-        netlink.NetlinkNetwork(CONFIG, str(host.root / "ns")),
+        netlink.NetlinkNetwork(CONFIG, str(host.root / hosts.NAMESPACES)),
         clocks.SystemClock(),
         root=str(host.root),
     )
