@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from control.apiserver import authn, deletion, reading
+from control.apiserver import authn, deletion, reading, system
 from control.apiserver import hooks as hooking
 from control.apiserver import views as viewing
 from control.apiserver.admission import plugin
-from control.apiserver.managed import applying, content, entries, managers, tracker
+from control.apiserver.managed import applying, content, managers, tracker
 from control.apiserver.strategies import strategy as strategies
 from control.apiserver.validation import meta
 from control.store import cache as caches
@@ -31,7 +31,6 @@ WRITE_ATTEMPTS = 64
 NAME_ATTEMPTS = 8
 DELETES_IN_FLIGHT = 32
 UNTRACKED = frozenset({"binding"})  # Kubernetes records nobody for what these write
-OTHER_NAMESPACE = "the namespace of the provided object does not match the namespace sent on the request"
 MAX_OBJECT_BYTES = 1536 * 1024  # etcd refuses larger requests
 
 
@@ -92,7 +91,7 @@ class Registry(reading.Reader):
         """Create an object, which now belongs to the registry; returns it as stored."""
         if why := self.strategy.uncreatable:
             raise errors.NotImplementedByServer(why, group=self.kind.group, kind=self.kind.resource)
-        self._default_metadata(obj, namespace)
+        system.prepare_new(self.kind, obj.metadata, namespace)
         self.strategy.default(obj)
         self._tracker.created(obj, actor.owner)
         return await self._create_named(actor, obj)
@@ -109,24 +108,6 @@ class Registry(reading.Reader):
                     raise
         raise AssertionError("unreachable")
 
-    def _default_metadata(self, obj: Any, namespace: str) -> None:
-        metadata: metav1.ObjectMeta = obj.metadata
-        if self.kind.namespaced:
-            if metadata.namespace and namespace and metadata.namespace != namespace:
-                raise errors.BadRequest(OTHER_NAMESPACE)
-            metadata.namespace = metadata.namespace or namespace
-            if not metadata.namespace:
-                raise errors.BadRequest("an empty namespace may not be set during creation")
-        if metadata.resourceVersion not in ("", "0"):
-            raise errors.BadRequest("resourceVersion should not be set on objects to be created")
-        for name in (
-            "resourceVersion",
-            "selfLink",
-            "deletionTimestamp",
-            "deletionGracePeriodSeconds",
-        ):
-            metadata.ClearField(name)
-
     async def _create(self, actor: Actor, obj: Any) -> Entry:
         metadata = obj.metadata
         uid, now = str(uuid.uuid4()), int(self._now())
@@ -138,11 +119,10 @@ class Registry(reading.Reader):
         await self._admission.admit(request)
         metadata = obj.metadata  # a webhook may have put another in its place
         if metadata.namespace != request.namespace:
-            raise errors.BadRequest(OTHER_NAMESPACE)
+            raise errors.BadRequest(system.OTHER_NAMESPACE)
         metadata.uid, metadata.creationTimestamp.seconds, request.name = uid, now, metadata.name
         self.strategy.prepare_for_create(obj)
-        faults = self._judge_metadata(metadata)
-        faults += self.strategy.validate(obj)
+        faults = [*self._judged(metadata), *self.strategy.validate(obj)]
         self._refuse_invalid(metadata.name, faults)
         await self._admission.validate(request)
         if actor.dry_run:
@@ -246,7 +226,7 @@ class Registry(reading.Reader):
             )
             raise errors.conflict(self.kind.group, self.kind.resource, name, why)
         obj.metadata.name = obj.metadata.name or name
-        self._default_metadata(obj, namespace)
+        system.prepare_new(self.kind, obj.metadata, namespace)
         self.strategy.default(obj)
         return await self._create_named(actor, obj)
 
@@ -267,7 +247,7 @@ class Registry(reading.Reader):
             # what a hook allocates is part of the decision, so it is made anew with each try
             companions = hooking.Companions()
             await self._hooks.before_write(obj, entry.object, companions)
-            _keep_times(obj, entry.object)
+            system.keep_times(obj, entry.object)
             if obj == entry.object and not companions.writes and not entry.stale:
                 if sure:
                     return _own(entry)
@@ -287,20 +267,10 @@ class Registry(reading.Reader):
     async def _prepare_update(self, actor: Actor, obj: Any, old: Any, change: _Change) -> None:
         """Make a changed object ready to be stored, or refuse it."""
         metadata, before, subresource = obj.metadata, old.metadata, change.subresource
-        if metadata.uid and metadata.uid != before.uid:
-            why = f"Precondition failed: UID in precondition: {metadata.uid}, UID in object meta: {before.uid}"
-            raise errors.conflict(self.kind.group, self.kind.resource, before.name, why)
-        if metadata.resourceVersion in ("", "0"):
-            if not self.strategy.allow_unconditional_update and not subresource:
-                cause = errors.Cause(
-                    "FieldValueInvalid",
-                    "Invalid value: 0x0: must be specified for an update",
-                    "metadata.resourceVersion",
-                )
-                raise errors.invalid(self.kind.group, self.kind.kind, before.name, [cause])
-        elif metadata.resourceVersion != before.resourceVersion:
-            raise errors.conflict(self.kind.group, self.kind.resource, before.name)
-        _keep_system_metadata(metadata, before)
+        system.check_preconditions(self.kind, metadata, before)
+        if system.is_unconditional(metadata) and not (subresource or self.strategy.allow_unconditional_update):
+            raise system.unconditional(self.kind, before.name)
+        system.keep(metadata, before)
         if not subresource:
             self.strategy.default(obj)
         if change.by is not None:
@@ -321,8 +291,8 @@ class Registry(reading.Reader):
         else:
             self.strategy.prepare_for_update(obj, old)
             faults = list(self.strategy.validate_update(obj, old))
-        checked = self._judge_metadata(metadata)
-        self._refuse_invalid(before.name, [*checked, *meta.validate_update(metadata, before), *faults])
+        judged = [*self._judged(metadata), *meta.validate_update(metadata, before)]
+        self._refuse_invalid(before.name, [*judged, *faults])
         await self._admission.validate(request)
         metadata.resourceVersion = before.resourceVersion
 
@@ -437,7 +407,7 @@ class Registry(reading.Reader):
     async def _lease(self) -> int:
         return await self._leases.lease(self.strategy.ttl_seconds) if self._leases is not None else 0
 
-    def _judge_metadata(self, metadata: metav1.ObjectMeta) -> list[errors.Cause]:
+    def _judged(self, metadata: metav1.ObjectMeta) -> list[errors.Cause]:
         strategy = self.strategy
         short = strategy.short_finalizers
         return meta.validate(metadata, self.kind.namespaced, strategy.name_rule, short_finalizers=short)
@@ -454,34 +424,3 @@ class Registry(reading.Reader):
 def _own(entry: Entry) -> Entry:
     """Return an entry that belongs to the caller, as every answer to a write does."""
     return Entry(entry.key, entry.kind, objects.copy(entry.object), entry.revision)
-
-
-def _keep_times(obj: Any, old: Any) -> None:
-    """Take over the managedFields of the old object where nothing but their times has changed."""
-    mine, before = obj.metadata.managedFields, old.metadata.managedFields
-    if mine == before or not entries.same_but_for_times(mine, before):
-        return
-    kept = list(mine)
-    del mine[:]
-    mine.extend(before)
-    if obj != old:
-        del mine[:]
-        mine.extend(kept)
-
-
-def _keep_system_metadata(metadata: metav1.ObjectMeta, before: metav1.ObjectMeta) -> None:
-    """Take over what only the server writes, where the caller left it out or must not choose it."""
-    metadata.name = metadata.name or before.name
-    metadata.namespace = metadata.namespace or before.namespace
-    metadata.uid = before.uid
-    metadata.generateName = before.generateName
-    metadata.generation = before.generation
-    metadata.ClearField("selfLink")
-    metadata.creationTimestamp.CopyFrom(before.creationTimestamp)
-    metadata.ClearField("deletionTimestamp")
-    if before.HasField("deletionTimestamp"):
-        metadata.deletionTimestamp.CopyFrom(before.deletionTimestamp)
-    if before.HasField("deletionGracePeriodSeconds"):
-        metadata.deletionGracePeriodSeconds = before.deletionGracePeriodSeconds
-    else:
-        metadata.ClearField("deletionGracePeriodSeconds")
