@@ -121,9 +121,22 @@ class ServiceAllocation(hooks.Hooks):
     async def before_write(
         self, obj: corev1.Service, old: corev1.Service | None, companions: hooks.Companions
     ) -> None:
-        """Give a Service the address and node ports that it lacks, and take back those it no longer has."""
+        """Give a Service the address and node ports that it lacks, and take back those it no longer has.
+
+        What this process knows to be taken another may have given back: it is read once more before it is refused.
+        """
+        asked = corev1.ServiceSpec()
+        asked.CopyFrom(obj.spec)
         await self._begin()
-        faults: field.Faults = []
+        if self._allocated(obj, old):
+            self.unknown()
+            await self._begin()
+            obj.spec.CopyFrom(asked)
+            if faults := self._allocated(obj, old):
+                raise errors.invalid("", "Service", obj.metadata.name, faults)
+        self._add_writes(companions)
+
+    def _allocated(self, obj: corev1.Service, old: corev1.Service | None) -> field.Faults:
         held_addresses, held_ports = held(old) if old is not None else ((), ())
         wanted_addresses, wanted_ports = held(obj)
         for address in held_addresses:
@@ -132,11 +145,7 @@ class ServiceAllocation(hooks.Hooks):
         for port in held_ports:
             if port not in wanted_ports:
                 self.ports.free(str(port))
-        faults += self._addresses(obj, held_addresses)
-        faults += self._ports(obj, held_ports)
-        if faults:
-            raise errors.invalid("", "Service", obj.metadata.name, faults)
-        self._add_writes(companions)
+        return self._addresses(obj, held_addresses) + self._ports(obj, held_ports)
 
     async def before_removal(self, old: corev1.Service, companions: hooks.Companions) -> None:
         """Take back what a Service had."""

@@ -6,7 +6,6 @@ Strategies and validators call this; a fault is an `errors.Cause` whose `field` 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 
 from fairlead.api import errors
@@ -23,6 +22,8 @@ class Raw(str):
     __slots__ = ()
 
 
+GO_ESCAPES = {'"': '\\"', "\\": r"\\", "\a": r"\a", "\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r"}
+GO_ESCAPES |= {"\t": r"\t", "\v": r"\v"}
 OMITTED = Raw()  # an `Invalid value` that names no value
 
 
@@ -79,9 +80,25 @@ def shown(value: Value) -> str:
     if isinstance(value, Raw):
         return str(value)
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        return quoted(value)
     if value is None:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
+
+
+def quoted(text: str) -> str:
+    """Return a text as Go's %q shows it."""
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
+    return f'"{"".join(map(_escaped, text))}"'
+
+
+def _escaped(character: str) -> str:
+    if character in GO_ESCAPES:
+        return GO_ESCAPES[character]
+    if character.isprintable():
+        return character
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from google.protobuf.message import Message
 
+from control.apiserver import field
 from control.apiserver.field import Raw
 from fairlead.api import codec
 from fairlead.api.pb import intstr_pb2
@@ -21,14 +22,14 @@ def labels(values: Mapping[str, str]) -> Raw:
     """Return `map[string]string{"a":"b"}`, with sorted keys."""
     if not values:
         return Raw("map[string]string(nil)")
-    pairs = ", ".join(f"{_text(key)}:{_text(value)}" for key, value in sorted(values.items()))
+    pairs = ", ".join(f"{field.quoted(key)}:{field.quoted(value)}" for key, value in sorted(values.items()))
     return Raw(f"map[string]string{{{pairs}}}")
 
 
 def selector(value: metav1.LabelSelector) -> Raw:
     """Return a label selector as `v1.LabelSelector{...}`."""
     rules = [
-        f"v1.LabelSelectorRequirement{{Key:{_text(one.key)}, Operator:{_text(one.operator)},"
+        f"v1.LabelSelectorRequirement{{Key:{field.quoted(one.key)}, Operator:{field.quoted(one.operator)},"
         f" Values:{strings(one.values)}}}"
         for one in value.matchExpressions
     ]
@@ -46,7 +47,7 @@ def strings(values: Iterable[str]) -> Raw:
 
 def typed_strings(kind: str, values: Iterable[str]) -> Raw:
     """Return texts of a type of their own: `[]core.ResourceQuotaScope{"a"}`."""
-    listed = [_text(value) for value in values]
+    listed = [field.quoted(value) for value in values]
     return Raw(f"[]{kind}{{{', '.join(listed)}}}" if listed else f"[]{kind}(nil)")
 
 
@@ -58,14 +59,10 @@ def int32s(values: Iterable[int]) -> Raw:
 
 def int_or_string(value: intstr_pb2.IntOrString) -> Raw:
     """Return `intstr.IntOrString{Type:0, IntVal:1, StrVal:""}`."""
-    return Raw(f"intstr.IntOrString{{Type:{value.type}, IntVal:{value.intVal}, StrVal:{_text(value.strVal)}}}")
+    return Raw(f"intstr.IntOrString{{Type:{value.type}, IntVal:{value.intVal}, StrVal:{field.quoted(value.strVal)}}}")
 
 
 def struct(value: Message | Mapping[str, str]) -> Raw:
     """Return any other value as compact JSON, where Kubernetes prints Go's struct, with addresses in it."""
     shown = codec.to_json(value) if isinstance(value, Message) else dict(value)
     return Raw(json.dumps(shown, ensure_ascii=False, separators=(",", ":"), sort_keys=True))
-
-
-def _text(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)

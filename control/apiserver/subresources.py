@@ -173,7 +173,7 @@ class Subresources:
         answer.metadata.creationTimestamp.seconds = int(self._now())
         answer.status.token = token
         answer.status.expirationTimestamp.seconds = expires
-        return Entry(entry.key, entry.kind, answer, entry.revision)
+        return Entry(entry.key, entry.kind, answer, 0)
 
     async def _bound(
         self, namespace: str, account: str, reference: authenticationv1.BoundObjectReference

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from control.apiserver import authn, authz
+from control.apiserver import authn, authz, field
 from control.apiserver.admission import plugin
 from control.apiserver.rbac import authorizer, rules
 from fairlead.api import errors
@@ -71,7 +71,7 @@ class Escalation(plugin.Plugin):
         missing = rules.uncovered(held, wanted)
         if not missing:
             return ""
-        groups = " ".join(map(rules.quoted, user.groups))
+        groups = " ".join(map(field.quoted, user.groups))
         lines = "\n".join(rules.described(missing))
         text = f'user "{user.name}" (groups=[{groups}]) is attempting to grant RBAC permissions not currently held:'
         return f"{text}\n{lines}" + (f"; resolution errors: [{', '.join(faults)}]" if faults else "")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
+from control.apiserver import field
 from control.apiserver.managed.entries import UPDATE, Owner
 from fairlead.api import errors, times
 from fairlead.api.fields import sets
@@ -56,9 +56,9 @@ def _name(owner: Owner) -> tuple[str, ...]:
 
 
 def _shown(owner: Owner) -> str:
-    text = json.dumps(owner.manager, ensure_ascii=False)
+    text = field.quoted(owner.manager)
     if owner.subresource:
-        text += f" with subresource {json.dumps(owner.subresource)}"
+        text += f" with subresource {field.quoted(owner.subresource)}"
     if owner.operation != UPDATE:
         return text
     text += f" using {owner.api_version}"

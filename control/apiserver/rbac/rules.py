@@ -6,11 +6,10 @@ granting more than it has.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from control.apiserver import authz
+from control.apiserver import authz, field
 from fairlead.api.pb import rbac_v1_pb2 as rbacv1
 
 GROUP = "rbac.authorization.k8s.io"
@@ -92,11 +91,6 @@ def described(missing: Iterable[Grant]) -> list[str]:
         parts = [("NonResourceURLs", url.split(" ")[0])] if url else [("APIGroups", group), ("Resources", resource)]
         if name is not None:
             parts.append(("ResourceNames", name))
-        shown = [f"{label}:[{quoted(value)}]" for label, value in parts]
-        lines.append("{" + ", ".join([*shown, f"Verbs:[{' '.join(map(quoted, some))}]"]) + "}")
+        shown = [f"{label}:[{field.quoted(value)}]" for label, value in parts]
+        lines.append("{" + ", ".join([*shown, f"Verbs:[{' '.join(map(field.quoted, some))}]"]) + "}")
     return sorted(lines)
-
-
-def quoted(text: str) -> str:
-    """Return a text as Go's %q shows it."""
-    return json.dumps(text, ensure_ascii=False)

@@ -108,6 +108,19 @@ def apply(kubectl: Kubectl) -> Callable[[str], str]:
 
 
 @pytest.fixture
+def editor(tmp_path: pathlib.Path) -> Callable[[str], str]:
+    """Make a KUBE_EDITOR that runs a sed script; what it was shown last lies in `seen` beside it."""
+
+    def made(script: str) -> str:
+        program = tmp_path / "editor"
+        program.write_text(f'#!/bin/sh\ncp "$1" {tmp_path}/seen\nsed -i -e \'{script}\' "$1"\n')
+        program.chmod(0o755)
+        return str(program)
+
+    return made
+
+
+@pytest.fixture
 def python(cluster: testing.Threaded) -> Iterator[kubernetes.client.ApiClient]:
     """The official Python client, as administrator."""
     with kubernetes.config.new_client_from_config(str(cluster.kubeconfig)) as made:

@@ -136,6 +136,20 @@ async def test_a_service_gets_an_address_and_keeps_it(admin: Any) -> None:
     assert again == made
 
 
+async def test_a_node_port_that_another_process_gave_back_is_free() -> None:
+    """What one process remembers as taken is read once more before it refuses."""
+    text = "{metadata: {name: web, namespace: default}, spec: {type: NodePort, ports: [{port: 80, nodePort: 30010}]}}"
+    store = memory.MemoryStore()
+    async with control.memory_api(store) as first, control.memory_api(store) as second:
+        here, there = (each.as_user(*control.ADMIN) for each in (first, second))
+        await here.create(yamls.read(text, corev1.Service))
+        await there.delete(corev1.Service, "web", "default")
+        made = await here.create(yamls.read(text, corev1.Service))
+        with pytest.raises(errors.Invalid, match="provided port is already allocated"):
+            await there.create(yamls.read(text.replace("web", "other"), corev1.Service))
+    assert made.spec.ports[0].nodePort == 30010
+
+
 async def test_a_service_that_becomes_cluster_ip_gives_its_node_port_back(admin: Any, api: ApiServer) -> None:
     """And one that becomes NodePort gets one."""
     wanted = yamls.read("{metadata: {name: web, namespace: default}, spec: {ports: [{port: 80}]}}", corev1.Service)

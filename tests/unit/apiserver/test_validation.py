@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from control.apiserver import field
 from control.apiserver.validation import meta
 from fairlead.api import codec
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -254,3 +255,12 @@ def test_labels_of_a_pod_are_judged_by_their_values_too() -> None:
     faults = meta.labels(pod.metadata.labels, "metadata.labels")
 
     assert faults[0].message.endswith("must be no more than 63 characters")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("a", '"a"'), ('a"b\\', r'"a\"b\\"'), ("a\0b\n\x7f", r'"a\x00b\n\x7f"'), ("ä\u200b", r'"ä\u200b"')],
+)
+def test_a_text_is_shown_as_go_quotes_it(text: str, shown: str) -> None:
+    """Control characters and what nobody can see are escaped, letters are not."""
+    assert field.shown(text) == shown
