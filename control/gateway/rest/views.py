@@ -207,13 +207,13 @@ class Table:
         yield b"".join(parts)
 
     def _begin(self, meta: metav1.ListMeta, obj: Any) -> bytes:
-        titles = self._definitions()
+        titles = self._definitions(obj)
         return b'%b%b,"columnDefinitions":%b,"rows":[' % (self._head, orjson.dumps(codec.to_json(meta)), titles)
 
-    def _definitions(self) -> bytes:
+    def _definitions(self, obj: Any) -> bytes:
         if self._named:
             return b"[]"
-        return orjson.dumps([_definition(column) for column in columns.of_kind(self._kind)])
+        return orjson.dumps([_definition(column) for column in columns.of_object(obj, self._kind)])
 
     def _row(self, obj: Any, now: datetime.datetime) -> bytes:
         row = b'{"cells":' + orjson.dumps(columns.row(obj, now))

@@ -28,6 +28,11 @@ def of_kind(kind: scheme.Kind) -> tuple[Column, ...]:
     return _LAYOUTS.get(kind.message, _DEFAULT).columns
 
 
+def of_object(obj: Any, kind: scheme.Kind) -> tuple[Column, ...]:
+    """Return the columns of what a kind answers with: a Scale has other ones than its workload."""
+    return _LAYOUTS.get(type(obj), _DEFAULT).columns if isinstance(obj, Message) else of_kind(kind)
+
+
 def row(obj: Any, now: datetime.datetime) -> Sequence[str]:
     """Return the cells of an object, one for each column of its kind."""
     if isinstance(obj, objects.Unstructured):

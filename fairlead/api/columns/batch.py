@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 
 from fairlead.api import intstr
 from fairlead.api.columns import layout
+from fairlead.api.pb import autoscaling_v1_pb2 as autoscalingv1
 from fairlead.api.pb import autoscaling_v2_pb2 as autoscalingv2
 from fairlead.api.pb import batch_v1_pb2 as batchv1
 from fairlead.api.pb import intstr_pb2
@@ -139,6 +140,11 @@ def _bound(value: intstr_pb2.IntOrString) -> str:
     return value.strVal if value.type == intstr.STRING else str(value.intVal)
 
 
+def _scale(scale: autoscalingv1.Scale, now: datetime.datetime) -> Sequence[str]:
+    name, wanted, found = scale.metadata.name, scale.spec.replicas, scale.status.replicas
+    return name, str(wanted), str(found), layout.created(scale, now)
+
+
 LAYOUTS: Mapping[type[Message], layout.Layout] = {
     batchv1.Job: layout.layout(f"Name|Status|Completions|Duration|Age|{layout.WORKLOAD}", _job),
     batchv1.CronJob: layout.layout(
@@ -147,6 +153,7 @@ LAYOUTS: Mapping[type[Message], layout.Layout] = {
     autoscalingv2.HorizontalPodAutoscaler: layout.layout(
         "Name|Reference|Targets|MinPods|MaxPods|Replicas|Age", _autoscaler
     ),
+    autoscalingv1.Scale: layout.layout("Name|Desired|Available|Age", _scale),
     policyv1.PodDisruptionBudget: layout.layout(
         "Name|Min Available|Max Unavailable|Allowed Disruptions|Age", _budget
     ),

@@ -26,7 +26,7 @@ COMMON = {
     "spec": "What is wanted.",
     "status": "What is, as last observed; written by the system.",
 }
-_METADATA = {
+METADATA = {
     table.OBJECT_META: "Standard metadata of the object: its name, namespace, labels and history.",
     table.LIST_META: "Standard metadata of the list: the revision it was read at, and how to read on.",
 }
@@ -47,7 +47,7 @@ def of_message(full_name: str) -> str:
 
 def of_field(full_name: str, field: table.Field) -> str:
     """Return what a field means; empty where nothing is said."""
-    common = _METADATA.get(field.type, "") if field.json == "metadata" else COMMON.get(field.json, "")
+    common = METADATA.get(field.type, "") if field.json == "metadata" else COMMON.get(field.json, "")
     return _found(full_name, field.json) or common
 
 

@@ -127,8 +127,7 @@ def _property(full_name: str, field: table.Field, dialect: Dialect) -> dict[str,
     elif field.repeated:
         found |= {"type": "array", "items": one} | _list_extensions(field)
     elif "$ref" in one and found:
-        # nothing may stand beside a reference but, by Kubernetes' custom in version 2, a description
-        found |= {"allOf": [one]} if dialect.modern else one
+        found |= _beside(one, dialect)
     else:
         found |= one
     return found
@@ -150,6 +149,15 @@ def _list_extensions(field: table.Field) -> dict[str, Json]:
 def reference(full_name: str, dialect: Dialect) -> dict[str, Json]:
     """Return a reference to a message's schema."""
     return {"$ref": dialect.prefix + naming.definition(full_name)}
+
+
+def _beside(one: dict[str, Json], dialect: Dialect) -> dict[str, Json]:
+    """Return a reference that has a description beside it, which by Kubernetes' custom version 2 lets stand."""
+    return {"allOf": [one]} if dialect.modern else one
+
+
+def _metadata(full_name: str, dialect: Dialect) -> dict[str, Json]:
+    return {"description": descriptions.METADATA[full_name], **_beside(reference(full_name, dialect), dialect)}
 
 
 def closure(names: Iterable[str]) -> list[str]:
@@ -180,7 +188,7 @@ def custom(kind: scheme.Kind, schema: Mapping[str, Json], dialect: Dialect) -> d
     one = {**schema, "type": "object", "x-kubernetes-group-version-kind": [identity(kind.api_version, kind.kind)]}
     one["properties"] = {
         **named,
-        "metadata": reference(table.OBJECT_META, dialect),
+        "metadata": _metadata(table.OBJECT_META, dialect),
         **{name: part for name, part in schema.get("properties", {}).items() if name not in (*named, "metadata")},
     }
     many = {
@@ -190,7 +198,7 @@ def custom(kind: scheme.Kind, schema: Mapping[str, Json], dialect: Dialect) -> d
         "properties": {
             **named,
             "items": {"type": "array", "items": {"$ref": dialect.prefix + naming.custom(kind)}},
-            "metadata": reference(table.LIST_META, dialect),
+            "metadata": _metadata(table.LIST_META, dialect),
         },
         "x-kubernetes-group-version-kind": [identity(kind.api_version, kind.list_kind or f"{kind.kind}List")],
     }

@@ -116,10 +116,13 @@ async def test_a_scale_is_put(api: ApiServer, call: Any) -> None:
     await call("POST", WIDGETS, widget("a", spec={"replicas": 3}))
 
     scale = (await call("GET", f"{WIDGETS}/a/scale")).json
+    shown = (await call("GET", f"{WIDGETS}/a/scale", Accept=TABLE)).json
     scale["spec"]["replicas"] = 5
     put = await call("PUT", f"{WIDGETS}/a/scale", scale)
 
     assert scale["kind"] == "Scale"
+    assert [column["name"] for column in shown["columnDefinitions"]] == ["Name", "Desired", "Available", "Age"]
+    assert shown["rows"][0]["cells"][:3] == ["a", "3", "0"]
     assert (put.status, put.json["spec"]) == (200, {"replicas": 5})
     assert (await call("GET", f"{WIDGETS}/a")).json["spec"] == {"replicas": 5}
 
