@@ -11,6 +11,7 @@ from control.apiserver.strategies import strategy as strategies
 from control.store.entry import Change, Entry
 from fairlead.api import errors, objects, selectors
 
+METADATA = ("metadata.name", "metadata.namespace")  # every object can be selected by these
 EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
 
 
@@ -24,6 +25,13 @@ class Event:
     initial_end: bool = False
 
 
+def _unknown(strategy: strategies.Strategy[Any], field: str) -> str:
+    """Return what Kubernetes says of a field that selects nothing; kinds with such fields of their own say less."""
+    if strategy.selectable or strategy.kind.message is None:
+        return f"field label not supported: {field}"
+    return f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+
+
 class Selector:
     """Label and field selectors of one request over one kind."""
 
@@ -31,20 +39,16 @@ class Selector:
         """Parse both; errors.BadRequest for what cannot be understood or is not selectable."""
         try:
             self.labels = selectors.parse(labels)
-            self.fields = selectors.parse_fields(fields)
         except selectors.SelectorError as error:
             raise errors.BadRequest(f"unable to parse requirement: {error}") from None
+        try:
+            self.fields = selectors.parse_fields(fields)
+        except selectors.SelectorError as error:
+            raise errors.BadRequest(str(error)) from None
         self._strategy = strategy
         for wanted in self.fields.requirements:
-            if (
-                wanted.field not in ("metadata.name", "metadata.namespace")
-                and wanted.field not in strategy.selectable
-            ):
-                kind = strategy.kind
-                raise errors.BadRequest(
-                    f'Unable to find "{kind.group}/{kind.version}, Resource={kind.resource}" that match label'
-                    f' selector "{labels}", field selector "{fields}": field label not supported: {wanted.field}'
-                )
+            if wanted.field not in METADATA and wanted.field not in strategy.selectable:
+                raise errors.BadRequest(_unknown(strategy, wanted.field))
         self.empty = self.labels.empty and self.fields.empty
 
     def matches(self, obj: Any) -> bool:

@@ -82,7 +82,7 @@ async def test_a_list_over_all_namespaces_comes_in_pages(call: Caller) -> None:
 
 
 async def test_selectors_choose_what_is_listed(call: Caller) -> None:
-    """Labels and fields; a field that cannot be selected is refused."""
+    """Labels and fields; a field that cannot be selected is refused, and so is what is no selector."""
     labelled = configmap("a")
     labelled["metadata"]["labels"] = {"app": "web"}
     await call("POST", CONFIGMAPS, labelled)
@@ -90,10 +90,16 @@ async def test_selectors_choose_what_is_listed(call: Caller) -> None:
     by_label = await call("GET", f"{CONFIGMAPS}?labelSelector=app%3Dweb")
     by_field = await call("GET", f"{CONFIGMAPS}?fieldSelector=metadata.name%3Db")
     refused = await call("GET", f"{CONFIGMAPS}?fieldSelector=data.x%3Db")
+    pods = await call("GET", "/api/v1/pods?fieldSelector=spec.x%3Db")
+    unread = await call("GET", "/api/v1/pods?fieldSelector=what")
     assert [item["metadata"]["name"] for item in by_label.json["items"]] == ["a"]
     assert [item["metadata"]["name"] for item in by_field.json["items"]] == ["b"]
     assert (refused.status, refused.json["reason"]) == (400, "BadRequest")
-    assert refused.json["message"].endswith("field label not supported: data.x")
+    assert pods.json["message"] == "field label not supported: spec.x"
+    assert unread.json["message"] == "invalid selector: 'what'; can't understand 'what'"
+    assert refused.json["message"] == (
+        '"data.x" is not a known field selector: only "metadata.name", "metadata.namespace"'
+    )
 
 
 async def test_an_update_at_an_old_revision_is_a_conflict(call: Caller) -> None:
