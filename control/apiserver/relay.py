@@ -23,7 +23,10 @@ class Relay(Protocol):
     """
 
     def logs(self, namespace: str, pod: str, options: corev1.PodLogOptions) -> AsyncIterator[bytes]:
-        """Iterate over a container's log in chunks, ending at its end unless `options.follow`."""
+        """Iterate over a container's log in chunks, ending at its end unless `options.follow`.
+
+        Where there is a log, the first chunk comes at once and may be empty; none comes where there is none yet.
+        """
         ...
 
     def exec(

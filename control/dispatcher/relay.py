@@ -52,11 +52,13 @@ class Relay:
         self._peers = peers
 
     async def logs(self, namespace: str, pod: str, options: corev1.PodLogOptions) -> AsyncIterator[bytes]:
-        """Iterate over a container's log in chunks."""
-        stored = await self._pod(namespace, pod)
+        """Iterate over a container's log in chunks; a pod that no node has got has none, which is no error."""
+        stored = await self._client.get(corev1.Pod, pod, namespace)
         wanted = corev1.PodLogOptions()
         wanted.CopyFrom(options)
         wanted.container = container_of(stored, options.container)
+        if not stored.spec.nodeName:
+            return
         endpoint = await self._elsewhere(stored.spec.nodeName)
         if endpoint:
             request = cluster.LogsRequest(namespace=namespace, pod=pod, options=wanted)

@@ -18,7 +18,17 @@ from labkit import layout
 from tests.support import asking, figuring, journal, sessions
 from tests.support import lab as labs
 
-ORDER = ("main_job", "idle", "trust", "machines", "node_faults", "node_death", "control_death", "footprint")
+ORDER = (
+    "main_job",
+    "idle",
+    "trust",
+    "machines",
+    "kubectl",
+    "node_faults",
+    "node_death",
+    "control_death",
+    "footprint",
+)
 WHOLE_SECONDS = 60.0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http
 
 from aiohttp import web
 
@@ -25,7 +26,7 @@ class Logs:
         self._relay = streams
 
     async def __call__(self, call: Call) -> web.StreamResponse:
-        """Answer a log; the relay's first chunk, which is empty, says that there is one."""
+        """Answer a log; the relay's first chunk, which is empty, says that there is one, and is absent for none."""
         target = call.target
         assert target is not None
         self._api.authorize(authz.Attributes(call.user, call.verb, "", "pods", "log", target.namespace, target.name))
@@ -48,7 +49,7 @@ class Logs:
                     raise
                 # What is missing must not look like the end: without the last chunk the caller notices.
                 call.request.transport.close()
-        return response
+        return response if response.prepared else web.Response(status=http.HTTPStatus.NO_CONTENT)
 
 
 def options(query: queries.Query) -> corev1.PodLogOptions:

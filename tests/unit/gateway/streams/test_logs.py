@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from tests.integration.dispatcher import harness
 from tests.support import streaming
 
 LOG = f"{streaming.PODS}/web/log"
@@ -38,6 +39,18 @@ async def test_logs_are_plain_text(query: str, want: str) -> None:
             got = await answer.text()
 
         assert (answer.status, answer.content_type, got) == (200, "text/plain", want)
+
+
+async def test_a_pod_without_a_node_has_no_log() -> None:
+    """Which is no error: there is nothing, and a container that is not the pod's is named all the same."""
+    async with streaming.cluster() as made:
+        await harness.create_pod(made.control.client, "waiting")
+        url = f"{made.url}{streaming.PODS}/waiting/log"
+
+        async with made.http.get(url) as answer, made.http.get(f"{url}?container=no") as refused:
+            got = (answer.status, await answer.text(), refused.status)
+
+        assert got == (204, "", 400)
 
 
 async def test_a_followed_log_goes_on_and_ends_with_its_reader() -> None:
