@@ -55,9 +55,7 @@ class Reviews:
                 answer.status.userInfo.CopyFrom(user_info(user))
             case _:
                 raise errors.NotFound("the server could not find the requested resource")
-        entry = Entry(target.kind.key(target.namespace, ""), target.kind, answer, 0)
-        answer.metadata.resourceVersion = ""
-        return entry
+        return Entry(target.kind.key(target.namespace, ""), target.kind, answer, 0)
 
     def _subject_access(self, review: authorizationv1.SubjectAccessReview) -> None:
         spec = review.spec

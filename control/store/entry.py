@@ -21,12 +21,12 @@ ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
 
 
 class Entry:
-    """An object at one revision; `metadata.resourceVersion` is that revision."""
+    """An object at one revision, which its `metadata.resourceVersion` is; 0 for one that is not stored."""
 
     __slots__ = ("_any", "_json", "_object", "_wire", "key", "kind", "revision", "stale", "views")
 
     def __init__(self, key: str, kind: scheme.Kind, obj: objects.Object, revision: int) -> None:
-        obj.metadata.resourceVersion = str(revision)
+        obj.metadata.resourceVersion = str(revision) if revision else ""
         self.key = key
         self.kind = kind
         self._object: objects.Object | None = obj

@@ -10,6 +10,7 @@ import contextlib
 import pathlib
 import re
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -79,6 +80,12 @@ class Kubectl:
     def rows(self, *words: str) -> list[list[str]]:
         """Run a command line that prints a table and return its rows, each cut where two spaces or more are."""
         return [re.split(r" {2,}", line.rstrip()) for line in self(*words).splitlines()]
+
+    def until(self, *words: str, says: str) -> None:
+        """Run a command line again and again until it prints a text."""
+        end = time.monotonic() + programs.CALL_SECONDS
+        while (said := self(*words)) != says:
+            assert time.monotonic() < end, f"kubectl {' '.join(words)} still says {said!r}, not {says!r}"
 
     @contextlib.contextmanager
     def following(self, *words: str) -> Iterator[Callable[[], str]]:

@@ -65,12 +65,13 @@ async def test_a_certificate_names_user_and_groups(server: testing.Server) -> No
 
 
 async def test_a_service_accounts_token_names_it(api: ApiServer, server: testing.Server) -> None:
-    """A token from TokenRequest, without a certificate."""
+    """A token from TokenRequest, without a certificate; the answer is stored nowhere and has no revision."""
     request = authenticationv1.TokenRequest()
     admin = api.as_user(*control.ADMIN)
     issued = await admin.post(corev1.ServiceAccount, "robot", "default", "token", request)
     answer = await ask(server, server.tls(), Authorization=f"Bearer {issued.status.token}")
     assert answer.json["status"]["userInfo"]["username"] == "system:serviceaccount:default:robot"
+    assert issued.metadata.resourceVersion == ""
 
 
 async def test_a_bootstrap_token_names_its_id(server: testing.Server) -> None:
