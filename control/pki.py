@@ -71,10 +71,10 @@ class Authority:
         if len(node_name) > 253 or not NODE_NAME.fullmatch(node_name):
             raise PkiError(f'node name "{node_name}" is not a lowercase RFC 1123 subdomain')
         try:
-            request = x509.load_pem_x509_csr(csr)
+            request = certificates.load_request(csr)
         except ValueError as error:
             raise PkiError("the certificate signing request is not PEM") from error
-        if not request.is_signature_valid:
+        if not certificates.is_signed(request):
             raise PkiError("the certificate signing request is not signed by its own key")
         user, group = certificates.NODE_USER_PREFIX + node_name, certificates.NODE_GROUP
         wanted = {(NameOID.ORGANIZATION_NAME, group), (NameOID.COMMON_NAME, user)}
@@ -91,9 +91,9 @@ class Authority:
 
         Returns PEM; ValueError where the request is no CSR, is not signed by its key or has a key of another type.
         """
-        request = x509.load_pem_x509_csr(csr)
+        request = certificates.load_request(csr)
         public = request.public_key()
-        if not request.is_signature_valid:
+        if not certificates.is_signed(request):
             raise ValueError("the certificate signing request is not signed by its own key")
         if not isinstance(public, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
             raise ValueError("the certificate signing request must carry an EC or RSA key")

@@ -7,7 +7,7 @@ import os
 import pathlib
 import tempfile
 
-from cryptography import x509
+from cryptography import exceptions, x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
@@ -29,6 +29,35 @@ def node_request(node_name: str) -> tuple[bytes, bytes]:
     )
     request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
     return request.public_bytes(serialization.Encoding.PEM), key_pem(key)
+
+
+# What comes of parts of a request that are read when they are first asked for.
+_UNREADABLE = (
+    ValueError,
+    exceptions.UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+
+
+def load_request(pem: bytes) -> x509.CertificateSigningRequest:
+    """Return a request whose subject, key and extensions can be read; ValueError for other bytes."""
+    try:
+        request = x509.load_pem_x509_csr(pem)
+        request.public_key()
+        _ = request.subject, request.extensions
+    except _UNREADABLE as error:
+        raise ValueError(str(error)) from None
+    return request
+
+
+def is_signed(request: x509.CertificateSigningRequest) -> bool:
+    """Say whether a request is signed by its own key."""
+    try:
+        return request.is_signature_valid
+    except _UNREADABLE:
+        return False
 
 
 def authority_hash(certificate_pem: bytes) -> str:

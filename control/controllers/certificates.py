@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtensionOID, NameOID
 
 from control.controllers import framework
+from fairlead import certificates
 from fairlead.api import conditions, errors, objects
 from fairlead.api.pb import authorization_v1_pb2 as authorizationv1
 from fairlead.api.pb import certificates_v1_pb2 as certificatesv1
@@ -44,7 +45,7 @@ class Asked:
 
 def asked(csr: certificatesv1.CertificateSigningRequest) -> Asked:
     """Return what a request asks for."""
-    parsed = x509.load_pem_x509_csr(csr.spec.request)
+    parsed = certificates.load_request(csr.spec.request)
     names = [str(one.value) for one in parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     groups = [str(one.value) for one in parsed.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
     addresses: list[str] = []

@@ -86,9 +86,10 @@ def _install(log: Path, options: plan.Options) -> None:
         finally:
             if keep_quiet:
                 POLICY.unlink()
-    if not venvs.outer_is_ready(CHECKOUT, ("dev",)):
+    extras = ("dev", "fuzz") if options.full else ("dev",)
+    if not venvs.outer_is_ready(CHECKOUT, extras):
         _say("installing Python packages into .venv")
-    venvs.ensure_outer(CHECKOUT, log, ("dev",))
+    venvs.ensure_outer(CHECKOUT, log, extras)
     clients.ensure_kubectl(log)
 
 

@@ -6,12 +6,12 @@ CertificateApproval, CertificateSigning and CertificateSubjectRestriction.
 
 from __future__ import annotations
 
-from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from control.apiserver import authn, authz
 from control.apiserver.admission import plugin
 from control.apiserver.strategies import certificatesigningrequest as rules
+from fairlead import certificates
 from fairlead.api.pb import certificates_v1_pb2 as certificatesv1
 
 CLIENT_SIGNER = "kubernetes.io/kube-apiserver-client"
@@ -38,7 +38,7 @@ class CertificateSubjectRestriction(plugin.Plugin):
         obj = plugin.created(request, certificatesv1.CertificateSigningRequest)
         if obj is None or obj.spec.signerName != CLIENT_SIGNER:
             return
-        subject = x509.load_pem_x509_csr(obj.spec.request).subject
+        subject = certificates.load_request(obj.spec.request).subject
         groups = [part.value for part in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
         if authn.MASTERS in groups:
             raise request.forbidden(f"use of {CLIENT_SIGNER} signer with {authn.MASTERS} group is not allowed")

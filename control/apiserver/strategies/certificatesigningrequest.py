@@ -11,6 +11,7 @@ from cryptography import x509
 from control.apiserver import field
 from control.apiserver.strategies import strategy
 from control.apiserver.validation import names
+from fairlead import certificates
 from fairlead.api.pb import certificates_v1_pb2 as certificatesv1
 
 APPROVAL = "approval"
@@ -156,10 +157,10 @@ def _csr(request: bytes) -> field.Faults:
     """Judge the PEM of a request: of the right type, and signed by its own key."""
     shown = field.Raw(f"[]byte{{{', '.join(f'0x{byte:x}' for byte in request)}}}" if request else "[]byte(nil)")
     try:
-        parsed = x509.load_pem_x509_csr(request)
+        parsed = certificates.load_request(request)
     except ValueError:
         return [field.invalid("spec.request", shown, "PEM block type must be CERTIFICATE REQUEST")]
-    if not parsed.is_signature_valid:
+    if not certificates.is_signed(parsed):
         return [field.invalid("spec.request", shown, "x509: signature verification failed")]
     return []
 
@@ -168,7 +169,7 @@ def _certificate_fault(pem: bytes) -> str:
     """Return what is wrong with an issued certificate; "" if nothing."""
     try:
         x509.load_pem_x509_certificates(pem)
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return "must contain at least one CERTIFICATE PEM block"
     return ""
 

@@ -76,7 +76,7 @@ def _paths(value: Json, path: str, doubles: dict[int, list[str]]) -> Iterator[st
 # The scalars that Go's YAML reader resolves: PyYAML's own would also make dates and base-60 numbers.
 _BOOL = re.compile(r"^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$")
 _NULL = re.compile(r"^(?:~|null|Null|NULL|)$")
-_INT = re.compile(r"^[-+]?(?:0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)$")
+_INT = re.compile(r"^[-+]?(?:0b_*[01][01_]*|0o_*[0-7][0-7_]*|0x_*[0-9a-fA-F][0-9a-fA-F_]*|[0-9][0-9_]*)$")
 _FLOAT = re.compile(
     r"^(?:[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
 )
@@ -123,8 +123,20 @@ class _Dumper(yaml.CSafeDumper):
 MOST_DIGITS = 250  # more do not fit into a float, even of sixteens
 
 
+def _scalar(node: Any, pattern: re.Pattern[str], tag: str) -> str:
+    """Return a node's text, which an explicit tag may have called what it is not."""
+    if isinstance(node, yaml.ScalarNode) and pattern.match(node.value):
+        return str(node.value)
+    what = f"!!str `{node.value}`" if isinstance(node, yaml.ScalarNode) else "a collection"
+    raise errors.DecodeError(f"yaml: line {node.start_mark.line + 1}: cannot decode {what} as a !!{tag}")
+
+
+def _construct_bool(loader: Any, node: Any) -> bool:
+    return _scalar(node, _BOOL, "bool").lower() in ("yes", "true", "on")
+
+
 def _construct_int(loader: Any, node: Any) -> float:
-    text = node.value.replace("_", "")
+    text = _scalar(node, _INT, "int").replace("_", "")
     sign, digits = (-1, text[1:]) if text[0] == "-" else (1, text.lstrip("+"))
     if len(digits) > MOST_DIGITS:
         line = node.start_mark.line + 1
@@ -140,7 +152,7 @@ def _construct_int(loader: Any, node: Any) -> float:
 
 
 def _construct_float(loader: Any, node: Any) -> float | int:
-    text = node.value.replace("_", "").lower()
+    text = _scalar(node, _FLOAT, "float").replace("_", "").lower()
     number = float(text.replace(".inf", "inf").replace(".nan", "nan"))
     if not math.isfinite(number):
         line = node.start_mark.line + 1
@@ -158,10 +170,18 @@ def _construct_binary(loader: Any, node: Any) -> str:
     return bytes(yaml.constructor.SafeConstructor.construct_yaml_binary(loader, node)).decode("utf-8", "replace")
 
 
+def _refuse(loader: Any, node: Any) -> None:
+    tag = node.tag.rpartition(":")[2]
+    raise errors.DecodeError(f"yaml: line {node.start_mark.line + 1}: !!{tag} has no form in JSON")
+
+
 for _tag, _pattern, _first in _RESOLVERS:
     _Loader.add_implicit_resolver(_tag, _pattern, list(_first))
     _Dumper.add_implicit_resolver(_tag, _pattern, list(_first))
 _Loader.add_implicit_resolver("tag:yaml.org,2002:null", _NULL, ["~", "n", "N", ""])
+for _tag in ("timestamp", "set", "omap", "pairs"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _refuse)
+_Loader.add_constructor("tag:yaml.org,2002:bool", _construct_bool)
 _Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
 _Loader.add_constructor("tag:yaml.org,2002:float", _construct_float)
 _Loader.add_constructor("tag:yaml.org,2002:map", _construct_map)

@@ -92,13 +92,18 @@ def more(items: Sequence[str]) -> str:
     return f"{listed} + {len(items) - LIST_MAX} more..." if len(items) > LIST_MAX else listed
 
 
+_OPERATORS = {"In": " in", "NotIn": " notin", "Exists": "", "DoesNotExist": ""}
+
+
 def selector_text(selector: metav1.LabelSelector) -> str:
-    """Return a selector as kubectl writes it."""
+    """Return a selector as kubectl writes it; `<error>` for one that is none."""
     parts = [f"{key}={value}" for key, value in sorted(selector.matchLabels.items())]
     for rule in selector.matchExpressions:
+        if rule.operator not in _OPERATORS:
+            return "<error>"
         values = f" ({','.join(rule.values)})" if rule.values else ""
-        operator = {"In": " in", "NotIn": " notin", "Exists": "", "DoesNotExist": ""}[rule.operator]
-        parts.append(f"{'!' if rule.operator == 'DoesNotExist' else ''}{rule.key}{operator}{values}")
+        not_ = "!" if rule.operator == "DoesNotExist" else ""
+        parts.append(f"{not_}{rule.key}{_OPERATORS[rule.operator]}{values}")
     return ",".join(parts) or NONE
 
 

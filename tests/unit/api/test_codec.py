@@ -228,10 +228,11 @@ def test_json_texts_are_read_and_keys_that_stand_twice_reported() -> None:
 def test_yaml_scalars_are_read_as_kubernetes_reads_them() -> None:
     """No dates, no base-60 numbers; yes and no are truth values, 0755 is octal, keys are strings."""
     text = "a: 2026-01-02\nb: 22:22\nc: yes\nd: 0755\ne: 1e3\nf: '1'\ng: ~\nh: 0x10\ni: 1_000\n8080: x\ntrue: y\n"
+    text += "k: 0x_\nl: !!bool no\nm: !!float '2'\n"
     (got,) = codec.load_yaml_documents(text)
     assert got == {
         "a": "2026-01-02", "b": "22:22", "c": True, "d": 493, "e": 1000, "f": "1", "g": None, "h": 16, "i": 1000,
-        "8080": "x", "true": "y",
+        "8080": "x", "true": "y", "k": "0x_", "l": False, "m": 2,
     }  # fmt: skip
 
 
@@ -256,6 +257,13 @@ def test_yaml_texts_hold_several_documents() -> None:
         ('{"a": 1, "a": 2}', 'strict decoding error: json: duplicate field "a"'),
         ("a: !!python/name:os.system x", "yaml: line 1: could not determine a constructor"),
         ("a: é\nb: é\x00\nc: d", "yaml: line 2: control character #x00 is not allowed"),
+        ("a: !!int x", "yaml: line 1: cannot decode !!str `x` as a !!int"),
+        ("a: !!int ''", "yaml: line 1: cannot decode !!str `` as a !!int"),
+        ("a: !!float 0x1p", "yaml: line 1: cannot decode !!str `0x1p` as a !!float"),
+        ("a: !!bool x", "yaml: line 1: cannot decode !!str `x` as a !!bool"),
+        ("a: !!int {b: c}", "yaml: line 1: cannot decode a collection as a !!int"),
+        ("a: !!timestamp 2001-01-01", "yaml: line 1: !!timestamp has no form in JSON"),
+        ("a:\n  b: !!set {x}", "yaml: line 2: !!set has no form in JSON"),
     ],
 )
 def test_errors_in_yaml_name_the_line(text: str, message: str) -> None:

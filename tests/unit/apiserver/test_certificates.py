@@ -72,6 +72,34 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
 ]
 
 
+POINT = KEY.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+ECDSA_SHA256 = bytes.fromhex("06082a8648ce3d040302")
+
+
+@pytest.mark.parametrize(
+    ("part", "spoilt", "why"),
+    [
+        (POINT, POINT[:-1] + bytes((POINT[-1] ^ 1,)), "PEM block type must be CERTIFICATE REQUEST"),
+        (ECDSA_SHA256, ECDSA_SHA256[:-1] + b"\x7f", "x509: signature verification failed"),
+        (b"\x02\x01\x00", b"\x02\x01\x07", "PEM block type must be CERTIFICATE REQUEST"),
+    ],
+    ids=["a key that is not on its curve", "a signature of unknown form", "a version that does not exist"],
+)
+def test_a_request_that_can_only_be_read_in_part_is_refused(part: bytes, spoilt: bytes, why: str) -> None:
+    """Whatever reads the rest of it later finds all of it readable."""
+    good = x509.load_pem_x509_csr(request_of("ann")).public_bytes(serialization.Encoding.DER)
+    assert part in good
+    encoded = base64.encodebytes(good.replace(part, spoilt, 1))
+    pem = b"-----BEGIN CERTIFICATE REQUEST-----\n%b-----END CERTIFICATE REQUEST-----\n" % encoded
+
+    (fault,) = judging.faults(KIND, manifest(pem))
+
+    assert fault.startswith("spec.request: Invalid value: []byte{")
+    assert fault.endswith(why)
+    with pytest.raises(pki.PkiError, match="certificate signing request"):
+        pki.create_authority("test").sign_node("node-1", pem)
+
+
 @pytest.mark.parametrize(("changes", "wanted"), BAD)
 def test_a_bad_request_is_refused_in_kubernetes_words(changes: dict[str, Any], wanted: list[str]) -> None:
     """Each fault with its path."""
