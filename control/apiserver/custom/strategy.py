@@ -56,6 +56,10 @@ class CustomStrategy(strategy.Strategy[Any]):
         """Judge an object by its schema and its scale."""
         return self.shape.validate(obj) + self._scale_faults(obj)
 
+    def validate_update(self, obj: objects.Unstructured, old: objects.Unstructured) -> field.Faults:
+        """Judge a changed object by its schema, its rules against the old one, and its scale."""
+        return self.shape.validate(obj, old) + self._scale_faults(obj)
+
     def prepare_for_update(self, obj: objects.Unstructured, old: objects.Unstructured) -> None:
         """Keep the status where it has a subresource, and count the generation."""
         if self.shape.has_status:
@@ -84,7 +88,7 @@ class CustomStrategy(strategy.Strategy[Any]):
 
     def validate_status_update(self, obj: objects.Unstructured, old: objects.Unstructured) -> field.Faults:
         """Judge an object with a changed status."""
-        return self.validate(obj)
+        return self.validate_update(obj, old)
 
     def scale_of(self, obj: objects.Unstructured) -> autoscalingv1.Scale:
         """Return the Scale that the definition's paths make of an object."""

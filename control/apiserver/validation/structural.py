@@ -13,6 +13,7 @@ from typing import Any
 from control.apiserver import field
 from control.apiserver.structural import pruning, validating
 from control.apiserver.structural import schema as schemas
+from control.apiserver.validation import rules
 
 Json = Any
 Written = Mapping[str, Json]
@@ -41,6 +42,7 @@ _MUST_BE_EMPTY = {
     "x-kubernetes-list-map-keys": "must be empty to be structural",
     "x-kubernetes-list-type": "must be undefined to be structural",
     "x-kubernetes-map-type": "must be undefined to be structural",
+    "x-kubernetes-validations": "must be empty to be structural",
 }
 _INT_OR_STRING = [{"type": "integer"}, {"type": "string"}]
 TYPELESS = ("int-or-string", "preserve-unknown-fields")
@@ -54,8 +56,10 @@ def validate(written: Written, path: str) -> field.Faults:
         faults += _openapi(part, place, is_nested)
     faults += sorted(_structural(written, path, ROOT), key=lambda fault: (fault.field, fault.message))
     if not faults:
+        schema = schemas.parse(written)
         faults += _complete(written, written, path)
-        faults += _defaults(schemas.parse(written), written, path, is_root=True)
+        faults += _defaults(schema, written, path, is_root=True)
+        faults += rules.compiled(schema, path)
     return faults
 
 
@@ -96,9 +100,7 @@ def _openapi(part: Written, path: str, is_nested: bool) -> field.Faults:
     if part.get("x-kubernetes-preserve-unknown-fields") is False:
         name = f"{path}.x-kubernetes-preserve-unknown-fields"
         faults.append(field.invalid(name, False, "must be true or undefined"))
-    if part.get("x-kubernetes-validations"):
-        text = "rules in the Common Expression Language are not evaluated by this server"
-        faults.append(field.forbidden(f"{path}.x-kubernetes-validations", text))
+    faults += rules.written(part, path)
     if not is_nested:
         faults += _map_type(part, path) + _list_type(part, path)
     return faults

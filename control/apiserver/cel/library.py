@@ -1,0 +1,296 @@
+"""The library behind the language: Google's C++ implementation, `cel-expr-python`, imported with the first use.
+
+A `Checker` judges an expression against declared types and returns what it made of it; a `Program` runs on plain JSON
+values. Programs are compiled without types, because the library resolves functions by the values that they meet.
+`Error`s are worded as Kubernetes' own library (cel-go) words them. Pure.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import ipaddress
+import re
+import urllib.parse
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf import (
+    any_pb2,
+    descriptor_pb2,
+    descriptor_pool,
+    duration_pb2,
+    message_factory,
+    struct_pb2,
+    timestamp_pb2,
+)
+
+from control.apiserver.cel import functions, lists, network, quantities, texts
+from fairlead.api import quantity
+from fairlead.api.pb import celast_pb2
+
+FUNCTIONS = (*lists.FUNCTIONS, *texts.FUNCTIONS, *network.FUNCTIONS, *quantities.FUNCTIONS)
+# Kubernetes' own types, by the names that signatures use: what `type(x)` calls them, and how a value is written.
+OPAQUE: Mapping[str, tuple[str, type | tuple[type, ...], Callable[[Any], str], Callable[[str], Any]]] = {
+    "cidr": ("net.CIDR", (ipaddress.IPv4Interface, ipaddress.IPv6Interface), str, ipaddress.ip_interface),
+    "ip": ("net.IP", (ipaddress.IPv4Address, ipaddress.IPv6Address), str, ipaddress.ip_address),
+    "quantity": ("kubernetes.Quantity", quantity.Quantity, lambda amount: str(amount.nanos), quantities.of_nanos),
+    "url": ("kubernetes.URL", urllib.parse.SplitResult, urllib.parse.SplitResult.geturl, urllib.parse.urlsplit),
+}
+_KINDS = ("bool", "bytes", "double", "duration", "int", "list", "map", "null", "string", "timestamp", "uint")
+_WELL_KNOWN = (timestamp_pb2, duration_pb2, struct_pb2)
+_COMPARISONS = {"_<_": "less", "_<=_": "less_equals", "_>_": "greater", "_>=_": "greater_equals"}
+_NUMBERS = ("int", "uint", "double")
+_STATUS = re.compile(r"\A[A-Z_]+: (.*?)(?: \[[A-Z_]+\])?\Z", re.DOTALL)
+_TEXTS = (
+    (re.compile(r'Key not found in map : "(.*)"', re.DOTALL), r"no such key: \1"),
+    (re.compile(r"No matching overloads found.*", re.DOTALL), "no such overload"),
+    (re.compile(r"Applying SELECT to non-message type"), "no such overload"),
+    (re.compile(r"Index error: index=(-?\d+).*"), r"index out of bounds: \1"),
+    (re.compile(r"divide by zero"), "division by zero"),
+    (re.compile(r'No value with name "(.*)" found in Activation'), r"no such attribute(s): \1"),
+    (re.compile(r"Iteration budget exceeded"), "operation cancelled: actual cost limit exceeded"),
+)
+_STRUCT = re.compile(r"(undefined field '[^']*') not found in struct '[^']*'")
+
+
+class Error(Exception):
+    """An expression that cannot be compiled, or whose evaluation failed."""
+
+
+class CompileError(Error):
+    """An expression that is none, or whose types do not fit."""
+
+
+class TooCostly(Error):
+    """An evaluation that would take, or took, more than one may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the checker says of an expression: the name of its type, its syntax tree with the types of its parts."""
+
+    type: str
+    tree: celast_pb2.CheckedExpr
+
+
+@functools.cache
+def _cel() -> Any:
+    from cel_expr_python import cel
+
+    return cel
+
+
+@functools.cache
+def _optional() -> Any:
+    from cel_expr_python.ext import ext_optional
+
+    return ext_optional.ExtOptional()
+
+
+def base_pool() -> descriptor_pool.DescriptorPool:
+    """Return a new pool with the types that every environment has."""
+    pool = descriptor_pool.DescriptorPool()
+    for module in _WELL_KNOWN:
+        file = descriptor_pb2.FileDescriptorProto()
+        module.DESCRIPTOR.CopyToProto(file)
+        pool.Add(file)
+    for name, (full_name, *_) in OPAQUE.items():
+        package, _, message = full_name.rpartition(".")
+        file = descriptor_pb2.FileDescriptorProto(name=f"{name}.proto", package=package, syntax="proto3")
+        kind = descriptor_pb2.FieldDescriptorProto.Type.TYPE_STRING
+        file.message_type.add(name=message).field.add(name="value", number=1, type=kind, label=1)
+        pool.Add(file)
+    return pool
+
+
+def type_of(name: str) -> Any:
+    """Return the library's type for a name: `int`, `list(string)`, `map`, an opaque type's, or a message's."""
+    types = _cel().Type
+    if name.startswith("list("):
+        return types.List(type_of(name[5:-1]))
+    if name.startswith("map("):
+        return types.Map(types.STRING, type_of(name[4:-1]))
+    if name in OPAQUE:
+        return types(OPAQUE[name][0])
+    return getattr(types, name.upper(), None) or types(name)
+
+
+@functools.cache
+def _comparisons() -> Any:
+    """Return the configuration that leaves out comparisons, which are declared anew across numbers."""
+    listed = "".join(f'    - name: "{name}"\n' for name in _COMPARISONS)
+    return _cel().NewEnvConfigFromYaml(f"name: checked\nstdlib:\n  exclude_functions:\n{listed}")
+
+
+@functools.cache
+def _declared() -> Sequence[Any]:
+    """Return all functions' declarations, typed, for the checker."""
+    cel = _cel()
+    found = [
+        cel.FunctionDecl(
+            each.name,
+            [
+                cel.Overload(
+                    f"{each.name}_{index}",
+                    return_type=type_of(overload.result),
+                    parameters=[type_of(name) for name in overload.parameters],
+                    is_member=overload.is_member,
+                )
+                for index, overload in enumerate(each.overloads)
+            ],
+        )
+        for each in FUNCTIONS
+    ]
+    pairs = [(one, other) for one in _NUMBERS for other in _NUMBERS]
+    pairs += [(name, name) for name in ("bool", "string", "bytes", "timestamp", "duration")]
+    for name, word in _COMPARISONS.items():
+        overloads = [
+            cel.Overload(
+                f"{word}_{one}_{other}", return_type=type_of("bool"), parameters=[type_of(one), type_of(other)]
+            )
+            for one, other in pairs
+        ]
+        found.append(cel.FunctionDecl(name, overloads))
+    return found
+
+
+class Checker:
+    """Judges expressions over variables of declared types; `pool` holds the messages that these name."""
+
+    def __init__(self, variables: Mapping[str, str], pool: descriptor_pool.DescriptorPool | None = None) -> None:
+        self._environment = _cel().NewEnv(
+            descriptor_pool=pool or base_pool(),
+            config=_comparisons(),
+            variables={name: type_of(each) for name, each in variables.items()},
+            extensions=[_optional()],
+            functions=_declared(),
+        )
+
+    def check(self, source: str) -> Checked:
+        """Return what is known of an expression; CompileError where it does not fit, or is none."""
+        try:
+            expression = self._environment.compile(source)
+        except RuntimeError as error:
+            raise CompileError(_STRUCT.sub(r"\1", _STATUS.sub(r"\1", str(error)))) from None
+        packed = any_pb2.Any.FromString(expression.serialize())
+        tree = celast_pb2.CheckedExpr.FromString(packed.value)
+        return Checked(expression.return_type().name().lower(), tree)
+
+
+class _Runtime:
+    """The environment that evaluates: without types, with every function's implementation."""
+
+    def __init__(self) -> None:
+        cel = _cel()
+        pool = base_pool()
+        self._messages = {
+            full_name: message_factory.GetMessageClass(pool.FindMessageTypeByName(full_name))
+            for full_name, *_ in OPAQUE.values()
+        }
+        declared = [cel.FunctionDecl(each.name, list(self._overloads(each, cel))) for each in FUNCTIONS]
+        self.environment = cel.NewEnv(descriptor_pool=pool, extensions=[_optional()], functions=declared)
+
+    def _overloads(self, function: functions.Function, cel: Any) -> Iterable[Any]:
+        """Iterate over the overloads that the evaluator can tell apart: by the kinds of values alone."""
+        seen: set[tuple[bool, tuple[str, ...]]] = set()
+        for overload in function.overloads:
+            bare = tuple(name.partition("(")[0] for name in overload.parameters)
+            choices = _KINDS if "dyn" in bare else ("",)
+            for choice in choices:
+                kinds = tuple(choice if name == "dyn" else name for name in bare)
+                if (overload.is_member, kinds) in seen:
+                    continue
+                seen.add((overload.is_member, kinds))
+                yield cel.Overload(
+                    f"{function.name}_{len(seen)}",
+                    return_type=type_of("dyn"),
+                    parameters=[type_of(name) for name in kinds],
+                    is_member=overload.is_member,
+                    impl=self._adapted(function.call),
+                )
+
+    def _adapted(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def adapted(*arguments: Any) -> Any:
+            return self._given(call(*(_taken(each) for each in arguments)))
+
+        return adapted
+
+    def _given(self, value: Any) -> Any:
+        """Return a function's result as the library takes it."""
+        for full_name, kind, write, _ in OPAQUE.values():
+            if isinstance(value, kind):
+                return self._messages[full_name](value=write(value))
+        return given(value)
+
+
+def given(value: Any) -> Any:
+    """Return a point in time or a span of it as the library takes it; anything else as it is."""
+    if isinstance(value, datetime.datetime):
+        stamp = timestamp_pb2.Timestamp()
+        stamp.FromDatetime(value)
+        return stamp
+    if isinstance(value, datetime.timedelta):
+        span = duration_pb2.Duration()
+        span.FromTimedelta(value)
+        return span
+    return value
+
+
+def _taken(value: Any) -> Any:
+    """Return an argument as functions want it."""
+    descriptor = getattr(value, "DESCRIPTOR", None)
+    if descriptor is None:
+        return value
+    for full_name, _, _, read in OPAQUE.values():
+        if descriptor.full_name == full_name:
+            return read(value.value)
+    return value
+
+
+@functools.cache
+def _runtime() -> _Runtime:
+    return _Runtime()
+
+
+class Activation:
+    """Values of variables: JSON, with timestamps and durations as protobuf's messages."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.bound = _runtime().environment.Activation(dict(values))
+
+
+class Program:
+    """An expression that can be evaluated any number of times."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        try:
+            self._expression = _runtime().environment.compile(source, disable_check=True)
+        except RuntimeError as error:
+            raise CompileError(_STATUS.sub(r"\1", str(error))) from None
+
+    def evaluate(self, activation: Activation) -> Any:
+        """Return the value of the expression; Error where there is none."""
+        try:
+            found = self._expression.eval(activation.bound)
+            value = found.plain_value()
+        except TypeError:
+            return None  # an optional, which has no plain value
+        except RuntimeError as error:
+            raise _evaluation_error(str(error)) from None
+        if found.type() == _cel().Type.ERROR:
+            raise _evaluation_error(str(value))
+        return value
+
+
+def _evaluation_error(text: str) -> Error:
+    """Return the error that Kubernetes' library would have given."""
+    told = _STATUS.sub(r"\1", text)
+    for pattern, wanted in _TEXTS:
+        match = pattern.search(told)
+        if match is not None:
+            told = match.expand(wanted)
+            break
+    return (TooCostly if told.startswith("operation cancelled") else Error)(told)
