@@ -226,6 +226,7 @@ class Dispatcher:
             held = await self._begin(node, hello.hello)
         except errors.ApiError as error:
             await edge.abort(context, error)
+            del hello  # a session lasts for days
             return
         try:
             await self._serve(held, messages, context.write)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -44,8 +43,8 @@ class Session:
         self.intake = into
         self._pod_cidrs = tuple(node.spec.podCIDRs)
         self._wake = asyncio.Event()
-        self._messages: deque[agent.ControlMessage] = deque()
-        self._tokens: deque[agent.ServiceAccountToken] = deque()
+        self._messages: list[agent.ControlMessage] = []
+        self._tokens: list[agent.ServiceAccountToken] = []
         self._goodbye = ""
         self._beat = 0
         self._monotonic = monotonic
@@ -93,11 +92,11 @@ class Session:
             self._wake.clear()
             await self._answer(send)
             while self._messages:
-                await self._pass(self._messages.popleft().SerializeToString(), send)
+                await self._pass(self._messages.pop(0).SerializeToString(), send)
             for part in state.cluster.incremental(self.cursor):
                 await self._pass(part, send)
             while self._tokens:
-                await self._pass(state.cluster.extra(self.cursor, self._tokens.popleft()), send)
+                await self._pass(state.cluster.extra(self.cursor, self._tokens.pop(0)), send)
         await send(agent.ControlMessage(goodbye=self._goodbye).SerializeToString())
 
     async def _answering(self, wait: Coroutine[Any, Any, int], send: Send) -> int:

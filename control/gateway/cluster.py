@@ -98,10 +98,12 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(limit), contextlib.aclosing(events):
                     async for some in events:
+                    shared = not query.begins_with_state  # changes go to others, too; what is there is read once
                         ticket.leave()
-                        async for response in _responses(kind, some):
+                        async for response in _responses(kind, some, keep=shared):
                             yield response
         finally:
+                        shared = True
             ticket.leave()
 
     @calls.unary
@@ -282,7 +284,7 @@ async def _page(kind: scheme.Kind, namespace: str, listing: reading.Listing) -> 
     size = 0
     last = ""
     async for entry in slices.sliced(listing.entries):
-        item = entry.any()
+        item = entry.any(keep=False)
         size += len(item.value)
         if size > PAGE_BYTES and last:
             more = reading.continue_token(kind, namespace, last, listing.revision)
@@ -294,12 +296,14 @@ async def _page(kind: scheme.Kind, namespace: str, listing: reading.Listing) -> 
     return response
 
 
-async def _responses(kind: scheme.Kind, events: Sequence[selection.Event]) -> AsyncIterator[cluster.WatchResponse]:
-    """Iterate over events as messages of a bounded size."""
+async def _responses(
+    kind: scheme.Kind, events: Sequence[selection.Event], *, keep: bool
+) -> AsyncIterator[cluster.WatchResponse]:
+    """Iterate over events as messages of a bounded size; `keep` says whether the objects' bytes are wanted again."""
     response = cluster.WatchResponse()
     size = 0
     async for event in slices.sliced(events):
-        carried = event.entry.any() if event.entry is not None else _bookmark(kind, event)
+        carried = event.entry.any(keep=keep) if event.entry is not None else _bookmark(kind, event)
         size += len(carried.value)
         if size > BATCH_BYTES and response.events:
             yield response

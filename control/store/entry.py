@@ -68,11 +68,17 @@ class Entry:
         self.release()
         return size
 
-    def any(self) -> any_pb2.Any:
-        """Return the object as the gRPC API carries it; shared, not to be changed."""
-        if self._any is None:
-            self._any = codec.to_any(self.object)
-        return self._any
+    def any(self, *, keep: bool = True) -> any_pb2.Any:
+        """Return the object as the gRPC API carries it; shared, not to be changed.
+
+        It is kept for those who ask next, unless told otherwise: a list would leave one with every object.
+        """
+        if self._any is not None:
+            return self._any
+        made = codec.to_any(self.object)
+        if keep:
+            self._any = made
+        return made
 
     def json(self) -> bytes:
         """Return the object as Kubernetes' JSON, encoded at the first call."""

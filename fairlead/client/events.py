@@ -115,7 +115,7 @@ class Correlator:
             message, key = f"(combined from similar events): {message}"[:MESSAGE_LIMIT], alike_key
         known = self._events.get(key)
         event = self._again(known, message, now) if known is not None else self._first(said, message, now)
-        self._events.remember(key, event)
+        self._remember(key, event)
         return Recorded(key, event)
 
     def stored(self, key: tuple[str, ...], event: corev1.Event | None) -> None:
@@ -123,7 +123,11 @@ class Correlator:
         if event is None:
             self._events.pop(key, None)
         elif key in self._events:
-            self._events[key] = event
+            self._remember(key, event)
+
+    def _remember(self, key: tuple[str, ...], event: corev1.Event) -> None:
+        """Keep an Event's bytes: a message takes four times their memory, and few are said again."""
+        self._events.remember(key, event.SerializeToString())
 
     def _may_talk(self, key: tuple[str, ...], now: float) -> bool:
         talk = self._talk.get(key)
@@ -162,8 +166,8 @@ class Correlator:
         event.metadata.namespace = said.about.namespace or "default"
         return event
 
-    def _again(self, known: corev1.Event, message: str, now: float) -> corev1.Event:
-        event = objects.copy(known)
+    def _again(self, known: bytes, message: str, now: float) -> corev1.Event:
+        event = corev1.Event.FromString(known)
         event.count += 1
         event.message = message
         event.lastTimestamp.CopyFrom(times.from_seconds(now))

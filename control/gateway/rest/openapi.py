@@ -16,7 +16,7 @@ from aiohttp import web
 
 from control.apiserver import authz, server
 from control.gateway.rest import handlers, swagger
-from fairlead.api import errors, scheme
+from fairlead.api import errors, jsontext, scheme
 from fairlead.api.openapi import documents, naming
 
 V2 = "/openapi/v2"
@@ -102,14 +102,14 @@ class OpenApi:
 
     def _v3(self, group_version: str) -> bytes:
         kinds = self._groups()[group_version]
-        return orjson.dumps(documents.v3(kinds, self._custom(kinds), self._release))
+        return jsontext.dumps(documents.v3(kinds, self._custom(kinds), self._release))
 
     def _everything(self) -> dict[str, Any]:
         kinds = list(self._api.served())
         return documents.v2(kinds, self._custom(kinds), self._release)
 
     def _v2(self) -> bytes:
-        return orjson.dumps(self._everything())
+        return jsontext.dumps(self._everything())
 
     def _v2_protobuf(self) -> bytes:
         return swagger.message(self._everything()).SerializeToString(deterministic=True)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any, TypeVar, cast
 
-import orjson
 from google.protobuf.message import Message
 
-from fairlead.api import objects, scheme
+from fairlead.api import jsontext, objects, scheme
 from fairlead.api.codec import decode, encode, errors, text
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
@@ -99,7 +98,7 @@ def _named(data: dict[str, Json], key: str) -> str:
 def dumps(obj: Message | objects.Object) -> bytes:
     """Return the JSON text of an object or of any message; DecodeError for one that is nested too deeply."""
     try:
-        return orjson.dumps(to_json(obj))
+        return jsontext.dumps(to_json(obj))
     except (TypeError, RecursionError):
         raise errors.DecodeError("nested too deeply") from None
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from fairlead.api import jsontext
 from fairlead.api.fields import steps
 
 Node = Mapping[str, Any]
@@ -157,8 +158,8 @@ def paths(fields: FieldSet) -> Iterator[str]:
 
 def dump(fields: FieldSet) -> bytes:
     """Return the FieldsV1 text of a set, ordered as Kubernetes orders it."""
-    text = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
-    return orjson.dumps(_ordered(fields)) if _BY_VALUE.search(text) else text
+    text = jsontext.dumps(fields, orjson.OPT_SORT_KEYS)
+    return jsontext.dumps(_ordered(fields)) if _BY_VALUE.search(text) else text
 
 
 def _ordered(fields: Node) -> Node:
