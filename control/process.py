@@ -35,7 +35,7 @@ from control.gateway.rest import listening as https
 from control.gateway.rest import users, wiring
 from control.scheduler import scheduler as schedulers
 from control.store import cache, compactor, endpoints, etcd, interface
-from fairlead import supervise
+from fairlead import garbage, supervise
 from fairlead.api import errors, scheme
 from fairlead.api.pb import cluster_pb2_grpc
 from fairlead.client import channel, rpcerrors
@@ -82,7 +82,7 @@ async def run(config: Config) -> None:
     try:
         cluster_id = await _patiently(store.cluster_id, "wait for etcd", stop)
         if cluster_id is not None:
-            await serve(config, store, int(cluster_id, 16), stop)
+            await serve(config, store, int(cluster_id, 16), stop, serving=lambda api: garbage.settle())
     finally:
         await store.close()
 

@@ -12,3 +12,9 @@ THRESHOLDS = (50_000, 20, 100)
 def collect_rarely() -> None:
     """Let cycles wait; nearly all garbage is freed by its reference count at once."""
     gc.set_threshold(*THRESHOLDS)
+
+
+def settle() -> None:
+    """Leave out of every later collection what is there now: a program's modules and classes, once it serves."""
+    gc.collect()
+    gc.freeze()

@@ -22,6 +22,7 @@ from control.store import cache as caches
 from control.store import interface
 from control.store.entry import Entry
 from control.store.watcher import Limits
+from fairlead import slices
 from fairlead.api import errors, scheme
 
 PAGE_ITEMS = 500
@@ -128,7 +129,7 @@ class Reader:
             await self._reach(query.resource_version)
             after = self._cache.revision
             entries = await self._select(query.namespace, selector)
-            initial = [selection.Event("ADDED", entry, entry.revision) for entry in entries]
+            initial = [selection.Event("ADDED", entry, entry.revision) async for entry in slices.sliced(entries)]
             if query.initial_events or query.bookmark_seconds:
                 initial.append(selection.Event("BOOKMARK", None, after, initial_end=True))
         elif after > self._cache.revision:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from control.apiserver import slices
 from control.apiserver.strategies import strategy as strategies
 from control.store.entry import Change, Entry
+from fairlead import slices
 from fairlead.api import errors, objects, selectors
 
 METADATA = ("metadata.name", "metadata.namespace")  # every object can be selected by these

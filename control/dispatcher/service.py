@@ -16,7 +16,7 @@ import grpc
 
 from control.dispatcher import assignments, edge, feed, intake, leases, liveness, session, settings, streams, tenure
 from fairlead import clock as clocks
-from fairlead import supervise
+from fairlead import slices, supervise
 from fairlead.api import errors
 from fairlead.api.pb import agent_pb2 as agent
 from fairlead.api.pb import cluster_pb2 as cluster
@@ -38,6 +38,7 @@ MANY_BATCH_SECONDS = 0.05
 NODES_BATCH_SECONDS = 0.5
 MANY = 50
 RENEWALS_IN_FLIGHT = 32
+SESSIONS_A_PASS = 64  # of those that have news at once; each takes some 100 µs
 
 Context = grpc.aio.ServicerContext[Any, Any]
 # Says who calls: the user's name and groups; errors.Unauthorized where it cannot.
@@ -72,6 +73,7 @@ class Dispatcher:
         self._stopped = False
         self._flush: clocks.Timer | None = None
         self._flush_at = 0.0
+        self._turns = slices.Turns(SESSIONS_A_PASS)
 
     # The root task.
 
@@ -224,9 +226,9 @@ class Dispatcher:
             hello = await edge.first(messages, HELLO_SECONDS)
             edge.check_hello(hello, node, self.settings)
             held = await self._begin(node, hello.hello)
+            del hello  # a session lasts for days
         except errors.ApiError as error:
             await edge.abort(context, error)
-            del hello  # a session lasts for days
             return
         try:
             await self._serve(held, messages, context.write)
@@ -293,7 +295,7 @@ class Dispatcher:
 
         try:
             await supervise.first_of(
-                held.write(self.feed, self.settings, send),
+                held.write(self.feed, self.settings, send, self._turns),
                 held.read(messages, heard),
                 held.intake.run(),
                 held.cut.wait(),

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
 from control.dispatcher import assignments, feed, intake, settings
+from fairlead import slices
 from fairlead.api.pb import agent_pb2 as agent
 from fairlead.api.pb import coordination_v1_pb2 as coordinationv1
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -80,8 +81,8 @@ class Session:
         self._tokens.append(token)
         self._wake.set()
 
-    async def write(self, state: feed.Feed, made: settings.Settings, send: Send) -> None:
-        """Send Welcome, the COMPLETE, and then news and answers until the session is to end."""
+    async def write(self, state: feed.Feed, made: settings.Settings, send: Send, turns: slices.Turns) -> None:
+        """Send Welcome, the COMPLETE, and then news and answers, in its turn, until the session is to end."""
         await send(self._welcome(made).SerializeToString())
         revision = await self._answering(state.caught_up(), send)
         for part in state.cluster.complete(self.cursor, revision):
@@ -89,6 +90,7 @@ class Session:
         self._wake.set()
         while not self._goodbye:
             await self._wake.wait()
+            await turns.turn()
             self._wake.clear()
             await self._answer(send)
             while self._messages:

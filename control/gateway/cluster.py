@@ -13,11 +13,12 @@ from typing import Any
 
 from google.protobuf import any_pb2
 
-from control.apiserver import authn, authz, reading, relay, selection, server, slices
+from control.apiserver import authn, authz, reading, relay, selection, server
 from control.apiserver.audit import recording
 from control.apiserver.target import Target
 from control.gateway import calls, identity
 from control.gateway.fairness import gate as gates
+from fairlead import slices
 from fairlead.api import codec, errors, objects, scheme
 from fairlead.api.pb import cluster_pb2 as cluster
 from fairlead.api.pb import cluster_pb2_grpc, runtime_pb2
@@ -97,13 +98,13 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
                 ticket.leave()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(limit), contextlib.aclosing(events):
-                    async for some in events:
                     shared = not query.begins_with_state  # changes go to others, too; what is there is read once
+                    async for some in events:
                         ticket.leave()
                         async for response in _responses(kind, some, keep=shared):
                             yield response
-        finally:
                         shared = True
+        finally:
             ticket.leave()
 
     @calls.unary

@@ -21,6 +21,7 @@ BENCHES = {
     "creates": "pods created over gRPC, beside an empty handler",
     "rest": "Kubernetes' REST API: pods created and listed",
     "watches": "1,000 watches over REST",
+    "storm": "many that begin at once with 5,000 pods: how long the loop is held",
     "scheduler": "pods scheduled and bound through the API and etcd",
     "dispatch": "1,000 agents' sessions",
     "cluster": "a control process and an agent: memory, and what they cost idle",

@@ -12,11 +12,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import dataclasses
+import json
 import pathlib
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from typing import TypeVar
 
 import psutil
 import uvloop
@@ -35,6 +38,7 @@ from fairlead.client.interface import Selection
 from fairlead.testing import cluster as testing
 from fairlead.testing import nodes as testing_nodes
 from node.agent import hollow
+from tests.bench import lag as lags
 from tests.bench import report
 from tests.support import etcd
 
@@ -45,6 +49,8 @@ LIMIT_SECONDS = 600.0
 SMALL = 3
 MB = 1e6
 HERE = "tests.bench.cluster"
+
+T = TypeVar("T")
 
 
 def prepare(folder: pathlib.Path) -> configs.Config:
@@ -89,7 +95,17 @@ async def control(folder: pathlib.Path, url: str) -> None:
     garbage.collect_rarely()
     config = configs.load(folder / "control.yaml")
     logs.configure(config.logLevel, journal=False)
-    await process.serve(config, EtcdStore([url]), 1, asyncio.Event())
+    telling = asyncio.create_task(_tell_lags())
+    await process.serve(config, EtcdStore([url]), 1, asyncio.Event(), serving=lambda api: garbage.settle())
+    telling.cancel()
+
+
+async def _tell_lags() -> None:
+    """Print the loop's worst lag between a line of input and the next; between pairs of lines nothing is measured."""
+    while await asyncio.to_thread(sys.stdin.readline):
+        async with lags.gauge() as lag:
+            await asyncio.to_thread(sys.stdin.readline)
+            print(json.dumps(dataclasses.asdict(lag.reset())), flush=True)
 
 
 async def agents(folder: pathlib.Path, first: int, count: int) -> None:
@@ -118,13 +134,24 @@ async def agents(folder: pathlib.Path, first: int, count: int) -> None:
 @contextlib.asynccontextmanager
 async def child(*words: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a module in a process of its own."""
-    running = await asyncio.create_subprocess_exec(sys.executable, "-m", *words, stdout=asyncio.subprocess.PIPE)
+    pipe = asyncio.subprocess.PIPE
+    running = await asyncio.create_subprocess_exec(sys.executable, "-m", *words, stdin=pipe, stdout=pipe)
     try:
         yield running
     finally:
         with contextlib.suppress(ProcessLookupError):
             running.kill()
         await running.wait()
+
+
+async def lag_of(server: asyncio.subprocess.Process, work: Awaitable[T]) -> tuple[T, lags.Worst]:
+    """Wait for something; returns what it gave, and the worst lag of the control process' loop meanwhile."""
+    assert server.stdin is not None
+    assert server.stdout is not None
+    server.stdin.write(b"begin\n")
+    result = await work
+    server.stdin.write(b"end\n")
+    return result, lags.Worst(**json.loads(await server.stdout.readline()))
 
 
 async def idle(processes: Sequence[psutil.Process], seconds: float) -> list[float]:
@@ -186,10 +213,8 @@ async def measure(nodes: int, pods: int, seconds: float) -> list[report.Row]:
                 cpu = await idle([ours, agent], seconds)
                 weight = agent.memory_info().rss / MB
                 many = await begin(child(HERE, "--agents", path, str(SMALL + 1), str(nodes - SMALL)))
-                began = time.perf_counter()
-                await _lines(many)
-                synced = time.perf_counter() - began
-                took = await deploy(client, pods)
+                synced, joining = await lag_of(server, _lines(many))
+                took, deploying = await lag_of(server, deploy(client, pods))
                 await asyncio.sleep(SETTLE_SECONDS)
                 running = await client.list(corev1.Pod, select=Selection(fields="status.phase=Running"))
                 assert len(running.items) == pods, f"{len(running.items)} of {pods} run"
@@ -206,16 +231,20 @@ async def measure(nodes: int, pods: int, seconds: float) -> list[report.Row]:
         report.Row("idle agent, pods hollow", cpu[1], "% of a core", 2, "less", 0.5, "Docker Swarm: 0.5 %"),
         report.Row(f"idle control process, {size}", busy, "% of a core", better="less"),
         report.Row(f"{nodes - SMALL:,} agents joining at once, until synced", synced, "s", better="less"),
+        lags.row(joining),
         report.Row(f"{pods:,} pods from Deployments to available", pods / took, "/s"),
+        lags.row(deploying),
     ]
 
 
-async def _lines(*processes: asyncio.subprocess.Process) -> None:
-    """Wait for a line of each process."""
+async def _lines(*processes: asyncio.subprocess.Process) -> float:
+    """Wait for a line of each process; returns the seconds that it took."""
+    began = time.perf_counter()
     for each in processes:
         assert each.stdout is not None
         if not await each.stdout.readline():
             raise RuntimeError("a process of the benchmark ended")
+    return time.perf_counter() - began
 
 
 def rows(quick: bool = False) -> list[report.Row]:

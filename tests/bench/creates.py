@@ -111,7 +111,7 @@ class Load:
     rate: float
     p99_milliseconds: float
     server_microseconds: float
-    lag_milliseconds: float
+    lag: lags.Worst
 
 
 async def measure(make: Any, ask: Callable[[Any], Awaitable[Any]], count: int) -> Load:
@@ -152,7 +152,7 @@ async def both(count: int, pipe: Connection) -> list[report.Row]:
             better="less",
             beside=f"empty handler: {empty.server_microseconds:.0f} µs",
         ),
-        lags.row(real.lag_milliseconds),
+        lags.row(real.lag),
     ]
 
 

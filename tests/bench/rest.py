@@ -134,9 +134,9 @@ async def measure(pods: int, pipe: Connection) -> list[report.Row]:
             testing.serve(api) as server,
         ):
             server.gateway.handlers.add_path(EMPTY, _echo)
-            await _account(api)
+            await account(api)
 
-            async def ask(path: str, count: int = 0, form: str = "") -> tuple[float, list[float], int, float]:
+            async def ask(path: str, count: int = 0, form: str = "") -> tuple[float, list[float], int, lags.Worst]:
                 lag.reset()
                 pair = server.issue("admin", "system:masters")
                 pipe.send(Job(server.url, server.authority.pem.decode(), pair, path, count, form))
@@ -156,7 +156,8 @@ async def _echo(call: handlers.Call) -> web.StreamResponse:
     return web.Response(body=await call.request.read(), content_type="application/json")
 
 
-async def _account(api: Any) -> None:
+async def account(api: Any) -> None:
+    """Make the account that pods run as."""
     from fairlead.api.pb import core_v1_pb2 as corev1
 
     account = corev1.ServiceAccount()

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from control.apiserver import slices
 from control.apiserver import views as viewing
 from control.apiserver.custom.shape import Shape
 from control.apiserver.structural import pruning
 from control.store import interface
 from control.store.entry import Change, Entry
+from fairlead import slices
 from fairlead.api import codec, objects, scheme
 
 

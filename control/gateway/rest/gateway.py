@@ -32,12 +32,14 @@ from control.gateway.rest import (
 )
 from control.gateway.rest import handlers as handling
 from control.gateway.rest import verbs as carrying
+from fairlead import slices
 from fairlead import version as release
 from fairlead.api import codec, errors, scheme
 from fairlead.api.pb import apidiscovery_v2_pb2 as apidiscoveryv2
 
 KUBERNETES = ("1", "32")
 NOT_FOUND = "the server could not find the requested resource"
+REQUESTS_A_PASS = 16  # that begin in one pass of the loop: up to a millisecond each before they first wait
 
 
 class Gateway:
@@ -55,6 +57,7 @@ class Gateway:
         self._verbs = carrying.Verbs(api)
         self._health = health.Health(api)
         self._gate = gate or gates.Gate(api.cache)
+        self._turns = slices.Turns(REQUESTS_A_PASS)
         self._counting = counting.Counting(self._gate)
         self.handlers = handling.Handlers()
         self.extra: dict[tuple[str, str], list[discovery.Resource]] = {}
@@ -66,6 +69,7 @@ class Gateway:
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request."""
+        await self._turns.turn()
         audit_id = answers.header_text(request.headers.get("Audit-Id", "")) or str(uuid.uuid4())
         with warnings.collected() as warned:
             try:

@@ -13,11 +13,12 @@ from typing import Any
 
 from aiohttp import web
 
-from control.apiserver import reading, selection, server, slices
+from control.apiserver import reading, selection, server
 from control.apiserver.target import Target
 from control.gateway.rest import answers, bodies, media, paths, queries, views
 from control.gateway.rest.handlers import Call
 from control.store.entry import Entry
+from fairlead import slices
 from fairlead.api import errors
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1

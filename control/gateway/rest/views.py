@@ -14,9 +14,10 @@ from typing import Any, Protocol
 import orjson
 from google.protobuf.message import Message
 
-from control.apiserver import reading, selection, slices
+from control.apiserver import reading, selection
 from control.gateway.rest import media
 from control.store.entry import Entry
+from fairlead import slices
 from fairlead.api import codec, columns, errors, objects, scheme, table
 from fairlead.api.pb import meta_v1_pb2 as metav1
 from fairlead.api.pb import runtime_pb2

@@ -10,19 +10,30 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-SLICE_SECONDS = 0.005
+# One loop keeps others waiting for a slice; all that go on at once, for about twice the longest together.
+FIRST_SECONDS, SHORTEST_SECONDS, LONGEST_SECONDS = 0.001, 0.0002, 0.005
+PASS_SECONDS = 0.01
 AT_ONCE = 128  # answers of some 50 µs each
-LOOK_EVERY = 32  # objects between two looks at the clock
+LOOK_EVERY = 8  # objects between two looks at the clock
 
 
 async def sliced(items: Iterable[T]) -> AsyncIterator[T]:
     """Iterate, giving way to other tasks whenever a slice has passed. What is iterated must not change meanwhile."""
-    until = time.monotonic() + SLICE_SECONDS
+    began, length = time.monotonic(), FIRST_SECONDS
     for index, item in enumerate(items):
         yield item
-        if index % LOOK_EVERY == 0 and time.monotonic() >= until:
+        if index % LOOK_EVERY == 0 and time.monotonic() - began >= length:
             await asyncio.sleep(0)
-            until = time.monotonic() + SLICE_SECONDS
+            began, before = time.monotonic(), began
+            length = next_length(length, began - before)
+
+
+def next_length(length: float, passed: float) -> float:
+    """Return how long the next slice is to be, by the time from the last one's begin until its task ran again.
+
+    Others that loop at once make that long: all then take shorter slices.
+    """
+    return min(max(length * PASS_SECONDS / passed, SHORTEST_SECONDS), LONGEST_SECONDS) if passed else length
 
 
 class Turns:
