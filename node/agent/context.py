@@ -15,7 +15,7 @@ import aiohttp
 from fairlead import clock as clocks
 from fairlead.api import quantity
 from fairlead.api.pb import core_v1_pb2 as corev1
-from node.agent import interface, recorder
+from node.agent import interface, readers, recorder
 from node.network import interface as network
 from node.pods import folders
 from node.pods.sources import Sources
@@ -145,6 +145,7 @@ class Parts:
         self.sources = sources
         self.containers = containers
         self.devices = devices or NoneToGrant()
+        self.readers = readers.Readers()
         self.recorder = recorder.Recorder(node.name, clock, sink.event)
         self.cluster = interface.ClusterInfo()
         self.allocatable: dict[str, quantity.Quantity] = {}

@@ -44,15 +44,16 @@ class Streams:
         yield b""  # the log is there, whether or not there is anything in it
         left = options.limitBytes if options.HasField("limitBytes") else None
         try:
-            async for chunk in self._parts.runtime.logs(container.id, wanted):
-                if options.stream in ("Stdout", "Stderr") and chunk.stderr != (options.stream == "Stderr"):
-                    continue
-                data = chunk.data if left is None else chunk.data[:left]
-                yield data
-                if left is not None:
-                    left -= len(data)
-                    if left <= 0:
-                        return
+            with self._parts.readers.reading(container.id):
+                async for chunk in self._parts.runtime.logs(container.id, wanted):
+                    if options.stream in ("Stdout", "Stderr") and chunk.stderr != (options.stream == "Stderr"):
+                        continue
+                    data = chunk.data if left is None else chunk.data[:left]
+                    yield data
+                    if left is not None:
+                        left -= len(data)
+                        if left <= 0:
+                            return
         except runtime.RuntimeFault as error:
             raise _translated(error) from error
 

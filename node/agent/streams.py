@@ -100,9 +100,11 @@ class Streams:
                 process = await pods.attach(uid, start.container, stdin=start.stdin, tty=start.tty)
         try:
             await call.write(OPENED)
-            return await _process(process, call, frames)
+            status = await _process(process, call, frames)
         finally:
             await process.close()
+        # Whoever attached is told that the streams have ended; how the container did stands in the pod's status.
+        return SUCCESS if request.type == agent.OpenStream.ATTACH else status
 
 
 SUCCESS = metav1.Status(status="Success")

@@ -383,6 +383,7 @@ class Worker:
 
     async def _remove(self, action: Action) -> None:
         known = [one for one in self._parts.containers.of(self._pod.metadata.uid) if one.id == action.container]
+        await self._parts.readers.wait_over(action.container)
         await self._parts.runtime.remove(action.container)
         await self._parts.containers.refresh(action.container)
         self._messages.pop(action.container, None)

@@ -24,6 +24,10 @@ HASH_LABEL = "io.kubernetes.container.hash"
 SANDBOX_LABEL = "fairlead.dev/sandbox"
 
 
+# Why nobody can attach to a container that has ended, or has not begun.
+NOT_ATTACHABLE = "can only attach to running containers"
+
+
 class RuntimeFault(Exception):
     """A call to the runtime that failed."""
 
@@ -307,7 +311,7 @@ class Runtime(Protocol):
         ...
 
     async def attach(self, container: str, *, stdin: bool, tty: bool) -> Stream:
-        """Connect to the main process' streams, from now on."""
+        """Connect to the main process' streams, from now on; Refused where it does not run."""
         ...
 
     async def stats(self) -> Mapping[str, Stats]:

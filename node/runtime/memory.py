@@ -206,7 +206,8 @@ class MemoryRuntime:
 
     async def attach(self, container: str, *, stdin: bool, tty: bool) -> interface.Stream:
         """Connect to a container: it gives back its input."""
-        self._find(container)
+        if self._find(container).record.state != "running":
+            raise interface.Refused(interface.NOT_ATTACHABLE)
         return _PretendedStream(None, 0)
 
     async def stats(self) -> dict[str, interface.Stats]:

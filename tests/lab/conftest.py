@@ -6,7 +6,9 @@ printed at the end of the run. Tests marked `full` run with `--full` only.
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import pathlib
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,6 +18,8 @@ import pytest
 from fairlead.client import kubeconfig
 from labkit import layout
 from tests.support import asking, figuring, journal, sessions
+from tests.support import console as consoles
+from tests.support import kubectl as programs
 from tests.support import lab as labs
 
 ORDER = (
@@ -24,6 +28,7 @@ ORDER = (
     "trust",
     "machines",
     "kubectl",
+    "kubectl_work",
     "node_faults",
     "node_death",
     "control_death",
@@ -125,3 +130,31 @@ def the_journal(the_api: asking.Api) -> Iterator[journal.Journal]:
     with journal.Journal(the_api) as writer:
         yield writer
     writer.remove()
+
+
+@pytest.fixture(scope="session")
+def kubectl_cache(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """Where kubectl keeps what it has discovered: once for the run, as at a person's."""
+    return tmp_path_factory.mktemp("kubectl-cache")
+
+
+@pytest.fixture(scope="module")
+def room(the_lab: labs.Lab, kubectl_cache: pathlib.Path) -> Iterator[consoles.Console]:
+    """A namespace for kubectl to work in; it is deleted with all that a file's tests left there."""
+    console = consoles.Console(programs.newest(), the_lab.kubeconfig, kubectl_cache, consoles.NAMESPACE)
+    console("wait", "nodes", "--all", "--for=condition=Ready")
+    console("create", "namespace", consoles.NAMESPACE)
+    yield console
+    console("delete", "namespace", consoles.NAMESPACE, "--timeout=60s")
+
+
+@pytest.fixture(params=programs.every(), ids=str)
+def kubectl(request: pytest.FixtureRequest, room: consoles.Console, lab: labs.Lab) -> consoles.Console:
+    """Each kubectl that there is."""
+    return dataclasses.replace(room, program=request.param)
+
+
+@pytest.fixture
+def newest(room: consoles.Console, lab: labs.Lab) -> consoles.Console:
+    """The newest kubectl, where the version makes no difference."""
+    return room

@@ -10,8 +10,6 @@ import os
 import pathlib
 import re
 import signal
-import urllib.request
-from collections.abc import Iterator
 from typing import Any
 
 import kubernetes
@@ -22,8 +20,8 @@ from tests.support import console as consoles
 from tests.support import kubectl as programs
 from tests.support import lab as labs
 
-IMAGE = "registry.fairlead.lab:5000/web:1"
-NAMESPACE = "kubectl"
+IMAGE = consoles.IMAGE
+NAMESPACE = consoles.NAMESPACE
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (.*)")
 LINES = ["one", "two", "three", "version 1 serves port 8080 on tool"]
 # the pod that most tests use: a server, another container, a shell, and one that lacks tar
@@ -44,57 +42,13 @@ spec:
     securityContext: {{runAsUser: 0}}
     command: [sh, -c, rm /bin/tar; exec sleep 100000]
 """
-POD = """
-apiVersion: v1
-kind: Pod
-metadata: {{name: {name}}}
-spec:
-  restartPolicy: {restart}
-  terminationGracePeriodSeconds: 0
-  containers:
-  - name: main
-    image: {image}
-    command: [sh, -c, '{script}']
-"""
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """Where kubectl keeps what it has discovered: once for the run, as at a person's."""
-    return tmp_path_factory.mktemp("kubectl-cache")
-
-
-@pytest.fixture(scope="module")
-def room(the_lab: labs.Lab, cache: pathlib.Path) -> Iterator[consoles.Console]:
-    """A namespace with the pod `tool` in it; it is deleted with all that tests left there."""
-    console = consoles.Console(programs.newest(), the_lab.kubeconfig, cache, NAMESPACE)
-    console("wait", "nodes", "--all", "--for=condition=Ready")
-    console("create", "namespace", NAMESPACE)
-    try:
-        console("apply", "-f", "-", stdin=TOOL)
-        console("wait", "pod/tool", "--for=condition=Ready", "--timeout=60s")
-        yield console
-    finally:
-        console("delete", "namespace", NAMESPACE, "--timeout=60s")
-
-
-@pytest.fixture(params=programs.every(), ids=str)
-def kubectl(request: pytest.FixtureRequest, room: consoles.Console, lab: labs.Lab) -> consoles.Console:
-    """Each kubectl that there is."""
-    return consoles.Console(request.param, room.kubeconfig, room.cache, NAMESPACE)
-
-
-@pytest.fixture
-def newest(room: consoles.Console, lab: labs.Lab) -> consoles.Console:
-    """The newest kubectl, where the version makes no difference."""
-    return room
-
-
-def fetch(url: str) -> str:
-    """The body of an answer, whatever proxy the environment names."""
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=20.0) as answer:
-        body: bytes = answer.read()
-    return body.decode()
+@pytest.fixture(scope="module", autouse=True)
+def tool(room: consoles.Console) -> None:
+    """The pod that most tests use."""
+    room("apply", "-f", "-", stdin=TOOL)
+    room("wait", "pod/tool", "--for=condition=Ready", "--timeout=60s")
 
 
 def test_logs_are_of_the_container_and_the_lines_that_are_asked_for(kubectl: consoles.Console) -> None:
@@ -142,7 +96,7 @@ def test_followed_logs_end_with_the_pod_or_with_the_person(kubectl: consoles.Con
     """Lines come as they are written; the last container's end ends it; Ctrl-C ends it before."""
     name = f"writer-{kubectl.minor}"
     script = "echo begun; until [ -e /tmp/go ]; do sleep 0.1; done; echo ending; exit 4"
-    kubectl("apply", "-f", "-", stdin=POD.format(name=name, restart="Never", image=IMAGE, script=script))
+    kubectl("apply", "-f", "-", stdin=consoles.POD.format(name=name, restart="Never", image=IMAGE, script=script))
     kubectl("wait", f"pod/{name}", "--for=condition=Ready")
     with kubectl.beside("logs", "-f", name) as to_the_end, kubectl.beside("logs", "-f", name) as cut_off:
         to_the_end.until("begun\n")
@@ -161,7 +115,7 @@ def test_followed_logs_end_with_the_pod_or_with_the_person(kubectl: consoles.Con
 def test_logs_of_the_life_before_a_crash(newest: consoles.Console) -> None:
     """`--previous` is what the container wrote before it was started again."""
     script = "if mkdir /tmp/x/was; then echo first life; exit 3; fi; echo second life; exec sleep 100000"
-    pod = POD.format(name="crashed", restart="Always", image=IMAGE, script=script) + (
+    pod = consoles.POD.format(name="crashed", restart="Always", image=IMAGE, script=script) + (
         "    volumeMounts: [{name: kept, mountPath: /tmp/x}]\n  volumes: [{name: kept, emptyDir: {}}]\n"
     )
     newest("apply", "-f", "-", stdin=pod)
@@ -179,9 +133,11 @@ def test_logs_of_the_life_before_a_crash(newest: consoles.Console) -> None:
 
 def test_logs_of_a_container_that_waits_say_why(newest: consoles.Console) -> None:
     """As kubelet says it: the image cannot be had; a pod without a node has no logs."""
-    absent = POD.format(name="absent", restart="Never", image="registry.fairlead.lab:5000/no:1", script="true")
+    absent = consoles.POD.format(
+        name="absent", restart="Never", image="registry.fairlead.lab:5000/no:1", script="true"
+    )
     newest("apply", "-f", "-", stdin=absent)
-    nowhere = POD.format(name="nowhere", restart="Never", image=IMAGE, script="true")
+    nowhere = consoles.POD.format(name="nowhere", restart="Never", image=IMAGE, script="true")
     newest("apply", "-f", "-", stdin=nowhere + "  nodeSelector: {place: nowhere}\n")
     reason = ""
 
@@ -251,7 +207,8 @@ def test_attach_joins_the_main_process(kubectl: consoles.Console) -> None:
     name = f"reader-{kubectl.minor}"
     script = "while read -r word; do echo got $word; done; echo ended"
     pod = (
-        POD.format(name=name, restart="Never", image=IMAGE, script=script) + "    stdin: true\n    stdinOnce: true\n"
+        consoles.POD.format(name=name, restart="Never", image=IMAGE, script=script)
+        + "    stdin: true\n    stdinOnce: true\n"
     )
     kubectl("apply", "-f", "-", stdin=pod)
     kubectl("wait", f"pod/{name}", "--for=condition=Ready")
@@ -299,9 +256,9 @@ def test_port_forward_reaches_a_pod(kubectl: consoles.Console) -> None:
     """Several ports at once; one where nobody listens is said to be refused; Ctrl-C ends it."""
     with kubectl.beside("port-forward", "--address=127.0.0.1", "pod/tool", ":8080", ":9") as running:
         served, refused = local_ports(running, 2)
-        answers = [fetch(f"http://127.0.0.1:{served}/cgi-bin/index.cgi") for _ in range(3)]
+        answers = [consoles.fetch(f"http://127.0.0.1:{served}/cgi-bin/index.cgi") for _ in range(3)]
         with pytest.raises(OSError, match=r"reset|closed|end"):
-            fetch(f"http://127.0.0.1:{refused}/")
+            consoles.fetch(f"http://127.0.0.1:{refused}/")
         running.until("error forwarding port 9 to pod ")
         running.until("onnection refused")
         running.signal(signal.SIGINT)
@@ -309,7 +266,7 @@ def test_port_forward_reaches_a_pod(kubectl: consoles.Console) -> None:
 
     assert answers == ["tool version 1 answers 127.0.0.1\n"] * 3
     with pytest.raises(OSError, match="refused"):
-        fetch(f"http://127.0.0.1:{served}/")
+        consoles.fetch(f"http://127.0.0.1:{served}/")
 
 
 @pytest.mark.parametrize("target", ["deployment/web :8080", "service/web :80"])
@@ -318,7 +275,7 @@ def test_port_forward_finds_a_pod_of_others(kubectl: consoles.Console, target: s
     example = consoles.Console(kubectl.program, kubectl.kubeconfig, kubectl.cache)
     with example.beside("port-forward", "--address=127.0.0.1", *target.split()) as running:
         (port,) = local_ports(running, 1)
-        answer = fetch(f"http://127.0.0.1:{port}/cgi-bin/index.cgi").split()
+        answer = consoles.fetch(f"http://127.0.0.1:{port}/cgi-bin/index.cgi").split()
 
     pods = [one["metadata"]["name"] for one in example.json("get", "pods", "-l", "app=web")["items"]]
     assert answer[0] in pods

@@ -20,6 +20,7 @@ import struct
 import subprocess
 import termios
 import time
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,6 +29,28 @@ import orjson
 from tests.support import kubectl
 
 READ_BYTES = 1 << 16
+NAMESPACE = "kubectl"
+IMAGE = "registry.fairlead.lab:5000/web:1"
+# A pod of one container that runs a script of the shell; more of the container's fields may follow.
+POD = """
+apiVersion: v1
+kind: Pod
+metadata: {{name: {name}, labels: {{app: {name}}}}}
+spec:
+  restartPolicy: {restart}
+  terminationGracePeriodSeconds: 0
+  containers:
+  - name: main
+    image: {image}
+    command: [sh, -c, '{script}']
+"""
+
+
+def fetch(url: str) -> str:
+    """Return the body of an answer, whatever proxy the environment names."""
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=20.0) as answer:
+        body: bytes = answer.read()
+    return body.decode()
 
 
 class Running:
@@ -100,6 +123,10 @@ class Console:
     def minor(self) -> int:
         """The minor version: 20 of v1.20.2."""
         return self.program.minor
+
+    def through(self, server: str) -> Console:
+        """Return the same kubectl that speaks to one server."""
+        return dataclasses.replace(self, server=server)
 
     def run(self, *words: str, stdin: bytes | str = b"") -> subprocess.CompletedProcess[bytes]:
         """Run a command line to its end."""

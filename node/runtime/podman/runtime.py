@@ -167,6 +167,10 @@ class PodmanRuntime:
 
     async def attach(self, container: str, *, stdin: bool, tty: bool) -> interface.Stream:
         """Connect to the main process' streams."""
+        # Podman makes one that has ended anew, without a word, and its exit code and log are gone.
+        found = await self.inspect(container)
+        if found is None or found.state != "running":
+            raise interface.Refused(interface.NOT_ATTACHABLE)
         query = f"stream=true&stdout=true&stderr=true&stdin={_flag(stdin)}"
         reader, writer = await streams.hijack(self._socket, f"containers/{container}/attach?{query}")
 

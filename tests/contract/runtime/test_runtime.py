@@ -182,6 +182,19 @@ async def test_attach_reaches_the_main_process(runtime: interface.Runtime) -> No
         await stream.close()
 
 
+async def test_attach_leaves_alone_what_has_ended(runtime: interface.Runtime, script: Script) -> None:
+    """It is refused, and the container keeps its exit code and its log."""
+    async with conftest.following(runtime) as until, asyncio.timeout(WAIT_SECONDS):
+        container = await _run(runtime, script("exit 3"))
+        await until("exited", container)
+        with pytest.raises(interface.Refused, match="can only attach to running containers"):
+            await runtime.attach(container, stdin=True, tty=False)
+        found = await runtime.inspect(container)
+        log = [chunk.data async for chunk in runtime.logs(container, interface.LogOptions())]
+    assert found is not None
+    assert (found.state, found.exit_code, log) == ("exited", 3, [b"started exit 3\n"])
+
+
 async def test_followed_logs_end_with_the_container(runtime: interface.Runtime, script: Script) -> None:
     """`logs -f` returns when there will be no more."""
     container = await _run(runtime, script("sleep 1"))

@@ -18,6 +18,7 @@ from node.agent import interface, manager
 from node.network import interface as network
 from node.network import memory as networks
 from node.pods import memory as memory_folder
+from node.runtime import interface as runtime
 from node.runtime import memory as runtimes
 from tests.integration.dispatcher import harness
 
@@ -32,20 +33,30 @@ class Reachable(networks.MemoryNetwork):
         return await asyncio.open_connection("127.0.0.1", self.port)
 
 
-def with_pods(made: agents.Agent) -> Reachable:
+class Failing(runtimes.MemoryRuntime):
+    """A runtime whose containers end with 3 as soon as anybody attaches."""
+
+    async def attach(self, container: str, *, stdin: bool, tty: bool) -> runtime.Stream:
+        """End."""
+        return await self.exec(container, runtime.ExecOptions(("exit", "3")))
+
+
+def with_pods(made: agents.Agent, kind: type[runtimes.MemoryRuntime]) -> Reachable:
     """Give an agent real pod machinery; returns its network."""
     reachable = Reachable(network.NetworkConfig(node_addresses=("127.0.0.1",)))
     info = interface.NodeInfo("node-1", ("127.0.0.1",), "")
-    containers = runtimes.MemoryRuntime(images=["busybox:1"])
+    containers = kind(images=["busybox:1"])
     folder = memory_folder.MemoryFolder
     made.attach(manager.PodManager(containers, reachable, info, made.reports, folder=folder))
     return reachable
 
 
-async def running(world: harness.World) -> tuple[harness.Control, Reachable]:
+async def running(
+    world: harness.World, kind: type[runtimes.MemoryRuntime] = runtimes.MemoryRuntime
+) -> tuple[harness.Control, Reachable]:
     """Return a control process whose node runs the pod `web`."""
     control = await world.control("one")
-    reachable = with_pods(world.agent("node-1", control))
+    reachable = with_pods(world.agent("node-1", control), kind)
     await harness.until_ready(control.client, "node-1")
     patch = client.Patch(
         client.PatchType.MERGE, b'{"spec": {"podCIDR": "10.128.0.0/24", "podCIDRs": ["10.128.0.0/24"]}}'
@@ -113,6 +124,16 @@ async def test_attach_joins_the_main_process() -> None:
         got = [frame async for frame in control.relay.attach(command(stdin=True), frames(*sent))]
 
         assert b"".join(frame.data for frame in got) == b"typed"
+
+
+async def test_attach_ends_well_however_the_container_does() -> None:
+    """How it ended is in the pod's status, where `kubectl run` looks: a failure here is one of the attaching."""
+    async with harness.world() as world:
+        control, _ = await running(world, Failing)
+
+        got = [frame async for frame in control.relay.attach(command(), frames())]
+
+        assert got[-1].status.status == "Success"
 
 
 async def test_logs_are_the_containers() -> None:

@@ -60,9 +60,7 @@ def test_a_kind_is_described_as_kubernetes_describes_it() -> None:
             "data": {"type": "object", "additionalProperties": {"type": "string"}},
             "immutable": {"type": "boolean"},
             "kind": {"type": "string"},
-            "metadata": {
-                "allOf": [{"$ref": "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}]
-            },
+            "metadata": {"allOf": [{"$ref": "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}]},
         },
         "x-kubernetes-group-version-kind": [{"group": "", "kind": "ConfigMap", "version": "v1"}],
     }

@@ -112,4 +112,3 @@ async def test_a_node_that_renews_gets_its_certificate() -> None:
         assert list(extended) == [ExtendedKeyUsageOID.CLIENT_AUTH]
         assert approved is not None
         assert approved.message == "Auto approving self kubelet client certificate after SubjectAccessReview."
-
