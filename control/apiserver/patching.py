@@ -120,8 +120,7 @@ def _by_operations(current: Json, document: Json) -> Json:
     try:
         return patches.apply_json_patch(current, document)
     except patches.PatchError as error:
-        cause = errors.Cause("UnexpectedServerResponse", str(error), "")
-        raise errors.Invalid(REJECTED, causes=[cause]) from None
+        raise errors.Invalid(f"{REJECTED}: {error}") from None  # a cause would hide the message from kubectl's users
 
 
 def _merged(merge: Any, current: Json, document: Json) -> Json:

@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 from fairlead.testing import cluster as testing
+from tests.clients.whole import manifests
 from tests.support import kubectl as programs
 
 NEWER_MINOR = 32
@@ -112,6 +113,12 @@ def kubectl(request: pytest.FixtureRequest, cluster: testing.Threaded, tmp_path:
 def apply(kubectl: Kubectl) -> Callable[[str], str]:
     """Apply a manifest that is given as text."""
     return lambda manifest: kubectl("apply", "-f", "-", stdin=manifest)
+
+
+@pytest.fixture
+def boats(kubectl: Kubectl, define: Callable[[str], None]) -> None:
+    """A custom kind with a schema."""
+    define(manifests.BOATS)
 
 
 @pytest.fixture

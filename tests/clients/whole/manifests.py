@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pathlib
+
 DEPLOYMENT = """
 apiVersion: apps/v1
 kind: Deployment
@@ -22,3 +24,32 @@ data: {k: v}
 """
 
 OTHER = CONFIG.replace("name: one", "name: two")
+
+EVERY_KIND = pathlib.Path(__file__).with_name("every_kind.yaml")
+
+BOATS = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: boats.sea.example}
+spec:
+  group: sea.example
+  scope: Namespaced
+  names: {plural: boats, singular: boat, kind: Boat, shortNames: [bt], categories: [all, fleet]}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    subresources: {status: {}}
+    additionalPrinterColumns: [{name: Crew, type: integer, jsonPath: .spec.crew}]
+    schema:
+      openAPIV3Schema:
+        type: object
+        description: A boat of the fleet.
+        properties:
+          spec:
+            type: object
+            description: What the boat should be.
+            required: [crew]
+            properties: {crew: {type: integer, minimum: 1, description: How many sail it.}}
+          status: {type: object, properties: {crew: {type: integer}}}
+"""
