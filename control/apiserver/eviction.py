@@ -1,7 +1,8 @@
 """Evictions: deletions of pods that their disruption budgets allow.
 
-The subresource `eviction` comes here. Allowing one disruption less is a compare-and-swap on the budget, which also
-notes the pod, so that the disruption controller does not count it until it is gone.
+The subresource `eviction` comes here once plugins have changed what was posted; they may refuse it once the pod is
+known. Allowing one disruption less is a compare-and-swap on the budget, which also notes the pod, so that the
+disruption controller does not count it until it is gone.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from control.apiserver import authn, reading, registry
-from control.apiserver.admission import noderestriction
+from control.apiserver.admission import plugin
 from control.store.entry import Entry
 from fairlead.api import conditions, disruption, errors, objects, pods, scheme, selectors, times
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -28,18 +29,28 @@ UNGUARDED = frozenset({pods.PENDING, pods.SUCCEEDED, pods.FAILED})
 class Evictions:
     """Evicts pods through their registry."""
 
-    def __init__(self, registries: Callable[[scheme.Kind], registry.Registry], now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        registries: Callable[[scheme.Kind], registry.Registry],
+        admission: plugin.Chain,
+        now: Callable[[], float],
+    ) -> None:
         self._registries = registries
+        self._admission = admission
         self._now = now
 
-    async def evict(
-        self, actor: registry.Actor, found: registry.Registry, namespace: str, name: str, eviction: policyv1.Eviction
-    ) -> Entry:
+    async def evict(self, actor: registry.Actor, request: plugin.Request) -> Entry:
         """Delete a pod as its eviction asks; TooManyRequests where a budget forbids it now."""
+        eviction: policyv1.Eviction = request.obj
+        namespace, name = request.namespace, request.name
         if eviction.metadata.name not in ("", name):
             raise errors.BadRequest("name in URL does not match name in Eviction object")
+        found = self._registries(request.kind)
+        await found.get(namespace, name)
+        await self._admission.validate(request)
         options = objects.copy(eviction.deleteOptions)
-        actor = registry.Actor(actor.user, actor.dry_run or bool(options.dryRun), actor.manager)
+        dry_run = actor.dry_run or bool(options.dryRun)
+        actor = registry.Actor(actor.user, dry_run, actor.manager, admitted=True)
         pinned = options.preconditions.HasField("resourceVersion")
         for attempt in range(ATTEMPTS):
             try:
@@ -59,8 +70,6 @@ class Evictions:
     ) -> Entry:
         pod = (await found.get(namespace, name)).object
         assert isinstance(pod, corev1.Pod)
-        if why := noderestriction.evicts(actor.user, pod):
-            raise errors.forbidden("", "pods", name, why)
         ended = pods.is_finished(pod) or pods.is_terminating(pod)
         if ended or pod.status.phase in UNGUARDED:
             return await self._delete(actor, found, pod, options, as_it_is=not ended)
@@ -119,7 +128,7 @@ class Evictions:
         version = wanted.preconditions.resourceVersion if pinned else meta.resourceVersion if as_it_is else ""
         if not actor.dry_run and not pods.is_terminating(pod):
             now = times.from_seconds(self._now())
-            server = registry.Actor(SERVER)
+            server = registry.Actor(SERVER, admitted=True)
 
             def change(old: corev1.Pod) -> corev1.Pod:
                 fresh = _targeted(old, now)

@@ -124,7 +124,7 @@ class InProcessClient:
     ) -> R:
         """Create a subresource."""
         target = self._target(kind, namespace, name, subresource)
-        entry = await self._api.create(self.user, target, body, dry_run=dry_run)
+        entry = await self._api.create(self.user, target, objects.copy(body), dry_run=dry_run)
         return cast(R, entry.object)
 
     def _target(self, kind: type[Message], namespace: str, name: str = "", subresource: str = "") -> Target:

@@ -38,13 +38,15 @@ MAX_OBJECT_BYTES = 1536 * 1024  # etcd refuses larger requests
 class Actor:
     """Who writes, and how: for admission, audit and dry runs. `manager` is whom managedFields name.
 
-    `through` is the subresource that managedFields name where a write of the object itself came through one (scale).
+    `through` is the subresource that managedFields name where a write of the object itself came through one (scale):
+    what that shows of the object is what admission judges. `admitted`: it has judged what the caller sent already.
     """
 
     user: authn.User
     dry_run: bool = False
     manager: str = ""
     through: str = ""
+    admitted: bool = False
 
     @property
     def owner(self) -> str:
@@ -275,10 +277,16 @@ class Registry(reading.Reader):
             self.strategy.default(obj)
         if change.by is not None:
             self._tracker.updated(obj, old, actor.owner, change.by)
+        through = actor.through or subresource
         request = plugin.Request(
-            actor.user, "UPDATE", self.kind, before.namespace, before.name, subresource, obj, old, actor.dry_run
+            actor.user, "UPDATE", self.kind, before.namespace, before.name, through, obj, old, actor.dry_run
         )
-        await self._admission.admit(request)
+        admission = self._judges(actor)
+        if actor.through:
+            request.obj, request.old = self.strategy.scale_of(obj), self.strategy.scale_before(old)
+        await admission.admit(request)
+        if actor.through:
+            self.strategy.set_replicas(obj, request.obj.spec.replicas)
         metadata = obj.metadata  # a webhook may have put another in its place
         if subresource == "status":
             self.strategy.prepare_for_status_update(obj, old)
@@ -293,7 +301,9 @@ class Registry(reading.Reader):
             faults = list(self.strategy.validate_update(obj, old))
         judged = [*self._judged(metadata), *meta.validate_update(metadata, before)]
         self._refuse_invalid(before.name, [*judged, *faults])
-        await self._admission.validate(request)
+        if actor.through:
+            request.obj = self.strategy.scale_of(obj)
+        await admission.validate(request)
         metadata.resourceVersion = before.resourceVersion
 
     async def _replace(self, entry: Entry, obj: Any, companions: hooking.Companions) -> Entry | Refused:
@@ -319,15 +329,17 @@ class Registry(reading.Reader):
         self, actor: Actor, namespace: str, name: str, options: metav1.DeleteOptions
     ) -> tuple[Entry, bool]:
         entry, sure = await self._cached(namespace, name), False
-        request = plugin.Request(actor.user, "DELETE", self.kind, namespace, name, dry_run=actor.dry_run)
+        request = plugin.Request(
+            actor.user, "DELETE", self.kind, namespace, name, dry_run=actor.dry_run, options=options
+        )
+        admission = self._judges(actor)
         for _ in range(WRITE_ATTEMPTS):
             if entry is None:
                 entry, sure = await self._stored(namespace, name), True
             try:
                 deletion.check_preconditions((self.kind.group, self.kind.resource), entry.object, options)
                 request.old = entry.object
-                await self._admission.admit(request)
-                await self._admission.validate(request)
+                await admission.judge(request)
             except errors.ApiError:
                 newer = entry if sure else await self._newer(entry)
                 if newer is entry:
@@ -377,6 +389,9 @@ class Registry(reading.Reader):
 
         done = await asyncio.gather(*(delete(entry) for entry in listing.entries))
         return [entry for entry in done if entry is not None]
+
+    def _judges(self, actor: Actor) -> plugin.Chain:
+        return plugin.NOBODY if actor.admitted else self._admission
 
     async def _cached(self, namespace: str, name: str) -> Entry | None:
         """Return what the cache has: good enough to decide on, because the write is refused if it is old."""

@@ -41,7 +41,7 @@ from control.apiserver import (
 )
 from control.apiserver import hooks as hooking
 from control.apiserver import registry as registries
-from control.apiserver.admission import chain, escalation
+from control.apiserver.admission import chain, escalation, plugin
 from control.apiserver.audit import recording
 from control.apiserver.custom import keeper, showing
 from control.apiserver.custom import registries as custom_registries
@@ -102,7 +102,7 @@ class ApiServer:
             authz.MastersAuthorizer(), nodeauthz.NodeAuthorizer(known), self.rbac
         )
         self._webhooks = caller.Caller(cache)
-        admission = chain.standard(
+        self._admission = admission = chain.standard(
             cache,
             store,
             escalation.Escalation(self.authorizer, self.rbac),
@@ -134,7 +134,7 @@ class ApiServer:
         self.bootstrap_tokens = authn.TokenAuthenticator(self._bootstrap_secret, self._utc)
         self.tokens = bearers.standard(self.bootstrap_tokens, issuer, known, authenticators)
         self._reviews = reviews.Reviews(self.authorizer, self.rbac, self.tokens, now)
-        self._subresources = subresources.Subresources(self.registry, now, issuer)
+        self._subresources = subresources.Subresources(self.registry, admission, now, issuer)
 
     def client(self, user: authn.User) -> inprocess.InProcessClient:
         """Return a client that acts as a user."""
@@ -293,25 +293,32 @@ class ApiServer:
         self._permit(user, "create", named)
         if not target.kind.stored:
             _check_kind(target.kind, obj)
+            asked = Target(target.kind, named.namespace, obj.metadata.name)
             if isinstance(obj, corev1.Binding):
-                return await self._bind(registries.Actor(user, dry_run, manager), named.namespace, obj)
+                return await self._subresources.post(registries.Actor(user, dry_run, manager), asked, obj)
+            await self._admission.judge(
+                plugin.Request(user, "CREATE", asked.kind, asked.namespace, asked.name, obj=obj, dry_run=dry_run)
+            )
             return await self._reviews.answer(user, named, obj)
         found = self.registry(target.kind)
         actor = registries.Actor(user, dry_run, manager)
         if target.subresource:
-            body = conversion.to_hub(obj)
-            return await self._subresources.post(
-                actor, found, target.namespace, target.name, target.subresource, body
-            )
+            return await self._subresources.post(actor, target, conversion.to_hub(obj))
         _check_kind(target.kind, obj)
         return versions.entry(
             await found.create(actor, versions.to_hub(obj, target.kind), target.namespace), target.kind
         )
 
-    async def _bind(self, actor: registries.Actor, namespace: str, binding: corev1.Binding) -> Entry:
-        """Bind the pod that a Binding is named after."""
-        pods = self.registry(schemes.DEFAULT.of(corev1.Pod))
-        return await self._subresources.post(actor, pods, namespace, binding.metadata.name, "binding", binding)
+    async def connect(self, user: authn.User, verb: str, target: Target, options: Message) -> None:
+        """Judge a stream or a proxied request before it begins; admission may change its options.
+
+        `verb` is that of its method: `create` for POST, `get` for a WebSocket.
+        """
+        kind, name, subresource = target.kind, target.name, target.subresource
+        self.authorize(authz.Attributes(user, verb, kind.group, kind.resource, subresource, target.namespace, name))
+        await self._admission.judge(
+            plugin.Request(user, "CONNECT", kind, target.namespace, name, subresource, obj=options)
+        )
 
     @recording.recorded("update")
     async def update(

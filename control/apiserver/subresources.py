@@ -1,7 +1,8 @@
 """Subresources: binding and eviction of pods, scale of workloads, finalize of namespaces, and status.
 
 The API server calls this for authorised users. Each writes its object through the kind's registry, so that
-admission, validation and conflicts are the same for all.
+admission, validation and conflicts are the same for all. What is posted is judged by admission as it was sent
+(a Binding, an Eviction, a TokenRequest); the write that it brings about is not judged once more.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from typing import Any
 
 from control.apiserver import eviction, patching, registry, tokens
 from control.apiserver import target as targets
+from control.apiserver.admission import plugin
 from control.apiserver.managed import applying
 from control.apiserver.strategies import namespace as namespaces
+from control.apiserver.strategies import scaling
 from control.store.entry import Entry
 from fairlead.api import errors, objects, scheme
 from fairlead.api.pb import authentication_v1_pb2 as authenticationv1
@@ -22,6 +25,7 @@ from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import policy_v1_pb2 as policyv1
 from fairlead.client.interface import Patch
 
+POSTED = {"binding": corev1.Binding, "eviction": policyv1.Eviction, "token": authenticationv1.TokenRequest}
 OWNED = frozenset({"scale", "finalize"})
 FINISHED = frozenset({"Succeeded", "Failed"})
 
@@ -32,13 +36,15 @@ class Subresources:
     def __init__(
         self,
         registries: Callable[[scheme.Kind], registry.Registry],
+        admission: plugin.Chain,
         now: Callable[[], float],
         issuer: tokens.Issuer | None = None,
     ) -> None:
         self._registries = registries
+        self._admission = admission
         self._now = now
         self._issuer = issuer
-        self._evictions = eviction.Evictions(registries, now)
+        self._evictions = eviction.Evictions(registries, admission, now)
 
     def owns(self, subresource: str) -> bool:
         """Say whether updates and patches of a subresource go here rather than to the object."""
@@ -56,20 +62,33 @@ class Subresources:
                 return entry
         raise _no_verb("get", entry.kind, subresource)
 
-    async def post(
-        self, actor: registry.Actor, found: registry.Registry, namespace: str, name: str, subresource: str, body: Any
-    ) -> Entry:
-        """Create a subresource; returns what was posted, as an entry at the object's new revision."""
-        match subresource, body:
-            case "binding", corev1.Binding():
-                entry = await self._bind(actor, found, namespace, name, body)
-            case "eviction", policyv1.Eviction():
-                entry = await self._evictions.evict(actor, found, namespace, name, body)
-            case "token", authenticationv1.TokenRequest():
-                return await self._issue(actor, found, namespace, name, body)
+    async def post(self, actor: registry.Actor, target: targets.Target, body: Any) -> Entry:
+        """Create a subresource; returns what was posted, as an entry at the object's new revision.
+
+        `body` now belongs to the server. A Binding may also be posted to its own collection.
+        """
+        subresource = target.subresource or "binding"
+        if not isinstance(body, POSTED.get(subresource, ())):
+            raise errors.BadRequest(f"{type(body).DESCRIPTOR.name} cannot be posted to {subresource}")
+        request = plugin.Request(
+            actor.user,
+            "CREATE",
+            target.kind,
+            target.namespace,
+            target.name,
+            target.subresource,
+            obj=body,
+            dry_run=actor.dry_run,
+        )
+        await self._admission.admit(request)
+        match body:
+            case corev1.Binding():
+                entry = await self._bind(actor, request)
+            case policyv1.Eviction():
+                entry = await self._evictions.evict(actor, request)
             case _:
-                raise errors.BadRequest(f"{type(body).DESCRIPTOR.name} cannot be posted to {subresource}")
-        return Entry(entry.key, entry.kind, objects.copy(body), entry.revision)
+                return await self._issue(actor, request)
+        return Entry(entry.key, entry.kind, body, entry.revision)
 
     async def update(
         self, actor: registry.Actor, found: registry.Registry, namespace: str, name: str, subresource: str, body: Any
@@ -79,8 +98,8 @@ class Subresources:
             return await self._finalize(actor, found, name, body)
         if not isinstance(body, autoscalingv1.Scale):
             raise errors.BadRequest(f"the object is a {type(body).DESCRIPTOR.name}, not a Scale")
-        scaling = dataclasses.replace(actor, through="scale")
-        entry = await found.update(scaling, namespace, name, lambda old: _scaled(found, old, body))
+        scales = dataclasses.replace(actor, through="scale")
+        entry = await found.update(scales, namespace, name, lambda old: _scaled(found, old, body))
         return self.view(entry, "scale")
 
     async def patch(
@@ -97,12 +116,12 @@ class Subresources:
             raise _no_verb("patch", found.kind, subresource)
 
         def change(old: Any) -> Any:
-            body = patching.apply(patch, found.strategy.scale_of(old))
+            body = patching.apply(patch, found.strategy.scale_before(old))
             assert isinstance(body, autoscalingv1.Scale)
             return _scaled(found, old, body)
 
-        scaling = dataclasses.replace(actor, through="scale")
-        return self.view(await found.update(scaling, namespace, name, change), "scale")
+        scales = dataclasses.replace(actor, through="scale")
+        return self.view(await found.update(scales, namespace, name, change), "scale")
 
     async def apply(
         self, actor: registry.Actor, found: registry.Registry, target: targets.Target, applied: applying.Application
@@ -111,20 +130,21 @@ class Subresources:
         if target.subresource != "scale":
             raise _no_verb("patch", found.kind, target.subresource)
         await found.get(target.namespace, target.name)
-        scaling = dataclasses.replace(actor, through="scale")
+        scales = dataclasses.replace(actor, through="scale")
         of_object = dataclasses.replace(applied, config=_scale_config(applied.config, found.kind))
 
         def refuse() -> None:
             raise found.not_found(target.name)
 
-        entry, _ = await found.apply(scaling, target.namespace, target.name, of_object, refuse)
+        entry, _ = await found.apply(scales, target.namespace, target.name, of_object, refuse)
         return self.view(entry, "scale")
 
-    async def _bind(
-        self, actor: registry.Actor, found: registry.Registry, namespace: str, name: str, binding: corev1.Binding
-    ) -> Entry:
+    async def _bind(self, actor: registry.Actor, request: plugin.Request) -> Entry:
         """Give a pod its node, once."""
-        target = binding.target
+        binding: corev1.Binding = request.obj
+        name, target = request.name, binding.target
+        if binding.metadata.name not in ("", name):
+            raise errors.BadRequest("name in URL does not match name in Binding object")
         if target.kind not in ("", "Node"):
             cause = errors.Cause(
                 "FieldValueNotSupported",
@@ -135,38 +155,32 @@ class Subresources:
         if not target.name:
             cause = errors.Cause("FieldValueRequired", "Required value", "target.name")
             raise errors.invalid("", "Binding", name, [cause])
+        await self._admission.validate(request)
         now = int(self._now())
 
         def change(old: corev1.Pod) -> corev1.Pod:
             return bound(old, binding, now)
 
-        return await found.update(actor, namespace, name, change, "binding")
+        pods = self._registries(scheme.DEFAULT.of(corev1.Pod))
+        admitted = dataclasses.replace(actor, admitted=True)
+        return await pods.update(admitted, request.namespace, name, change, "binding")
 
-    async def _issue(
-        self,
-        actor: registry.Actor,
-        found: registry.Registry,
-        namespace: str,
-        name: str,
-        request: authenticationv1.TokenRequest,
-    ) -> Entry:
+    async def _issue(self, actor: registry.Actor, request: plugin.Request) -> Entry:
         """Sign a token for a service account, bound to an object if the request names one."""
         if self._issuer is None:
             raise errors.NotImplementedByServer("this server has no service-account key")
-        answer = objects.copy(request)
+        namespace, name, answer = request.namespace, request.name, request.obj
+        assert isinstance(answer, authenticationv1.TokenRequest)
+        entry = await self._registries(request.kind).get(namespace, name)
+        account = entry.object
+        assert isinstance(account, corev1.ServiceAccount)
         faults = tokens.judge(answer)
         if faults:
             raise errors.invalid("authentication.k8s.io", "TokenRequest", name, faults)
-        entry = await found.get(namespace, name)
-        account = entry.object
-        assert isinstance(account, corev1.ServiceAccount)
-        bound = await self._bound(namespace, name, request.spec.boundObjectRef)
-        node = actor.user.node
-        if node and (bound.pod is None or bound.pod.spec.nodeName != node):
-            why = f'node "{node}" requested token not bound to a pod scheduled on it'
-            raise errors.forbidden("", "serviceaccounts", name, why)
+        await self._admission.validate(request)
+        bound = await self._bound(namespace, name, answer.spec.boundObjectRef)
         seconds = answer.spec.expirationSeconds
-        token, expires = self._issuer.issue(account, bound, list(request.spec.audiences), seconds)
+        token, expires = self._issuer.issue(account, bound, list(answer.spec.audiences), seconds)
         if not answer.spec.audiences:
             answer.spec.audiences.append(self._issuer.issuer)
         answer.metadata.name, answer.metadata.namespace = name, namespace
@@ -278,7 +292,7 @@ def _scale_config(config: dict[str, Any], kind: scheme.Kind) -> dict[str, Any]:
 
 
 def _scaled(found: registry.Registry, old: Any, scale: autoscalingv1.Scale) -> Any:
-    if scale.spec.replicas < 0:
+    if scaling.UNSET < scale.spec.replicas < 0:
         text = f"Invalid value: {scale.spec.replicas}: must be greater than or equal to 0"
         cause = errors.Cause("FieldValueInvalid", text, "spec.replicas")
         raise errors.invalid("autoscaling", "Scale", old.metadata.name, [cause])

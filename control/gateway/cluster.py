@@ -16,12 +16,13 @@ from google.protobuf import any_pb2
 from control.apiserver import authn, authz, reading, relay, selection, server
 from control.apiserver.audit import recording
 from control.apiserver.target import Target
-from control.gateway import calls, identity
+from control.gateway import calls, connecting, identity
 from control.gateway.fairness import gate as gates
 from fairlead import slices
 from fairlead.api import codec, errors, objects, scheme
 from fairlead.api.pb import cluster_pb2 as cluster
 from fairlead.api.pb import cluster_pb2_grpc, runtime_pb2
+from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
 from fairlead.client.interface import Patch, PatchType
 
@@ -239,22 +240,26 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
     async def _start(
         self, frames: AsyncIterator[cluster.ClientFrame], context: Any, subresource: str
     ) -> cluster.StreamStart:
-        """Return the first frame, once its sender is authorised for what it asks."""
+        """Return the first frame, once its sender is authorised for what it asks and admission lets it pass."""
         try:
             first = await anext(frames)
         except StopAsyncIteration:
             raise errors.BadRequest("the stream ended before its first frame") from None
         if first.WhichOneof("frame") != "start":
             raise errors.BadRequest("the first frame must carry `start`")
-        await self._may(context, "create", first.start.namespace, first.start.pod, subresource)
-        return first.start
+        start, user = first.start, await self._identify(context)
+        target = Target(scheme.DEFAULT.of(corev1.Pod), start.namespace, start.pod, subresource)
+        options = connecting.options(start, subresource)
+        with self._api.noted(recording.attributes(user, "create", target)):
+            await self._api.connect(user, "create", target, options)
+        connecting.settle(start, options)
+        return start
 
-    async def _may(self, context: Any, verb: str, namespace: str, pod: str, subresource: str) -> authn.User:
+    async def _may(self, context: Any, verb: str, namespace: str, pod: str, subresource: str) -> None:
         user = await self._identify(context)
         asked = authz.Attributes(user, verb, "", "pods", subresource, namespace, pod)
         with self._api.noted(asked):
             self._api.authorize(asked)
-        return user
 
 
 def _noting(identify: identity.Identify) -> identity.Identify:

@@ -46,7 +46,7 @@ def standard(
         lifecycle.NamespaceLifecycle(cache),
         limitranger.LimitRanger(cache),
         serviceaccount.ServiceAccount(cache, issues_tokens=issues_tokens),
-        noderestriction.NodeRestriction(),
+        noderestriction.NodeRestriction(cache),
         nodetaints.TaintNodesByCondition(),
         podsecurity.PodSecurity(cache),
         priority.Priority(cache),

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from control.apiserver import authn, nodeauthz
-from control.apiserver.admission import plugin
-from fairlead.api import errors
-from fairlead.api.pb import coordination_v1_pb2 as coordinationv1
+from control.apiserver import nodeauthz
+from control.apiserver.admission import lookup, plugin
+from control.store import cache as caches
+from fairlead.api import errors, objects
+from fairlead.api.pb import authentication_v1_pb2 as authenticationv1
 from fairlead.api.pb import core_v1_pb2 as corev1
 
 MIRROR = "kubernetes.io/config.mirror"
@@ -36,45 +37,105 @@ OWN_LABEL_DOMAINS = ("kubelet.kubernetes.io", "node.kubernetes.io")
 class NodeRestriction(plugin.Plugin):
     """Judges what nodes write; has no opinion on other users."""
 
+    def __init__(self, cache: caches.Cache) -> None:
+        self._cache = cache
+        self._pods = lookup.Lookup(cache, corev1.Pod)
+
     async def validate(self, request: plugin.Request) -> None:
         """Refuse what is not the node's own."""
         node = request.user.node
-        if not node:
+        if not node or request.operation == "CONNECT":
             return
-        old, obj = request.old, request.obj
-        if isinstance(old or obj, corev1.Pod):
-            why = _pod(request, node)
-        elif isinstance(old or obj, corev1.Node):
-            why = _node(request, node)
-        elif isinstance(old or obj, coordinationv1.Lease):
-            why = _lease(request, node)
-        else:
-            return
+        why = ""
+        match request.kind.group, request.kind.resource:
+            case "", "pods":
+                why = await self._pod(request, node)
+            case "", "nodes":
+                why = _node(request, node)
+            case "", "serviceaccounts" if request.subresource == "token" and request.operation == "CREATE":
+                why = await self._token(request, node)
+            case "", "persistentvolumeclaims":
+                why = _claim(request, node)
+            case "coordination.k8s.io", "leases":
+                why = _lease(request, node)
+            case "storage.k8s.io", "csinodes" if request.name != node:
+                why = "can only access CSINode with the same name as the requesting node"
         if why:
             raise errors.forbidden(request.kind.group, request.kind.resource, request.name, why)
 
+    async def _pod(self, request: plugin.Request, node: str) -> str:
+        """Return why a write of a pod is refused, "" if it is not."""
+        match request.subresource:
+            case "":
+                return _whole_pod(request, node)
+            case "status":
+                return _pod_status(request, node)
+            case "eviction":
+                pod = await self._find(request.namespace, request.name, node)
+                if pod.spec.nodeName != node:
+                    return f"node {node} can only evict pods with spec.nodeName set to itself"
+                return ""
+        return f"unexpected pod subresource \"{request.subresource}\", only 'status' and 'eviction' are allowed"
 
-def _pod(request: plugin.Request, node: str) -> str:
-    """Return why a write of a pod is refused, "" if it is not."""
-    if request.operation == "CREATE" and not request.subresource:
-        pod: corev1.Pod = request.obj
-        if MIRROR not in pod.metadata.annotations:
-            return f'pod does not have "{MIRROR}" annotation, node "{node}" can only create mirror pods'
+    async def _token(self, request: plugin.Request, node: str) -> str:
+        """Return why a token is refused, "" if it is bound to a pod of the node's."""
+        wanted: authenticationv1.BoundObjectReference = request.obj.spec.boundObjectRef
+        if (wanted.apiVersion, wanted.kind) != ("v1", "Pod") or not wanted.name:
+            return "node requested token not bound to a pod"
+        if not wanted.uID:
+            return "node requested token with a pod binding without a uid"
+        pod = await self._find(request.namespace, wanted.name, node)
+        if pod.metadata.uid != wanted.uID:
+            told = f"the UID in the bound object reference ({wanted.uID}) does not match the UID in record."
+            return f"{told} The object might have been deleted and then recreated"
         if pod.spec.nodeName != node:
-            return f'node "{node}" can only create pods with spec.nodeName set to itself'
-        if why := _owner(pod, node):
-            return why
-        if pod.spec.serviceAccountName or pod.spec.serviceAccount:
-            return f'node "{node}" can not create pods that reference a service account'
-        for resource in ("secrets", "configmaps", "persistentvolumeclaims"):
-            if nodeauthz.references(pod, resource):
-                return f'node "{node}" can not create pods that reference {resource}'
+            return "node requested token bound to a pod scheduled on a different node"
         return ""
+
+    async def _find(self, namespace: str, name: str, node: str) -> corev1.Pod:
+        """Return a pod; etcd is asked before one is said to be on another node."""
+        pod = self._pods.get(name, namespace)
+        if pod is None or pod.spec.nodeName != node:
+            await self._cache.fresh()
+            pod = self._pods.get(name, namespace)
+        if pod is None:
+            raise errors.not_found("", "pods", name)
+        return pod
+
+
+def _whole_pod(request: plugin.Request, node: str) -> str:
+    """Return why a pod is not made, changed or deleted, "" if it is."""
+    match request.operation:
+        case "CREATE":
+            return _new_pod(request.obj, node)
+        case "DELETE":
+            if request.old.spec.nodeName != node:
+                return f'node "{node}" can only delete pods with spec.nodeName set to itself'
+            return ""
+    operation = request.operation
+    return f'unexpected operation "{operation}", node "{node}" can only create and delete mirror pods'
+
+
+def _new_pod(pod: corev1.Pod, node: str) -> str:
+    if MIRROR not in pod.metadata.annotations:
+        return f'pod does not have "{MIRROR}" annotation, node "{node}" can only create mirror pods'
+    if pod.spec.nodeName != node:
+        return f'node "{node}" can only create pods with spec.nodeName set to itself'
+    if why := _owner(pod, node):
+        return why
+    if pod.spec.serviceAccountName or pod.spec.serviceAccount:
+        return f'node "{node}" can not create pods that reference a service account'
+    for resource in ("secrets", "configmaps", "persistentvolumeclaims"):
+        if nodeauthz.references(pod, resource):
+            return f'node "{node}" can not create pods that reference {resource}'
+    return ""
+
+
+def _pod_status(request: plugin.Request, node: str) -> str:
     old: corev1.Pod = request.old
     if old.spec.nodeName != node:
-        doing = {"DELETE": "delete pods"}.get(request.operation, "update pod status for pods")
-        return f'node "{node}" can only {doing} with spec.nodeName set to itself'
-    if request.operation == "UPDATE" and dict(request.obj.metadata.labels) != dict(old.metadata.labels):
+        return f'node "{node}" can only update pod status for pods with spec.nodeName set to itself'
+    if dict(request.obj.metadata.labels) != dict(old.metadata.labels):
         return f'node "{node}" cannot update labels through pod status'
     return ""
 
@@ -93,13 +154,6 @@ def _owner(pod: corev1.Pod, node: str) -> str:
     return ""
 
 
-def evicts(user: authn.User, pod: corev1.Pod) -> str:
-    """Return why a user may not evict a pod for being a node, "" if it may."""
-    if user.node and pod.spec.nodeName != user.node:
-        return f'node "{user.node}" can only evict pods with spec.nodeName set to itself'
-    return ""
-
-
 def _node(request: plugin.Request, node: str) -> str:
     """Return why a write of a Node is refused, "" if it is not."""
     if request.name != node:
@@ -108,7 +162,7 @@ def _node(request: plugin.Request, node: str) -> str:
     if request.operation == "CREATE":
         forbidden = _restricted(obj.metadata.labels)
         if forbidden:
-            return f"is not allowed to set the following labels: {', '.join(forbidden)}"
+            return f'node "{node}" is not allowed to set the following labels: {", ".join(forbidden)}'
     if request.operation == "UPDATE":
         if list(obj.spec.taints) != list(old.spec.taints):
             return f'node "{node}" is not allowed to modify taints'
@@ -140,8 +194,30 @@ def _within(domain: str, parent: str) -> bool:
     return domain == parent or domain.endswith(f".{parent}")
 
 
+def _claim(request: plugin.Request, node: str) -> str:
+    """Return why a write of a claim is refused, "" if it tells of nothing but the claim's size."""
+    if request.subresource != "status":
+        return "may only update PVC status"
+    obj, old = (_without_size(one) for one in (request.obj, request.old))
+    if obj != old:
+        return f'node "{node}" is not allowed to update fields other than status.capacity and status.conditions'
+    return ""
+
+
+def _without_size(claim: corev1.PersistentVolumeClaim) -> corev1.PersistentVolumeClaim:
+    """Return what a node may not change of a claim."""
+    rest = objects.copy(claim)
+    for name in ("resourceVersion", "managedFields"):
+        rest.metadata.ClearField(name)
+    for name in ("capacity", "conditions", "allocatedResources", "allocatedResourceStatuses"):
+        rest.status.ClearField(name)
+    return rest
+
+
 def _lease(request: plugin.Request, node: str) -> str:
     """Return why a write of a Lease is refused, "" if it is not."""
-    if request.namespace != nodeauthz.LEASE_NAMESPACE or request.name != node:
-        return f'node "{node}" can only access its own lease in {nodeauthz.LEASE_NAMESPACE}'
+    if request.namespace != nodeauthz.LEASE_NAMESPACE:
+        return f'can only access leases in the "{nodeauthz.LEASE_NAMESPACE}" system namespace'
+    if request.name != node:
+        return "can only access node lease with the same name as the requesting node"
     return ""

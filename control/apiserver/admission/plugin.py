@@ -24,6 +24,9 @@ Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 class Request:
     """A write under judgement. `obj` is None for a deletion, `old` for a creation; `admit` may change `obj`.
 
+    `kind` is the resource's. A subresource may carry something else, which then is `obj`: fairlead.api.subresources.
+    `options` are those of a deletion.
+
     A plugin that changed what earlier ones have seen sets `reinvoke`: then all admit once more, with `reinvoked` set.
     `notes` is what a plugin keeps for itself between its calls for one request.
     """
@@ -37,6 +40,7 @@ class Request:
     obj: Any = None
     old: Any = None
     dry_run: bool = False
+    options: Any = None
     reinvoke: bool = False
     reinvoked: bool = False
     notes: dict[str, Any] = field(default_factory=dict)
@@ -95,3 +99,11 @@ class Chain:
         """Let every plugin refuse."""
         for one in self._validating:
             await one.validate(request)
+
+    async def judge(self, request: Request) -> None:
+        """Do both for what is not stored."""
+        await self.admit(request)
+        await self.validate(request)
+
+
+NOBODY = Chain()

@@ -108,7 +108,7 @@ class ResourceQuota(plugin.Plugin):
         """Charge the namespace's quotas, or refuse."""
         if request.subresource or not request.namespace or request.operation not in ("CREATE", "UPDATE"):
             return
-        if next(self._quotas.all(request.namespace), None) is None:
+        if next(self._quotas.all(request.namespace), None) is None or not request.kind.stored:
             return
         used = self._used(request)
         if not used:

@@ -14,10 +14,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from google.protobuf.message import Message
 
 from control.apiserver import patching, warnings
 from control.apiserver.admission import lookup, plugin
+from control.apiserver.audit import policy as audit
+from control.apiserver.audit import recording
 from control.apiserver.webhooks import caller, matching, reviews
 from control.store import cache as caches
 from fairlead.api import codec, conversion, errors, scheme
@@ -29,6 +32,10 @@ DEFAULT_TIMEOUT_SECONDS = 10
 IGNORE = "Ignore"
 IF_NEEDED = "IfNeeded"
 HARMLESS = frozenset({"None", "NoneOnDryRun"})
+# Domains of what the audit log is told.
+MUTATION = "mutation.webhook.admission.k8s.io"
+VALIDATING = "validating.webhook.admission.k8s.io"
+PATCH = "patch.webhook.admission.k8s.io"
 SEEN = "webhooks"  # under which a request notes what each webhook has last seen
 
 CONFIGURATIONS = (registrationv1.MutatingWebhookConfiguration, registrationv1.ValidatingWebhookConfiguration)
@@ -39,17 +46,27 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A webhook that a request concerns, and the version of the object that it wants."""
+    """A webhook that a request concerns, and the version of the object that it wants.
 
+    `index` counts all webhooks of all configurations, as the audit log does.
+    """
+
+    configuration: str
+    index: int
     key: str
     hook: matching.Hook
     kind: scheme.Kind
 
+    def place(self, request: plugin.Request) -> str:
+        """Return how the audit log tells the call from others of a request: `round_0_index_2`."""
+        return f"round_{int(request.reinvoked)}_index_{self.index}"
+
 
 class Webhooks:
-    """What both plugins do: find the webhooks of a request, and ask one."""
+    """What both plugins do: find the webhooks of a request, and ask one; `domain` is theirs in the audit log."""
 
-    def __init__(self, cache: caches.Cache, calls: caller.Caller) -> None:
+    def __init__(self, cache: caches.Cache, calls: caller.Caller, domain: str) -> None:
+        self.domain = domain
         self._namespaces = lookup.Lookup(cache, corev1.Namespace)
         self._calls = calls
 
@@ -59,20 +76,22 @@ class Webhooks:
             return []
         found = []
         labels: Any = None
-        for configuration in configurations:
-            for hook in configuration.Webhooks:
-                kind = matching.version_for(hook, request, scheme.DEFAULT.versions())
-                if kind is None:
-                    continue
-                if labels is None:
-                    labels = [await self._labels(request)]
-                if matching.selects(hook, request, labels[0]):
-                    found.append(Call(f"{configuration.metadata.uid}/{hook.name}", hook, kind))
+        every = ((one, hook) for one in configurations for hook in one.Webhooks)
+        for index, (configuration, hook) in enumerate(every):
+            kind = matching.version_for(hook, request, scheme.DEFAULT.versions())
+            if kind is None:
+                continue
+            if labels is None:
+                labels = [await self._labels(request)]
+            if matching.selects(hook, request, labels[0]):
+                meta = configuration.metadata
+                found.append(Call(meta.name, index, f"{meta.uid}/{hook.name}", hook, kind))
         return found
 
     async def _labels(self, request: plugin.Request) -> Any:
         """Return the labels that namespace selectors look at, None for an object outside of namespaces."""
-        subject = request.obj if request.obj is not None else request.old
+        # what comes through a subresource of a namespace does not choose who is asked
+        subject = request.obj if request.operation != "DELETE" and not request.subresource else request.old
         if isinstance(subject, corev1.Namespace):
             return subject.metadata.labels
         if not request.namespace:
@@ -94,31 +113,34 @@ class Webhooks:
             body = reviews.review(request, call.kind, uid)
             verdict = reviews.verdict(await self._calls.post(hook.clientConfig, body, seconds), uid)
         except caller.Failure as error:
-            _let_pass(hook, f"failed to call webhook: {error}")
+            self._let_pass(request, call, f"failed to call webhook: {error}")
             return None
         except reviews.BadAnswer as error:
-            _let_pass(hook, f"received invalid webhook response: {error}")
+            self._let_pass(request, call, f"received invalid webhook response: {error}")
             return None
+        for key, value in verdict.annotations.items():
+            recording.annotate(f"{hook.name}/{key}", value)
         for text in verdict.warnings:
             warnings.add(text)
         if not verdict.allowed:
             raise reviews.denial(hook.name, verdict.status)
         return verdict
 
-
-def _let_pass(hook: matching.Hook, why: str) -> None:
-    """Let a failure pass that the webhook's configuration says to ignore, raise another."""
-    text = f'failed calling webhook "{hook.name}": {why}'
-    if hook.failurePolicy != IGNORE:
-        raise errors.InternalError(f"Internal error occurred: {text}", causes=[errors.Cause("", text, "")])
-    _log.warning("ignored a webhook's failure", extra={"webhook": hook.name, "error": why})
+    def _let_pass(self, request: plugin.Request, call: Call, why: str) -> None:
+        """Let a failure pass that the webhook's configuration says to ignore, raise another."""
+        hook = call.hook
+        text = f'failed calling webhook "{hook.name}": {why}'
+        if hook.failurePolicy != IGNORE:
+            raise errors.InternalError(f"Internal error occurred: {text}", causes=[errors.Cause("", text, "")])
+        _log.warning("ignored a webhook's failure", extra={"webhook": hook.name, "error": why})
+        recording.annotate(f"failed-open.{self.domain}/{call.place(request)}", hook.name)
 
 
 class MutatingAdmissionWebhook(plugin.Plugin):
     """Lets webhooks change what is written."""
 
     def __init__(self, cache: caches.Cache, calls: caller.Caller, default: Defaulter) -> None:
-        self._webhooks = Webhooks(cache, calls)
+        self._webhooks = Webhooks(cache, calls, MUTATION)
         self._configurations = lookup.Lookup(cache, registrationv1.MutatingWebhookConfiguration)
         self._default = default
 
@@ -130,22 +152,34 @@ class MutatingAdmissionWebhook(plugin.Plugin):
             if request.reinvoked and not (_wants_again(call.hook) and seen.get(call.key, before) != before):
                 continue
             verdict = await self._webhooks.ask(request, call)
-            if verdict is not None and verdict.patch and request.obj is not None:
+            if verdict is not None and verdict.patch:
                 self._apply(request, call, verdict.patch)
             seen[call.key] = _state(request.obj)
-            if seen[call.key] != before:
-                request.reinvoke = True
+            changed = seen[call.key] != before
+            request.reinvoke = request.reinvoke or changed
+            _note(f"{MUTATION}/{call.place(request)}", call, {"mutated": changed}, audit.Level.METADATA)
 
     def _apply(self, request: plugin.Request, call: Call, patch: bytes) -> None:
         """Change the object as a webhook wants it, and give it the defaults of what that added."""
+        if request.obj is None:
+            text = f'admission webhook "{call.hook.name}" attempted to modify the object'
+            raise errors.InternalError(f"Internal error occurred: {text}, which is not supported for this operation")
         presented = conversion.from_hub(request.obj, call.kind)
         try:
             changed = conversion.to_hub(patching.apply(Patch(PatchType.JSON, patch), presented))
         except errors.ApiError as error:
             raise errors.InternalError(f"Internal error occurred: {error.message}") from None
         _replace(request.obj, changed)
+        told = {"patch": orjson.loads(patch), "patchType": "JSONPatch"}
+        _note(f"{PATCH}/{call.place(request)}", call, told, audit.Level.REQUEST)
         if not request.subresource:
             self._default(request.kind, request.obj)
+
+
+def _note(key: str, call: Call, told: dict[str, Any], level: audit.Level) -> None:
+    """Let the audit log know what a mutating webhook did."""
+    value = {"configuration": call.configuration, "webhook": call.hook.name, **told}
+    recording.annotate(key, orjson.dumps(value).decode(), level)
 
 
 def _wants_again(hook: matching.Hook) -> bool:
@@ -168,12 +202,12 @@ class ValidatingAdmissionWebhook(plugin.Plugin):
     """Lets webhooks refuse what is written, and judges their configurations."""
 
     def __init__(self, cache: caches.Cache, calls: caller.Caller) -> None:
-        self._webhooks = Webhooks(cache, calls)
+        self._webhooks = Webhooks(cache, calls, VALIDATING)
         self._configurations = lookup.Lookup(cache, registrationv1.ValidatingWebhookConfiguration)
 
     async def validate(self, request: plugin.Request) -> None:
         """Ask all at once; of several refusals the first configuration's is given."""
-        if request.operation != "DELETE":
+        if request.operation in ("CREATE", "UPDATE"):
             _refuse_conditions(request.obj)
         concerned = await self._webhooks.concerned(request, self._configurations.all())
         asked = [self._webhooks.ask(request, call) for call in concerned]

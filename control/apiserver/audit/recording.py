@@ -23,7 +23,7 @@ from control.apiserver import authn, authz
 from control.apiserver.audit import policy as policies
 from control.apiserver.target import Target
 from control.store.entry import Entry
-from fairlead.api import codec, errors, objects, times
+from fairlead.api import codec, errors, names, objects, times
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
 API_VERSION = "audit.k8s.io/v1"
@@ -65,6 +65,16 @@ def decided(decision: authz.Decision) -> None:
     event = _current.get()
     if event is not None:
         event.decided(decision)
+
+
+def annotate(key: str, value: str, level: policies.Level = policies.Level.METADATA) -> None:
+    """Add to the event of the request that is being carried out; a key's first value stays, as in Kubernetes.
+
+    `level` is from which on the event says it. A key that is no qualified name with a prefix is dropped.
+    """
+    event = _current.get()
+    if event is not None:
+        event.annotate(key, value, level)
 
 
 class Event:
@@ -116,6 +126,11 @@ class Event:
         """Note an authorizer's answer."""
         self._annotations[DECISION] = "allow" if decision.allowed else "forbid"
         self._annotations[REASON] = decision.reason
+
+    def annotate(self, key: str, value: str, level: policies.Level) -> None:
+        """Note what admission has to say of the request."""
+        if key.count("/") == 1 and not names.qualified_name(key) and self._decision.level >= level:
+            self._annotations.setdefault(key, value)
 
     def asked(self, body: Any) -> None:
         """Note what a request carries: an object, a message, or a patch's bytes."""

@@ -92,13 +92,18 @@ class CustomStrategy(strategy.Strategy[Any]):
 
     def scale_of(self, obj: objects.Unstructured) -> autoscalingv1.Scale:
         """Return the Scale that the definition's paths make of an object."""
+        scale = self.scale_before(obj)
+        if scale.spec.replicas == scaling.UNSET:
+            path = self._scale().specReplicasPath
+            raise errors.InternalError(f'Internal error occurred: the spec replicas field "{path}" does not exist')
+        return scale
+
+    def scale_before(self, obj: objects.Unstructured) -> autoscalingv1.Scale:
+        """Return the Scale that a write begins with, of an object that may not have replicas yet."""
         scale = scaling.described(obj)
         asked = self._scale()
         replicas = paths.read(obj.content, asked.specReplicasPath)
-        if not _is_count(replicas):
-            text = f'Internal error occurred: the spec replicas field "{asked.specReplicasPath}" does not exist'
-            raise errors.InternalError(text)
-        scale.spec.replicas = replicas
+        scale.spec.replicas = replicas if _is_count(replicas) else scaling.UNSET
         present = paths.read(obj.content, asked.statusReplicasPath)
         scale.status.replicas = present if _is_count(present) else 0
         selector = paths.read(obj.content, asked.labelSelectorPath) if asked.labelSelectorPath else ""
@@ -107,6 +112,9 @@ class CustomStrategy(strategy.Strategy[Any]):
 
     def set_replicas(self, obj: objects.Unstructured, replicas: int) -> None:
         """Write the wanted number of replicas where the definition says."""
+        if replicas == scaling.UNSET:
+            text = f'the spec replicas field "{self._scale().specReplicasPath}" cannot be empty'
+            raise errors.BadRequest(text)
         paths.write(obj.content, self._scale().specReplicasPath, replicas)
 
     def _scale(self) -> Any:

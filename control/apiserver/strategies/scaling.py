@@ -8,6 +8,8 @@ from fairlead.api import selectors
 from fairlead.api.pb import autoscaling_v1_pb2 as autoscalingv1
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
+UNSET = -(2**31)  # Kubernetes' sign for replicas that an object does not have yet
+
 
 def of_workload(obj: Any) -> autoscalingv1.Scale:
     """Return the Scale of a workload."""

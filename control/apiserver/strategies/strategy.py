@@ -122,6 +122,10 @@ class Strategy(Generic[M]):
         """Return what the `scale` subresource shows of an object."""
         return scaling.of_workload(obj)
 
+    def scale_before(self, obj: M) -> autoscalingv1.Scale:
+        """Return the Scale that a write of it begins with, where an object need not have one yet."""
+        return self.scale_of(obj)
+
     def set_replicas(self, obj: M, replicas: int) -> None:
         """Change the number of replicas that an object asks for."""
         obj.spec.replicas = replicas  # type: ignore[attr-defined]

@@ -16,14 +16,12 @@ from fairlead.api.pb import meta_v1_pb2 as metav1
 Hook = registrationv1.MutatingWebhook | registrationv1.ValidatingWebhook
 
 EXACT = "Exact"
-# What the registry writes under these names is not what a webhook would expect to see.
-HIDDEN = frozenset({"binding", "eviction", "scale"})
 GROUP = "admissionregistration.k8s.io"
 
 
 def may_concern(request: plugin.Request) -> bool:
     """Whether webhooks hear of a request at all: not of their own configurations, so that none locks itself in."""
-    return request.kind.group != GROUP and request.subresource not in HIDDEN
+    return request.kind.group != GROUP
 
 
 def version_for(hook: Hook, request: plugin.Request, rows: Iterable[scheme.Kind]) -> scheme.Kind | None:
@@ -71,15 +69,19 @@ def _in_scope(scope: str, kind: scheme.Kind) -> bool:
 
 def selects(hook: Hook, request: plugin.Request, namespace_labels: Mapping[str, str] | None) -> bool:
     """Whether a webhook's selectors choose the request; `namespace_labels` is None outside of namespaces."""
-    if namespace_labels is not None and not _matches(hook, "namespaceSelector", namespace_labels):
+    by_namespace = namespace_labels is not None and _chooses(hook, "namespaceSelector")
+    if by_namespace and not selectors.of_message(hook.namespaceSelector).matches(namespace_labels or {}):
         return False
-    return any(
-        _matches(hook, "objectSelector", obj.metadata.labels) for obj in (request.obj, request.old) if obj is not None
-    )
-
-
-def _matches(hook: Any, name: str, labels: Mapping[str, str]) -> bool:
-    if not hook.HasField(name):
+    if not _chooses(hook, "objectSelector"):
         return True
+    chosen = selectors.of_message(hook.objectSelector)
+    metadata = [one.metadata for one in (request.obj, request.old) if hasattr(one, "metadata")]
+    return any(chosen.matches(one.labels) for one in metadata)
+
+
+def _chooses(hook: Any, name: str) -> bool:
+    """Say whether a webhook has a selector that does not choose everything, also what has no labels."""
+    if not hook.HasField(name):
+        return False
     selector: metav1.LabelSelector = getattr(hook, name)
-    return selectors.of_message(selector).matches(labels)
+    return bool(selector.matchLabels or selector.matchExpressions)

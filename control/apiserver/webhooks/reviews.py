@@ -1,16 +1,21 @@
-"""AdmissionReview: what a webhook is asked, and what its answer means. Pure."""
+"""AdmissionReview: what a webhook is asked, and what its answer means. Pure.
+
+A request for a subresource names the resource as `resource` and the kind of what it carries as `kind`: a Scale of
+apps/v1 deployments, the PodExecOptions of a connection.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from control.apiserver import authn
 from control.apiserver.admission import plugin
-from fairlead.api import codec, conversion, errors, scheme
+from fairlead.api import codec, conversion, errors, scheme, subresources
+from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
 API_VERSION = "admission.k8s.io/v1"
@@ -30,36 +35,53 @@ class Verdict:
     status: metav1.Status
     patch: bytes = b""
     warnings: Sequence[str] = ()
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 def review(request: plugin.Request, kind: scheme.Kind, uid: str) -> dict[str, Any]:
     """Return the AdmissionReview of a request, its objects in the version that a webhook wants."""
-    options: dict[str, Any] = {"apiVersion": "meta.k8s.io/v1", "kind": OPTIONS.get(request.operation, "")}
-    if request.dry_run:
-        options["dryRun"] = ["All"]
+    subresource = request.subresource
     asked = {
         "uid": uid,
-        "kind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
-        "resource": {"group": kind.group, "version": kind.version, "resource": kind.resource},
-        "requestKind": {"group": request.kind.group, "version": request.kind.version, "kind": request.kind.kind},
-        "requestResource": {
-            "group": request.kind.group,
-            "version": request.kind.version,
-            "resource": request.kind.resource,
-        },
+        "kind": _kind(kind, subresource),
+        "resource": _resource(kind),
+        "requestKind": _kind(request.kind, subresource),
+        "requestResource": _resource(request.kind),
         "name": request.name,
         "operation": request.operation,
         "userInfo": _user(request.user),
-        "object": presented(request.obj, kind),
-        "oldObject": presented(request.old, kind),
+        "object": presented(request.obj, kind, subresource),
+        "oldObject": presented(request.old, kind, subresource),
         "dryRun": request.dry_run,
-        "options": options,
+        "options": _options(request),
     }
-    if request.namespace:
-        asked["namespace"] = request.namespace
-    if request.subresource:
-        asked["subResource"] = asked["requestSubResource"] = request.subresource
+    itself = request.name if request.kind.message is corev1.Namespace else ""  # a namespace lies in itself
+    if namespace := request.namespace or itself:
+        asked["namespace"] = namespace
+    if subresource:
+        asked["subResource"] = asked["requestSubResource"] = subresource
     return {"apiVersion": API_VERSION, "kind": KIND, "request": asked}
+
+
+def _kind(kind: scheme.Kind, subresource: str) -> dict[str, str]:
+    api_version, named = subresources.carried(kind, subresource)
+    group, _, version = api_version.rpartition("/")
+    return {"group": group, "version": version, "kind": named}
+
+
+def _resource(kind: scheme.Kind) -> dict[str, str]:
+    return {"group": kind.group, "version": kind.version, "resource": kind.resource}
+
+
+def _options(request: plugin.Request) -> dict[str, Any] | None:
+    """Return a write's options; a connection has none beside its object."""
+    if request.operation not in OPTIONS:
+        return None
+    told = codec.to_json(request.options) if request.options is not None else {}
+    options = {**told, "apiVersion": "meta.k8s.io/v1", "kind": OPTIONS[request.operation]}
+    if request.dry_run:
+        options["dryRun"] = ["All"]
+    return options
 
 
 def _user(user: authn.User) -> dict[str, Any]:
@@ -71,12 +93,12 @@ def _user(user: authn.User) -> dict[str, Any]:
     return told
 
 
-def presented(obj: Any, kind: scheme.Kind) -> dict[str, Any] | None:
-    """Return an object's JSON in a version, with what says what it is; None for no object."""
+def presented(obj: Any, kind: scheme.Kind, subresource: str = "") -> dict[str, Any] | None:
+    """Return the JSON of what a request carries, in a version, with what says what it is; None for no object."""
     if obj is None:
         return None
-    converted = conversion.from_hub(obj, kind)
-    return {"apiVersion": kind.api_version, "kind": kind.kind, **codec.to_json(converted)}
+    api_version, named = subresources.carried(kind, subresource)
+    return {"apiVersion": api_version, "kind": named, **codec.to_json(conversion.from_hub(obj, kind))}
 
 
 def verdict(answer: Any, uid: str) -> Verdict:
@@ -104,7 +126,9 @@ def verdict(answer: Any, uid: str) -> Verdict:
         raise BadAnswer(f'webhook returned invalid response.patchType of "{type_}"')
     told = response.get("warnings")
     warnings = [str(one) for one in told] if isinstance(told, list) else []
-    return Verdict(response.get("allowed") is True, status, patch, warnings)
+    noted = response.get("auditAnnotations")
+    annotations = {str(key): str(value) for key, value in noted.items()} if isinstance(noted, dict) else {}
+    return Verdict(response.get("allowed") is True, status, patch, warnings, annotations)
 
 
 def denial(name: str, status: metav1.Status) -> errors.ApiError:

@@ -14,16 +14,9 @@ from google.protobuf.message import Message
 
 from control.apiserver import warnings
 from control.gateway.rest import media
-from fairlead.api import codec, errors, objects, scheme, table
+from fairlead.api import codec, errors, objects, scheme, subresources, table
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
-# What is posted or put to a subresource, where it is another kind than the object's own.
-SUBRESOURCE_KINDS = {
-    "scale": ("autoscaling/v1", "Scale"),
-    "binding": ("v1", "Binding"),
-    "eviction": ("policy/v1", "Eviction"),
-    "token": ("authentication.k8s.io/v1", "TokenRequest"),
-}
 ALIASED_PARTS = 1_000_000  # more than any object that fits into etcd has
 # Older names of the same message.
 ALIASES = {("policy/v1beta1", "Eviction"): ("policy/v1", "Eviction")}
@@ -47,7 +40,7 @@ def decode(
     errors.BadRequest, worded as Kubernetes words it, for what cannot be read, is of another kind or, with
     fieldValidation Strict, has unknown or double fields; with Warn the caller is warned of these.
     """
-    expected = SUBRESOURCE_KINDS.get(subresource, (kind.api_version, kind.kind))
+    expected = subresources.carried(kind, subresource)
     if format_ == "protobuf":
         return _decode_protobuf(data, expected)
     document = _document(data, format_, expected)
@@ -56,7 +49,7 @@ def decode(
     faults = _duplicates(data, format_, len(compact)) if validation != "Ignore" else []
     found: Any
     try:
-        if kind.message is None and subresource not in SUBRESOURCE_KINDS:
+        if kind.message is None and subresource not in subresources.BODIES:
             _check_named(named, expected)
             found = codec.decode_custom(document, kind)
             faults = [*(f'unknown field "{path}"' for path in unknown(found)), *faults]

@@ -9,8 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from control.gateway.rest import bodies
-from fairlead.api import scheme
+from fairlead.api import scheme, subresources
 from fairlead.api.pb import apidiscovery_v2_pb2 as apidiscoveryv2
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
@@ -25,15 +24,6 @@ _SUBRESOURCE_VERBS: Mapping[str, Sequence[str]] = {
     "attach": ("create", "get"),
     "portforward": ("create", "get"),
     "proxy": ("create", "delete", "get", "patch", "update"),
-}
-# Kinds of what a stream takes in its query, which the discovery names.
-_STREAM_KINDS = {
-    ("pods", "exec"): "PodExecOptions",
-    ("pods", "attach"): "PodAttachOptions",
-    ("pods", "portforward"): "PodPortForwardOptions",
-    ("pods", "proxy"): "PodProxyOptions",
-    ("services", "proxy"): "ServiceProxyOptions",
-    ("nodes", "proxy"): "NodeProxyOptions",
 }
 _VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
 
@@ -79,12 +69,8 @@ def _resources(kind: scheme.Kind) -> Iterable[Resource]:
         kind.categories,
     )
     for subresource in kind.subresources:
-        group, version, named = kind.group, kind.version, kind.kind
-        if subresource in bodies.SUBRESOURCE_KINDS:
-            api_version, named = bodies.SUBRESOURCE_KINDS[subresource]
-            group, _, version = api_version.rpartition("/")
-        elif (kind.resource, subresource) in _STREAM_KINDS:
-            named = _STREAM_KINDS[kind.resource, subresource]
+        api_version, named = subresources.carried(kind, subresource)
+        group, _, version = api_version.rpartition("/")
         verbs = _SUBRESOURCE_VERBS.get(subresource, _CHANGE)
         yield Resource(f"{kind.resource}/{subresource}", group, version, named, kind.namespaced, verbs)
 

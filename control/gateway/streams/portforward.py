@@ -7,7 +7,7 @@ each port of the query is one connection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from aiohttp import web
 
@@ -35,8 +35,9 @@ class PortForward:
 
     async def serve(self, call: handlers.Call) -> web.StreamResponse:
         """Carry connections to a pod's ports until the caller has gone."""
-        requests.authorize(self._api, call)
         request, what = call.request, requests.target(call)
+        options = corev1.PodPortForwardOptions(ports=requests.ports(request.query))
+        await requests.connect(self._api, call, options)
         try:
             offer = upgrade.negotiate(request.headers, SOCKETS, (PROTOCOL,))
         except upgrade.NotNegotiated as error:
@@ -45,7 +46,7 @@ class PortForward:
         if not pod.spec.nodeName:
             raise errors.BadRequest(f"pod {what.name} does not have a host assigned")
         if offer.socket and not offer.tunnel:
-            return await self._over_socket(request, offer, pod)
+            return await self._over_socket(request, offer, pod, options.ports)
         carrier: wire.Tunnel | wire.Upgraded
         if offer.tunnel:
             carrier = wire.Tunnel(await upgrade.open_socket(request, offer))
@@ -55,9 +56,10 @@ class PortForward:
         return carrier.response
 
     async def _over_socket(
-        self, request: web.BaseRequest, offer: upgrade.Offer, pod: corev1.Pod
+        self, request: web.BaseRequest, offer: upgrade.Offer, pod: corev1.Pod, numbers: Sequence[int]
     ) -> web.StreamResponse:
-        numbers = requests.ports(request.query)
+        if not numbers:
+            raise errors.BadRequest('query parameter "port" is required')
         socket = await upgrade.open_socket(request, offer)
         ports = websocket.Ports(websocket.Messages(socket, offer), numbers)
 

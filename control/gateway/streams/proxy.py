@@ -11,6 +11,7 @@ import contextlib
 import random
 import socket
 import ssl
+import urllib.parse
 from typing import Any
 
 import aiohttp
@@ -50,34 +51,39 @@ class Proxies:
 
     async def pod(self, call: handlers.Call) -> web.StreamResponse:
         """Pass a request on to a pod."""
-        requests.authorize(self._api, call)
-        what = requests.target(call)
+        what, path = requests.target(call), await self._path(call, corev1.PodProxyOptions())
         name = addresses.parse(what.name, "pod")
         pod = await self._client.get(corev1.Pod, name.name, what.namespace)
-        return await self._proxy(call, name.scheme, addresses.of_pod(pod, name.port))
+        return await self._proxy(call, name.scheme, addresses.of_pod(pod, name.port), path)
 
     async def service(self, call: handlers.Call) -> web.StreamResponse:
         """Pass a request on to one of the pods behind a Service."""
-        requests.authorize(self._api, call)
-        what = requests.target(call)
+        what, path = requests.target(call), await self._path(call, corev1.ServiceProxyOptions())
         name = addresses.parse(what.name, "service")
         service = await self._client.get(corev1.Service, name.name, what.namespace)
         select = interface.Selection(labels=f"{SERVICE_LABEL}={name.name}")
         slices = await self._client.list(discoveryv1.EndpointSlice, what.namespace, select=select)
         found = addresses.of_service(service, slices.items, name.port, self._random)
-        return await self._proxy(call, name.scheme, found)
+        return await self._proxy(call, name.scheme, found, path)
 
     async def node(self, call: handlers.Call) -> web.StreamResponse:
         """Answer for a node what is known of it."""
-        requests.authorize(self._api, call)
-        what = requests.target(call)
+        what, path = requests.target(call), await self._path(call, corev1.NodeProxyOptions())
         name = addresses.parse(what.name, "node")
-        _, tail = addresses.split(call.request.rel_url.raw_path, what)
-        return await self._nodes.answer(name.name, call.request.method, tail)
+        return await self._nodes.answer(name.name, call.request.method, path)
 
-    async def _proxy(self, call: handlers.Call, scheme: str, to: addresses.Destination) -> web.StreamResponse:
+    async def _path(self, call: handlers.Call, options: Any) -> str:
+        """Return the path to ask for, as it was sent or as admission wants it; errors where the caller may not."""
+        _, tail = addresses.split(call.request.rel_url.raw_path, requests.target(call))
+        options.path = asked = urllib.parse.unquote(tail)
+        await requests.connect(self._api, call, options)
+        return tail if options.path == asked else urllib.parse.quote(f"/{options.path.lstrip('/')}")
+
+    async def _proxy(
+        self, call: handlers.Call, scheme: str, to: addresses.Destination, tail: str
+    ) -> web.StreamResponse:
         request = call.request
-        prefix, tail = addresses.split(request.rel_url.raw_path, requests.target(call))
+        prefix, _ = addresses.split(request.rel_url.raw_path, requests.target(call))
         query = f"?{request.rel_url.raw_query_string}" if request.rel_url.raw_query_string else ""
         upgrading = "upgrade" in request.headers.get("Connection", "").lower()
         if not tail and request.method in ("GET", "HEAD") and not upgrading:

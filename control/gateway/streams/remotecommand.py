@@ -40,8 +40,10 @@ class RemoteCommand:
 
     async def _serve(self, call: handlers.Call, run: Run) -> web.StreamResponse:
         """Upgrade the connection once the process is there: what fails before is a plain answer."""
-        requests.authorize(self._api, call)
-        start = requests.start(call.request.query, requests.target(call))
+        what = requests.target(call)
+        options = requests.command(call.request.query, what.subresource)
+        await requests.connect(self._api, call, options)
+        start = requests.start(options, what)
         try:
             offer = upgrade.negotiate(call.request.headers, SOCKETS, SPDY)
         except upgrade.NotNegotiated as error:

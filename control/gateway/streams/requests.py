@@ -1,14 +1,17 @@
-"""What a request for a stream asks for, and whether its caller may. Pure, but for authorisation."""
+"""What a request for a stream asks for, and whether its caller may. Pure, but for `connect`."""
 
 from __future__ import annotations
 
 import multidict
+from google.protobuf.message import Message
 
-from control.apiserver import authz, server
+from control.apiserver import server
 from control.apiserver.target import Target
+from control.gateway import connecting
 from control.gateway.rest import handlers, queries
 from fairlead.api import errors
 from fairlead.api.pb import cluster_pb2 as cluster
+from fairlead.api.pb import core_v1_pb2 as corev1
 
 MOST_PORT = 0xFFFF
 
@@ -21,43 +24,41 @@ def target(call: handlers.Call) -> Target:
     return call.target
 
 
-def authorize(api: server.ApiServer, call: handlers.Call) -> None:
-    """Raise errors.Forbidden where the caller may not have this stream: POST is `create`, a WebSocket's GET `get`."""
-    what = target(call)
-    kind = what.kind
-    api.authorize(
-        authz.Attributes(call.user, call.verb, kind.group, kind.resource, what.subresource, what.namespace, what.name)
-    )
+async def connect(api: server.ApiServer, call: handlers.Call, options: Message) -> None:
+    """Raise where the caller may not have this stream, or admission refuses it: it may also change the options.
+
+    POST is `create`, a WebSocket's GET `get`.
+    """
+    await api.connect(call.user, call.verb, target(call), options)
 
 
-def start(query: Query, what: Target) -> cluster.StreamStart:
+def command(query: Query, subresource: str) -> connecting.Command:
+    """Return the options of an exec or attach."""
+    found = corev1.PodAttachOptions() if subresource == "attach" else corev1.PodExecOptions()
+    for name in ("stdin", "stdout", "stderr", "tty"):
+        setattr(found, name, queries.flag(query, name))
+    found.container = query.get("container", "")
+    if isinstance(found, corev1.PodExecOptions):
+        found.command.extend(query.getall("command", []))
+    return found
+
+
+def start(options: connecting.Command, what: Target) -> cluster.StreamStart:
     """Return the first frame of an exec or attach; errors.BadRequest where nothing is asked for."""
-    tty = queries.flag(query, "tty")
-    found = cluster.StreamStart(
-        namespace=what.namespace,
-        pod=what.name,
-        container=query.get("container", ""),
-        stdin=queries.flag(query, "stdin"),
-        stdout=queries.flag(query, "stdout"),
-        stderr=queries.flag(query, "stderr") and not tty,  # a terminal has one output
-        tty=tty,
-    )
+    found = cluster.StreamStart(namespace=what.namespace, pod=what.name)
+    connecting.settle(found, options)
+    found.stderr = found.stderr and not found.tty  # a terminal has one output
     if not (found.stdin or found.stdout or found.stderr):
         raise errors.BadRequest("you must specify at least 1 of stdin, stdout, stderr")
-    if what.subresource == "exec":
-        found.command.extend(query.getall("command", []))
-        if not found.command:
-            raise errors.BadRequest("you must specify at least one command for the container")
+    if what.subresource == "exec" and not found.command:
+        raise errors.BadRequest("you must specify at least one command for the container")
     return found
 
 
 def ports(query: Query) -> list[int]:
     """Return the ports that a WebSocket forwards: `ports` repeated, or separated by commas."""
-    texts = [part for value in query.getall("ports", []) for part in value.split(",")]
-    if not texts:
-        raise errors.BadRequest('query parameter "port" is required')
     found = []
-    for text in texts:
+    for text in (part for value in query.getall("ports", []) for part in value.split(",")):
         port = port_of(text)
         if port is None:
             raise errors.BadRequest(f'query parameter "port" contains invalid value "{text[:80]}"')

@@ -89,6 +89,7 @@ class Control:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.stop(None)
+        await self.api.close()
 
     def _spawn(self, part: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(part))

@@ -56,14 +56,14 @@ async def api(clock: Clock) -> AsyncIterator[ApiServer]:
         yield made
 
 
-async def ask(client: Any, pod: str = "web", **spec: Any) -> authenticationv1.TokenRequest:
+async def ask(client: Any, pod: str = "web", uid: str = "", **spec: Any) -> authenticationv1.TokenRequest:
     """Ask for a token of `robot`, bound to a pod."""
     request = authenticationv1.TokenRequest()
     for name, value in spec.items():
         setattr(request.spec, name, value)
     if pod:
         request.spec.boundObjectRef.apiVersion, request.spec.boundObjectRef.kind = "v1", "Pod"
-        request.spec.boundObjectRef.name = pod
+        request.spec.boundObjectRef.name, request.spec.boundObjectRef.uID = pod, uid
     answer: authenticationv1.TokenRequest = await client.post(
         corev1.ServiceAccount, "robot", "default", "token", request
     )
@@ -187,7 +187,10 @@ async def test_a_node_gets_tokens_for_its_own_pods(api: ApiServer) -> None:
     mine = api.as_user("system:node:node-1", ["system:nodes"])
     other = api.as_user("system:node:node-2", ["system:nodes"])
 
-    assert (await ask(mine)).status.token
+    pod = await api.as_user(*control.ADMIN).get(corev1.Pod, "web", "default")
+    assert (await ask(mine, uid=pod.metadata.uid)).status.token
+    with pytest.raises(errors.Forbidden, match="requested token with a pod binding without a uid"):
+        await ask(mine)
     with pytest.raises(errors.Forbidden, match="requested token not bound to a pod"):
         await ask(mine, pod="")
     with pytest.raises(errors.Forbidden, match="no relationship found between node 'node-2' and this object"):

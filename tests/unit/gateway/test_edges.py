@@ -18,6 +18,7 @@ from control.apiserver.server import ApiServer
 from control.gateway import bootstrap, calls, cluster, identity, listening
 from fairlead import certificates
 from fairlead.api import errors
+from fairlead.api.pb import admissionregistration_v1_pb2 as registrationv1
 from fairlead.api.pb import authentication_v1_pb2 as authenticationv1
 from fairlead.api.pb import authorization_v1_pb2 as authorizationv1
 from fairlead.api.pb import cluster_pb2, cluster_pb2_grpc
@@ -26,6 +27,8 @@ from fairlead.api.pb import meta_v1_pb2 as metav1
 from fairlead.client import channel, kubeconfig
 from fairlead.client import grpc as clients
 from fairlead.testing import control
+from tests.support import hooks
+from tests.unit.apiserver.admission import test_webhooks
 
 TOKEN = "abcdef.0123456789abcdef"
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -365,3 +368,23 @@ async def test_unavailable_etcd_is_told_at_once_and_not_asked_again() -> None:
     await server.stop(None)
 
     assert asked == 1
+
+
+@pytest.mark.parametrize("method", ["Exec", "Attach", "PortForward"])
+async def test_a_webhook_refuses_a_stream(api: ApiServer, ports: Ports, method: str) -> None:
+    """gRPC is no way around it: the refusal is the stream's end, before a node hears of it."""
+    rule = "{operations: [CONNECT], apiGroups: [''], apiVersions: [v1], resources: ['pods/*']}"
+    start = cluster_pb2.StreamStart(namespace="default", pod="web", container="m", stdout=True, port=80)
+    async with hooks.serving(hooks.deny(message="stay out", code=403)) as hook:
+        kind = registrationv1.ValidatingWebhookConfiguration
+        await test_webhooks.configure(api, kind, hook, rules=rule)
+        async with ports.connect(ports.mutual, "admin", "system:masters") as made:
+            stream = getattr(cluster_pb2_grpc.ClusterStub(made), method)(timeout=5)
+            await stream.write(cluster_pb2.ClientFrame(start=start))
+            error = await failure(stream.read())
+
+    assert error.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert error.details() == 'admission webhook "policy.example.com" denied the request: stay out'
+    (asked,) = hook.asked
+    kinds = {"Exec": "PodExecOptions", "Attach": "PodAttachOptions", "PortForward": "PodPortForwardOptions"}
+    assert (asked["operation"], asked["object"]["kind"], asked["name"]) == ("CONNECT", kinds[method], "web")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fairlead.api.pb import core_v1_pb2 as corev1
 from tests.unit.security.conftest import Attack
 
 SECRETS = "/api/v1/namespaces/victim/secrets"
@@ -162,7 +163,8 @@ async def test_a_mirror_pod_opens_nothing(
 async def test_a_node_has_what_it_needs(attack: Attack) -> None:
     """So that the refusals above are no accident of a server that refuses everything."""
     node = await attack.node()
-    bound = {"boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": "web"}}
+    uid = (await attack.admin.get(corev1.Pod, "web", "mine")).metadata.uid
+    bound = {"boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": "web", "uid": uid}}
     asked = [
         ("GET", "/api/v1/namespaces/mine/secrets/web", None),
         ("GET", "/api/v1/persistentvolumes/web", None),

@@ -12,9 +12,13 @@ import pytest
 
 from control.gateway.streams import portforward
 from control.gateway.streams import session as sessions
+from fairlead.api.pb import admissionregistration_v1_pb2 as registrationv1
 from tests.integration.dispatcher import harness
-from tests.support import streaming
+from tests.support import hooks, streaming
+from tests.unit.apiserver.admission import test_webhooks
 
+CONNECTS = "{operations: [CONNECT], apiGroups: [''], apiVersions: [v1], resources: [pods/portforward]}"
+Validating = registrationv1.ValidatingWebhookConfiguration
 PATH = f"{streaming.PODS}/web/portforward"
 
 
@@ -226,3 +230,18 @@ async def test_a_pod_without_a_node_is_refused() -> None:
             got = await answer.json()
 
         assert (answer.status, got["message"]) == (400, "pod waiting does not have a host assigned")
+
+
+async def test_a_webhook_refuses_before_the_upgrade() -> None:
+    """With the ports that a WebSocket names; SPDY names them later."""
+    async with streaming.cluster() as made, hooks.serving(hooks.deny(message="no", code=403)) as hook:
+        await test_webhooks.configure(made.control.api, Validating, hook, rules=CONNECTS)
+        status, _, dialled = await streaming.dial_spdy(made.url, PATH, portforward.PROTOCOL)
+        await dialled.close()
+        for protocol, query in (("v4.channel.k8s.io", "?ports=80,443"), (portforward.TUNNEL, "")):
+            with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+                await made.http.ws_connect(made.url + PATH + query, protocols=[protocol])
+
+        assert status == 403
+        assert [one["object"].get("ports", []) for one in hook.asked] == [[], [80, 443], []]
+        await made.until_quiet()

@@ -11,10 +11,15 @@ import pytest
 from aiohttp import web
 
 from control.gateway.streams import addresses
+from fairlead.api.pb import admissionregistration_v1_pb2 as registrationv1
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
-from tests.support import streaming
+from tests.support import hooks, streaming
+from tests.unit.apiserver.admission import test_webhooks
 
+CONNECTS = "{operations: [CONNECT], apiGroups: [''], apiVersions: [v1], resources: ['*/proxy']}"
+Mutating = registrationv1.MutatingWebhookConfiguration
+Validating = registrationv1.ValidatingWebhookConfiguration
 POD = f"{streaming.PODS}/web:8080/proxy"
 SERVICES = "/api/v1/namespaces/default/services"
 
@@ -223,3 +228,35 @@ def test_locations(location: str, want: str) -> None:
     got = addresses.relocated(location, "/p/proxy", ("pod:80", "api:6443"))
 
     assert got == want
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "name", "asked"),
+    [
+        (f"{POD}/a%20b/?x=1", "PodProxyOptions", "web:8080", "/a b/"),
+        (f"{POD}", "PodProxyOptions", "web:8080", ""),
+        (f"{SERVICES}/web:80/proxy/x", "ServiceProxyOptions", "web:80", "/x"),
+        (f"/api/v1/nodes/{streaming.NODE}/proxy/pods", "NodeProxyOptions", streaming.NODE, "/pods"),
+    ],
+)
+async def test_a_webhook_refuses_a_proxied_request(path: str, kind: str, name: str, asked: str) -> None:
+    """It hears the name as it was written, and the path."""
+    async with streaming.cluster() as made, hooks.serving(hooks.deny(message="no", code=403)) as hook:
+        await test_webhooks.configure(made.control.api, Validating, hook, rules=CONNECTS)
+        async with made.http.request("PUT" if "pods/" in path else "GET", made.url + path) as answer:
+            said = await answer.json()
+
+    assert (answer.status, said["message"]) == (403, 'admission webhook "policy.example.com" denied the request: no')
+    (heard,) = hook.asked
+    assert (heard["kind"]["kind"], heard["name"], heard["object"].get("path", "")) == (kind, name, asked)
+
+
+async def test_a_webhook_leads_a_proxied_request_elsewhere() -> None:
+    """The path that it wants is the one that is asked for."""
+    led = hooks.patch({"op": "replace", "path": "/path", "value": "/public"})
+    async with streaming.cluster() as made, behind(made), hooks.serving(led) as hook:
+        await test_webhooks.configure(made.control.api, Mutating, hook, rules=CONNECTS)
+        async with made.http.get(f"{made.url}{POD}/private") as answer:
+            said = await answer.json()
+
+    assert said["path"] == "/public"

@@ -14,9 +14,13 @@ from hypothesis import strategies as st
 
 from control.apiserver import authn
 from control.gateway.streams import terminal
-from tests.support import streaming
+from fairlead.api.pb import admissionregistration_v1_pb2 as registrationv1
+from tests.support import hooks, streaming
+from tests.unit.apiserver.admission import test_webhooks
 
 EXEC = f"{streaming.PODS}/web/exec?stdout=true&stderr=true"
+Mutating = registrationv1.MutatingWebhookConfiguration
+Validating = registrationv1.ValidatingWebhookConfiguration
 SUCCESS = {"metadata": {}, "status": "Success"}
 EXIT_3 = {
     "metadata": {},
@@ -278,3 +282,42 @@ def test_sizes_are_found_however_they_are_cut(noise: list[bytes]) -> None:
 
     assert [(frame.resize.width, frame.resize.height) for frame in found] == [(80, 24)]
     assert not buffer
+
+
+REFUSED = 'admission webhook "policy.example.com" denied the request: no shells'
+CONNECTS = (
+    "{operations: [CONNECT], apiGroups: [''], apiVersions: [v1], resources: ['pods/*', 'services/*', 'nodes/*']}"
+)
+
+
+@pytest.mark.parametrize("verb", ["exec", "attach"])
+async def test_a_webhook_refuses_before_the_upgrade(verb: str) -> None:
+    """Over SPDY and over a WebSocket the answer is a plain Status with Kubernetes' words."""
+    path = f"{streaming.PODS}/web/{verb}?stdout=true&command=sh"
+    async with streaming.cluster() as made, hooks.serving(hooks.deny(message="no shells", code=403)) as hook:
+        await test_webhooks.configure(made.control.api, Validating, hook, rules=CONNECTS)
+        status, head, dialled = await streaming.dial_spdy(made.url, path, "v4.channel.k8s.io")
+        length = int(head.lower().split(b"content-length:")[1].split()[0])
+        body = json.loads(await dialled.reader.readexactly(length))
+        await dialled.close()
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await made.http.ws_connect(made.url + path, protocols=["v5.channel.k8s.io"])
+
+        assert (status, body["kind"], body["message"]) == (403, "Status", REFUSED)
+        assert refused.value.status == 403
+        assert [one["object"]["stdout"] for one in hook.asked] == [True, True]
+        await made.until_quiet()
+
+
+async def test_a_webhook_changes_what_is_run() -> None:
+    """Its command is the one that is run."""
+    other = hooks.patch({"op": "replace", "path": "/command", "value": ["echo", "nothing", "to", "see"]})
+    async with streaming.cluster() as made, hooks.serving(other) as hook:
+        await test_webhooks.configure(made.control.api, Mutating, hook, rules=CONNECTS)
+        url = f"{made.url}{EXEC}&command=exit&command=3"
+
+        async with made.http.ws_connect(url, protocols=["v5.channel.k8s.io"]) as socket:
+            got = await conversation(socket)
+
+        assert got[1] == b"nothing to see\n"
+        await made.until_quiet()

@@ -1,0 +1,32 @@
+"""What requests for a subresource carry where that is not the resource's own kind: Scale, Binding, PodExecOptions.
+
+Discovery names these kinds, edges read bodies as them, admission is told of them. Pure.
+"""
+
+from __future__ import annotations
+
+from fairlead.api import scheme
+
+# What is posted or put, by subresource.
+BODIES = {
+    "scale": ("autoscaling/v1", "Scale"),
+    "binding": ("v1", "Binding"),
+    "eviction": ("policy/v1", "Eviction"),
+    "token": ("authentication.k8s.io/v1", "TokenRequest"),
+}
+# What a stream or proxy takes in its query, by resource and subresource; all of the core group.
+OPTIONS = {
+    ("pods", "exec"): "PodExecOptions",
+    ("pods", "attach"): "PodAttachOptions",
+    ("pods", "portforward"): "PodPortForwardOptions",
+    ("pods", "proxy"): "PodProxyOptions",
+    ("services", "proxy"): "ServiceProxyOptions",
+    ("nodes", "proxy"): "NodeProxyOptions",
+}
+
+
+def carried(kind: scheme.Kind, subresource: str) -> tuple[str, str]:
+    """Return apiVersion and kind of what a request for a resource, or for a subresource of it, carries."""
+    if subresource in BODIES:
+        return BODIES[subresource]
+    return kind.api_version, OPTIONS.get((kind.resource, subresource), kind.kind)
