@@ -53,7 +53,8 @@ class Kubelets:
     async def run(self) -> None:
         while True:
             pod = await self.queue.get()
-            with contextlib.suppress(errors.Conflict, errors.NotFound):
+            # Forbidden: nothing is bound in a namespace that is going away
+            with contextlib.suppress(errors.Conflict, errors.Forbidden, errors.NotFound):
                 await self._serve(pod)
 
     async def _serve(self, pod: corev1.Pod) -> None:
