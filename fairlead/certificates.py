@@ -34,6 +34,7 @@ def node_request(node_name: str) -> tuple[bytes, bytes]:
 # What comes of parts of a request that are read when they are first asked for.
 _UNREADABLE = (
     ValueError,
+    TypeError,
     exceptions.UnsupportedAlgorithm,
     x509.DuplicateExtension,
     x509.InvalidVersion,

@@ -112,8 +112,7 @@ class IdTokens:
 
     def _fault(self, claims: Mapping[str, Any]) -> str:
         """Say why the claims of a token that is the issuer's do not make a user."""
-        audience = claims.get("aud", ())
-        if self._trust.client_id not in ([audience] if isinstance(audience, str) else audience):
+        if self._trust.client_id not in _texts(claims.get("aud")):
             return "verify token: expected audience is not in the token"
         expires, begins, now = claims.get("exp"), claims.get("nbf", 0), self._now()
         if not isinstance(expires, int | float) or now >= expires + tokens.LEEWAY_SECONDS:
@@ -128,10 +127,16 @@ class IdTokens:
         return ""
 
     def _user(self, claims: Mapping[str, Any]) -> authn.User:
-        said = claims.get(self._trust.groups_claim, ()) if self._trust.groups_claim else ()
-        groups = [said] if isinstance(said, str) else [one for one in said if isinstance(one, str)]
+        groups = _texts(claims.get(self._trust.groups_claim)) if self._trust.groups_claim else ()
         prefixed = tuple(self._trust.groups_prefix + group for group in groups)
         return authn.User(self._trust.prefix + claims[self._trust.username_claim], (*prefixed, authn.AUTHENTICATED))
+
+
+def _texts(claim: Any) -> Sequence[str]:
+    """Return the texts of a claim, which may be one or a list; what else it holds says nothing."""
+    if isinstance(claim, str):
+        return [claim]
+    return [one for one in claim if isinstance(one, str)] if isinstance(claim, list) else ()
 
 
 def _bytes(text: str) -> bytes:

@@ -98,6 +98,9 @@ class Stringed(Protocol):
         ...
 
 
+# Powers of ten beyond it are taken for it: what is written reads back the same.
+_MOST_POWER = 400
+_MOST = 10**_MOST_POWER * NANO
 LONGEST = 1024  # what int() reads in no time, and nobody writes
 
 
@@ -122,6 +125,7 @@ def parse(text: str) -> Quantity:
         small = not fraction and len(whole) + power * 3 // 10 < 15
     else:
         numerator, divisor = _scaled(numerator, divisor, power)
+        numerator = min(numerator, _MOST * divisor)
         small = len(whole) + len(fraction) <= _INT64_DIGITS and power - len(fraction) >= -9
     if small:
         nanos = numerator // divisor
@@ -199,8 +203,7 @@ def _interpret(suffix: str) -> tuple[int, int, str]:
     if suffix[0] in "eE" and re.fullmatch(r"[-+]?[0-9]+", suffix[1:]):
         power = int(suffix[1:])
         if -(2**31) <= power < 2**31:
-            # beyond these the amount is the cap or the smallest one anyway
-            return 10, max(-400, min(power, 400)), EXPONENT
+            return 10, max(-_MOST_POWER, min(power, _MOST_POWER)), EXPONENT
     raise QuantityError(SUFFIX_WRONG)
 
 

@@ -20,7 +20,7 @@ from fairlead.client.interface import Client
 from fairlead.testing import control
 from tests.fuzz import requests
 
-ANSWER_SECONDS = 5.0
+ANSWER_SECONDS = 30.0
 MOST_BYTES = 64 << 20
 
 
@@ -43,6 +43,11 @@ class Wire:
         self._faults = faults
         self._socket: socket.socket | None = None
         self._left = b""
+
+    @property
+    def port(self) -> int:
+        """Return where the gateway listens."""
+        return self._address[1]
 
     def ask(self, method: str, path: bytes, headers: Sequence[tuple[bytes, bytes]] = (), body: bytes = b"") -> int:
         """Send a request; returns the status, 0 where the server hung up on nonsense. Fails on faults of ours."""

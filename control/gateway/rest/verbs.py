@@ -20,6 +20,7 @@ from control.gateway.rest.handlers import Call
 from control.store.entry import Entry
 from fairlead import slices
 from fairlead.api import errors
+from fairlead.api.openapi import operations
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
 from fairlead.api.pb import policy_v1_pb2 as policyv1
@@ -30,10 +31,6 @@ WATCH_SECONDS = 1800.0
 BOOKMARK_LEAST_SECONDS = 1.0  # a selector that nothing matches does not turn every change into a bookmark
 BATCH_BYTES = 64 * 1024
 LONG_BODY_BYTES = 64 * 1024  # what is longer is read beside the loop
-# Kinds whose deletion answers the object although it is gone.
-RETURNED = frozenset(
-    {"pods", "serviceaccounts", "podtemplates", "resourcequotas", "persistentvolumes", "persistentvolumeclaims"}
-)
 _OPTIONS = {"create": "CreateOptions", "update": "UpdateOptions", "patch": "PatchOptions"}
 
 Events = AsyncGenerator[Sequence[selection.Event], None]
@@ -122,7 +119,7 @@ class Verbs:
     async def _delete(self, call: Call, target: Target, answer: answers.Answer) -> web.StreamResponse:
         options = await _deletion(call)
         entry, gone = await self._api.delete(call.user, target, options)
-        if gone and target.kind.resource not in RETURNED:
+        if gone and target.kind.resource not in operations.RETURNED:
             return await answer.message(success(entry))
         waits = options.propagationPolicy == "Foreground" or (
             options.HasField("orphanDependents") and not options.orphanDependents

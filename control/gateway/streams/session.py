@@ -11,7 +11,10 @@ from control.gateway.streams import channels, wire
 from control.gateway.streams.spdy import connection, frames, headers
 from fairlead import supervise
 
-HELD_BYTES = 256 << 10  # of one stream, unread; with more the connection is not read
+# What is kept unread; with more the connection is not read.
+HELD_BYTES = 256 << 10  # of one stream
+HELD_ALTOGETHER = 8 << 20
+HELD_STREAMS = 64  # begun, that nobody has looked at
 LINGER_SECONDS = 2.0
 
 
@@ -106,7 +109,9 @@ class Session:
 
     async def begun(self) -> Stream | None:
         """Return the next stream that the caller began; None once it has gone."""
-        return await self._begun.get()
+        found = await self._begun.get()
+        self._room.set()
+        return found
 
     async def open(self, named: Mapping[str, str]) -> Stream:
         """Begin a stream."""
@@ -155,9 +160,13 @@ class Session:
             for event in self._connection.receive(data):
                 self._take(event)
             await self._flush()
-            while any(stream.held > HELD_BYTES for stream in self._streams.values()):
+            while self._holds_too_much():
                 self._room.clear()
                 await self._room.wait()
+
+    def _holds_too_much(self) -> bool:
+        held = [stream.held for stream in self._streams.values()]
+        return max(held, default=0) > HELD_BYTES or sum(held) > HELD_ALTOGETHER or self._begun.qsize() > HELD_STREAMS
 
     async def _ping(self) -> None:
         while True:

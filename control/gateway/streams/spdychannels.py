@@ -164,8 +164,10 @@ class Pairs:
         return None
 
     async def _forget(self) -> None:
-        """Reset the streams whose partner did not come."""
+        """Reset the streams whose partner did not come, and drop those that the caller has reset."""
         now = asyncio.get_running_loop().time()
+        for key in [key for key, (_, stream) in self._waiting.items() if stream.over.is_set()]:
+            del self._waiting[key]
         late = [key for key, (since, _) in self._waiting.items() if now - since > CREATION_SECONDS]
         for key in late:
             await self._waiting.pop(key)[1].reset()

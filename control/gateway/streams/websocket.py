@@ -45,9 +45,11 @@ class Messages:
         if not self._encoded:
             return raw[0], raw[1:]
         try:
-            return raw[0] - ord("0"), base64.b64decode(raw[1:], validate=True)
+            data = base64.b64decode(raw[1:], validate=True)
         except binascii.Error:
             return None
+        channel = raw[0] - ord("0")
+        return (channel, data) if channel >= 0 else None
 
     async def send(self, channel: int, data: bytes) -> None:
         """Send data on a channel."""

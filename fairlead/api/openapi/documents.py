@@ -130,8 +130,7 @@ def _v3_operation(one: operations.Operation) -> dict[str, Json]:
         found["requestBody"] = content(one.body, one.consumes)
         if one.method != "delete":
             found["requestBody"]["required"] = True
-    codes = {"post": ("200", "201", "202"), "put": ("200", "201"), "patch": ("200", "201")}.get(one.method, ("200",))
-    found["responses"] = {code: {"description": "OK", **content(one.answer, MEDIA)} for code in codes}
+    found["responses"] = {code: {"description": said, **content(one.answer, MEDIA)} for code, said in _codes(one)}
     found["responses"]["401"] = {"description": "Unauthorized"}
     return found
 
@@ -155,6 +154,15 @@ def _v2_operation(one: operations.Operation) -> dict[str, Json]:
     if one.body:
         body: dict[str, Json] = {"name": "body", "in": "body", "schema": {"$ref": schemas.V2.prefix + one.body}}
         found["parameters"].append(body | ({"required": True} if one.method != "delete" else {}))
-    answer = {"description": "OK", "schema": {"$ref": schemas.V2.prefix + one.answer}}
-    found["responses"] = {"200": answer, "401": {"description": "Unauthorized"}}
+    schema = {"$ref": schemas.V2.prefix + one.answer}
+    found["responses"] = {code: {"description": said, "schema": schema} for code, said in _codes(one)}
+    found["responses"]["401"] = {"description": "Unauthorized"}
     return found
+
+
+def _codes(one: operations.Operation) -> list[tuple[str, str]]:
+    """Return the codes that say that an operation was carried out, with their words."""
+    codes = {"post": (200, 201, 202), "put": (200, 201), "patch": (200, 201)}.get(one.method, (200,))
+    if one.action == "delete":
+        codes = (200, 202)
+    return [(str(code), {200: "OK", 201: "Created", 202: "Accepted"}[code]) for code in codes]

@@ -72,6 +72,13 @@ CUSTOM_PATCHES = tuple(one for one in PATCHES if "strategic" not in one)
 ANY = ("*/*",)
 DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
 STATUS = "io.k8s.apimachinery.pkg.apis.meta.v1.Status"
+# What a deletion answers with its last state; of all else it says a Status.
+RETURNED = frozenset(
+    {
+        "csidrivers", "csinodes", "persistentvolumeclaims", "persistentvolumes", "pods", "podtemplates",
+        "resourcequotas", "serviceaccounts", "services", "storageclasses", "volumeattachments",
+    }
+)  # fmt: skip
 # What the subresources take and give that do not carry the object itself: its message, and its verbs.
 _POSTED = {
     "binding": "k8s.io.api.core.v1.Binding",
@@ -135,13 +142,10 @@ def _object(
         given = (*at, *_WRITING, _FORCE)
         body = "io.k8s.apimachinery.pkg.apis.meta.v1.Patch"
         consumes = PATCHES if kind.message is not None else CUSTOM_PATCHES
-        yield _operation(
-            kind, path, "patch", "patch", what, given, body=body, answer=names.one, consumes=consumes
-        )
+        yield _operation(kind, path, "patch", "patch", what, given, body=body, answer=names.one, consumes=consumes)
     if "delete" in kind.verbs and not subresource:
-        yield _operation(
-            kind, path, "delete", "delete", what, (*at, *_DELETING), body=DELETE_OPTIONS, answer=STATUS
-        )
+        said = names.one if kind.resource in RETURNED else STATUS
+        yield _operation(kind, path, "delete", "delete", what, (*at, *_DELETING), body=DELETE_OPTIONS, answer=said)
 
 
 def _subresource(

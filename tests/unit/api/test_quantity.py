@@ -42,6 +42,9 @@ from fairlead.api import quantity
         ("-0.0000000001", "-1n"),
         ("123456789012345678901234567890", "9223372036854775807"),
         ("3.2Ki", "3276800m"),
+        ("100e30100", "10e399"),
+        ("10e399", "10e399"),
+        ("-7e400", "-10e399"),
     ],
 )
 def test_a_text_has_one_canonical_form(text: str, want: str) -> None:

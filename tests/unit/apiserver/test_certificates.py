@@ -79,11 +79,17 @@ ECDSA_SHA256 = bytes.fromhex("06082a8648ce3d040302")
 @pytest.mark.parametrize(
     ("part", "spoilt", "why"),
     [
+        (b"\x06\x03\x55\x04\x03\x0c", b"\x06\x03\x55\x04\x03\x03", "PEM block type must be CERTIFICATE REQUEST"),
         (POINT, POINT[:-1] + bytes((POINT[-1] ^ 1,)), "PEM block type must be CERTIFICATE REQUEST"),
         (ECDSA_SHA256, ECDSA_SHA256[:-1] + b"\x7f", "x509: signature verification failed"),
         (b"\x02\x01\x00", b"\x02\x01\x07", "PEM block type must be CERTIFICATE REQUEST"),
     ],
-    ids=["a key that is not on its curve", "a signature of unknown form", "a version that does not exist"],
+    ids=[
+        "a name of another type",
+        "a key that is not on its curve",
+        "a signature of unknown form",
+        "a version that does not exist",
+    ],
 )
 def test_a_request_that_can_only_be_read_in_part_is_refused(part: bytes, spoilt: bytes, why: str) -> None:
     """Whatever reads the rest of it later finds all of it readable."""

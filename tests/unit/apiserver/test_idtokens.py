@@ -57,10 +57,20 @@ async def test_a_good_token_is_a_user_with_groups(judge: bearers.Bearers) -> Non
     assert user == authn.User(f"{ISSUER}#jane", ("oidc:devs", "system:authenticated"))
 
 
+@pytest.mark.parametrize("groups", [1, None, {"devs": 1}, [1, {}]])
+async def test_groups_that_are_no_texts_are_none(judge: bearers.Bearers, groups: Any) -> None:
+    """The token is good without them."""
+    user = await judge.authenticate(token(groups=groups))
+
+    assert user.groups == ("system:authenticated",)
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
         ({"aud": ["other"]}, "oidc: verify token: expected audience is not in the token"),
+        ({"aud": 1}, "oidc: verify token: expected audience is not in the token"),
+        ({"aud": {"fairlead": 1}}, "oidc: verify token: expected audience is not in the token"),
         ({"exp": 900}, "oidc: verify token: token is expired"),
         ({"nbf": 1100}, "oidc: verify token: token is not valid yet"),
         ({"sub": ""}, 'oidc: parse username claims "sub": claim not present'),

@@ -6,7 +6,7 @@ import struct
 import zlib
 from collections.abc import Mapping
 
-BLOCK_BYTES = 64 << 10  # what a block may hold unpacked: some names and numbers in practice
+BLOCK_BYTES = 8 << 10  # what a block may hold unpacked: some names and numbers in practice
 
 _SIZE = struct.Struct(">I")
 _WORDS = (

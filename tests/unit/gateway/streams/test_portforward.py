@@ -206,6 +206,19 @@ async def test_a_plain_websocket_has_two_channels_a_port(protocol: str) -> None:
         await made.until_quiet()
 
 
+async def test_a_channel_before_the_first_is_nobodys() -> None:
+    """In the forms whose channels are digits, too: the connection goes on."""
+    async with streaming.cluster() as made, shouting(made):
+        url = f"{made.url}{PATH}?ports=80"
+        async with made.http.ws_connect(url, protocols=["v4.base64.channel.k8s.io"]) as socket:
+            for channel in (" ", "0"):
+                await socket.send_str(channel + base64.b64encode(b"hello\n").decode())
+            said = [(await socket.receive()).data for _ in range(3)]
+
+        assert said[2] == "0" + base64.b64encode(b"HELLO\n").decode()
+        await made.until_quiet()
+
+
 async def test_noise_after_the_upgrade_ends_the_connection() -> None:
     """Bytes that are no SPDY are answered with GOAWAY and the end, never with silence."""
     async with streaming.cluster() as made:

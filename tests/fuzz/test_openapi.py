@@ -1,0 +1,162 @@
+"""Answers are what our OpenAPI documents say, whatever schemathesis makes of them: it reads the documents that a
+cluster serves over HTTPS, and sends it requests that fit them and requests that do not.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import os
+import pathlib
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import hypothesis
+import orjson
+import pytest
+import requests
+import schemathesis
+import yaml
+from schemathesis.specs.openapi import checks
+
+from fairlead.api import scheme
+from fairlead.api.openapi import operations
+from fairlead.testing import cluster
+from tests.fuzz import requests as samples
+
+TIMES = int(os.environ.get("FUZZ_TIMES", "1"))
+SEED = 20261126
+ANSWER_SECONDS = 20.0
+# Of a usual run: operations of each group and method, and requests of each form to an operation.
+OPERATIONS = 2
+EXAMPLES = 2
+GROUPS = sorted({f"apis/{one.group}/{one.version}" if one.group else f"api/{one.version}" for one in scheme.DEFAULT})
+# What docs/api.md says is answered 501.
+UNSERVED = ("validatingadmissionpolicies", "validatingadmissionpolicybindings", "webhookconfigurations")
+FITTING = [checks.response_schema_conformance, checks.content_type_conformance, checks.status_code_conformance]
+MODES = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
+
+pytestmark = [
+    pytest.mark.timeout(120 + 120 * TIMES),
+    pytest.mark.filterwarnings("ignore:Do not use the `random` module"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:schemathesis"),
+]
+
+
+class Served:
+    """A cluster with an object of each kind, and a session of its administrator."""
+
+    def __init__(self, threaded: cluster.Threaded, session: requests.Session) -> None:
+        self.cluster = threaded
+        self.session = session
+
+    def document(self, path: str) -> dict[str, Any]:
+        """Return a document as it is served."""
+        answer = self.session.get(f"{self.cluster.url}/openapi/{path}", timeout=ANSWER_SECONDS)
+        return answer.json()  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A cluster without controllers or scheduler."""
+    alone = cluster.Settings(scheduler=False, controllers=False)
+    folder = tmp_path_factory.mktemp("client")
+    with cluster.in_thread(alone) as threaded, _session(threaded, folder) as session:
+        for document in samples.SAMPLES:
+            kind = scheme.DEFAULT.by_kind(document["apiVersion"], document["kind"])
+            root = f"apis/{kind.group}/{kind.version}" if kind.group else f"api/{kind.version}"
+            space = f"/namespaces/{document['metadata'].get('namespace', 'default')}" if kind.namespaced else ""
+            session.post(f"{threaded.url}/{root}{space}/{kind.resource}", json=document, timeout=ANSWER_SECONDS)
+        threaded.call(threaded.running.remember())
+        yield Served(threaded, session)
+
+
+def _session(threaded: cluster.Threaded, folder: pathlib.Path) -> requests.Session:
+    user = yaml.safe_load(threaded.kubeconfig.read_text())["users"][0]["user"]
+    files = []
+    for name in ("client-certificate-data", "client-key-data"):
+        files.append(folder / name)
+        files[-1].write_bytes(base64.b64decode(user[name]))
+    session = requests.Session()
+    session.cert, session.verify = (str(files[0]), str(files[1])), str(threaded.running.authority)
+    session.trust_env = False
+    return session
+
+
+def chosen(document: dict[str, Any]) -> list[Any]:
+    """Return the operations of a document that are tried: all in a full run."""
+    schema = schemathesis.openapi.from_dict(document)
+    found = sorted((one.ok() for one in schema.get_all_operations()), key=lambda one: (one.method, one.path))
+    if TIMES > 1:
+        return found
+    rng = random.Random(SEED)
+    by_method = [list(group) for _, group in itertools.groupby(found, key=lambda one: one.method)]
+    return [one for group in by_method for one in rng.sample(group, min(OPERATIONS, len(group)))]
+
+
+def ask(served: Served, operation: Any, mode: Any) -> None:
+    """Send an operation requests of one form, and judge the answers."""
+    path = operation.path
+    named = {name: value for name, value in (("namespace", "samples"), ("name", "sample")) if f"{{{name}}}" in path}
+
+    @hypothesis.settings(
+        max_examples=EXAMPLES * TIMES,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(operation.as_strategy(mode, path_parameters=named or None))
+    def search(case: Any) -> None:
+        case.query = {name: value for name, value in (case.query or {}).items() if name != "watch"}
+        answer = case.call(
+            base_url=served.cluster.url,
+            session=served.session,
+            verify=served.session.verify,
+            timeout=ANSWER_SECONDS,
+        )
+        judge(case, answer)
+
+    search()
+
+
+def judge(case: Any, answer: Any) -> None:
+    """Fail unless an answer is declared, or a refusal that says why."""
+    code = answer.status_code
+    if code < 300:
+        returned = set(case.operation.path.split("/")) & operations.RETURNED and "{name}" in case.operation.path
+        if case.operation.method == "delete" and not returned and orjson.loads(answer.content)["kind"] != "Status":
+            return  # an object that stays for a while, or a list; the documents say Status, as Kubernetes' do
+        answer.content = orjson.dumps(_set_only(orjson.loads(answer.content)))
+        case.validate_response(answer, checks=FITTING)
+        return
+    assert code < 500 or (code == 501 and case.operation.path.rstrip("/").endswith(UNSERVED)), answer.text
+    status = answer.json()
+    assert (status["kind"], status["status"], status["code"]) == ("Status", "Failure", code)
+    assert status["message"]
+    assert status["reason"]
+
+
+def _set_only(data: Any) -> Any:
+    """Return JSON without its nulls, which Go writes for times and lists that are not set."""
+    if isinstance(data, dict):
+        return {name: _set_only(value) for name, value in data.items() if value is not None}
+    return [_set_only(one) for one in data] if isinstance(data, list) else data
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_answers_are_what_version_3_says(served: Served, group: str) -> None:
+    """Of each group, to requests that fit its document and to others."""
+    for operation in chosen(served.document(f"v3/{group}")):
+        for mode in MODES:
+            ask(served, operation, mode)
+        served.cluster.reset()
+
+
+def test_answers_are_what_version_2_says(served: Served) -> None:
+    """Of everything in one document."""
+    for operation in chosen(served.document("v2")):
+        for mode in MODES:
+            ask(served, operation, mode)
+        served.cluster.reset()
