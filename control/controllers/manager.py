@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from control.controllers import (
+    admissionpolicies,
     apiservices,
     certificates,
     clusterroles,
@@ -69,6 +70,7 @@ def controllers(
         ("resourcequota-controller", resourcequota.ResourceQuotaController),
         ("pvc-protection-controller", protection.ClaimProtection),
         ("pv-protection-controller", protection.VolumeProtection),
+        ("validatingadmissionpolicy-status-controller", admissionpolicies.AdmissionPolicyStatusController),
     ]
     made += [
         ("apiservice-registration-controller", apiservices.RegistrationController),

@@ -14,6 +14,7 @@ from control.apiserver.admission import (
     nodetaints,
     plugin,
     podsecurity,
+    policies,
     priority,
     quota,
     runtimeclass,
@@ -60,8 +61,9 @@ def standard(
         certificates.CertificateSubjectRestriction(),
         classes.DefaultIngressClass(cache),
         guard,
-        webhooks.MutatingAdmissionWebhook(cache, calls, default),
-        webhooks.ValidatingAdmissionWebhook(cache, calls),
+        webhooks.MutatingAdmissionWebhook(cache, calls, guard.judge, default),
+        policies.ValidatingAdmissionPolicy(cache, guard.judge),
+        webhooks.ValidatingAdmissionWebhook(cache, calls, guard.judge),
         quota.ResourceQuota(cache, store, now),
     ]
     unknown = sorted(set(disabled) - {one.name for one in plugins})

@@ -17,11 +17,11 @@ from typing import Any
 import orjson
 from google.protobuf.message import Message
 
-from control.apiserver import patching, warnings
+from control.apiserver import authz, patching, warnings
 from control.apiserver.admission import lookup, plugin
 from control.apiserver.audit import policy as audit
 from control.apiserver.audit import recording
-from control.apiserver.webhooks import caller, matching, reviews
+from control.apiserver.webhooks import caller, conditions, matching, reviews
 from control.store import cache as caches
 from fairlead.api import codec, conversion, errors, scheme
 from fairlead.api.pb import admissionregistration_v1_pb2 as registrationv1
@@ -38,7 +38,6 @@ VALIDATING = "validating.webhook.admission.k8s.io"
 PATCH = "patch.webhook.admission.k8s.io"
 SEEN = "webhooks"  # under which a request notes what each webhook has last seen
 
-CONFIGURATIONS = (registrationv1.MutatingWebhookConfiguration, registrationv1.ValidatingWebhookConfiguration)
 Defaulter = Callable[[scheme.Kind, Any], None]
 
 _log = logging.getLogger(__name__)
@@ -65,8 +64,11 @@ class Call:
 class Webhooks:
     """What both plugins do: find the webhooks of a request, and ask one; `domain` is theirs in the audit log."""
 
-    def __init__(self, cache: caches.Cache, calls: caller.Caller, domain: str) -> None:
+    def __init__(
+        self, cache: caches.Cache, calls: caller.Caller, authorizer: authz.Authorizer, domain: str
+    ) -> None:
         self.domain = domain
+        self._authorizer = authorizer
         self._namespaces = lookup.Lookup(cache, corev1.Namespace)
         self._calls = calls
 
@@ -100,11 +102,13 @@ class Webhooks:
         return namespace.metadata.labels if namespace is not None else {}
 
     async def ask(self, request: plugin.Request, call: Call) -> reviews.Verdict | None:
-        """Return a webhook's verdict; None where it gave none and its failure is to be ignored.
+        """Return a webhook's verdict; None where it gave none: its conditions do not hold, or it fails and may.
 
         What it says against the request, and a failure that is not to be ignored, is raised.
         """
         hook = call.hook
+        if not conditions.hold(hook, request, call.kind, self._authorizer):
+            return None
         if request.dry_run and hook.sideEffects not in HARMLESS:
             raise errors.BadRequest(f'admission webhook "{hook.name}" does not support dry run')
         uid = str(uuid.uuid4())
@@ -139,8 +143,10 @@ class Webhooks:
 class MutatingAdmissionWebhook(plugin.Plugin):
     """Lets webhooks change what is written."""
 
-    def __init__(self, cache: caches.Cache, calls: caller.Caller, default: Defaulter) -> None:
-        self._webhooks = Webhooks(cache, calls, MUTATION)
+    def __init__(
+        self, cache: caches.Cache, calls: caller.Caller, authorizer: authz.Authorizer, default: Defaulter
+    ) -> None:
+        self._webhooks = Webhooks(cache, calls, authorizer, MUTATION)
         self._configurations = lookup.Lookup(cache, registrationv1.MutatingWebhookConfiguration)
         self._default = default
 
@@ -199,24 +205,16 @@ def _state(obj: Any) -> Any:
 
 
 class ValidatingAdmissionWebhook(plugin.Plugin):
-    """Lets webhooks refuse what is written, and judges their configurations."""
+    """Lets webhooks refuse what is written."""
 
-    def __init__(self, cache: caches.Cache, calls: caller.Caller) -> None:
-        self._webhooks = Webhooks(cache, calls, VALIDATING)
+    def __init__(self, cache: caches.Cache, calls: caller.Caller, authorizer: authz.Authorizer) -> None:
+        self._webhooks = Webhooks(cache, calls, authorizer, VALIDATING)
         self._configurations = lookup.Lookup(cache, registrationv1.ValidatingWebhookConfiguration)
 
     async def validate(self, request: plugin.Request) -> None:
         """Ask all at once; of several refusals the first configuration's is given."""
-        if request.operation in ("CREATE", "UPDATE"):
-            _refuse_conditions(request.obj)
         concerned = await self._webhooks.concerned(request, self._configurations.all())
         asked = [self._webhooks.ask(request, call) for call in concerned]
         for outcome in await asyncio.gather(*asked, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
-
-
-def _refuse_conditions(obj: Any) -> None:
-    """Refuse a configuration whose conditions would not be kept."""
-    if isinstance(obj, CONFIGURATIONS) and any(hook.matchConditions for hook in obj.Webhooks):
-        raise errors.NotImplementedByServer("webhooks[*].matchConditions: expressions in CEL are not evaluated")

@@ -26,6 +26,7 @@ LARGEST = 1 << 22  # more parts or characters than any object that a request car
 
 _SCALARS = frozenset((1, 2, 3, 4))  # bool, int64, uint64, double among primitive types
 _STRINGS = frozenset((5, 6))
+_OPAQUE = ("kubernetes.", "net.")  # packages of types that hold no more than a text
 _FREE = frozenset(("_&&_", "_||_", "!_", "_?_:_", "@not_strictly_false", "-_", "_-_", "_*_", "_/_", "_%_"))
 
 
@@ -142,6 +143,19 @@ def names(tree: celast_pb2.CheckedExpr) -> frozenset[str]:
     return frozenset(_named(tree.expr))
 
 
+def parts_of(tree: celast_pb2.CheckedExpr, name: str) -> frozenset[str]:
+    """Return the fields that an expression selects of a variable."""
+    return frozenset(_selected(tree.expr, name))
+
+
+def _selected(node: Any, name: str) -> Iterator[str]:
+    kind = node.WhichOneof("kind")
+    if kind == "select" and node.select.operand.ident.name == name:
+        yield node.select.field
+    for part in _children(node, kind):
+        yield from _selected(part, name)
+
+
 def _named(node: Any) -> Iterator[str]:
     kind = node.WhichOneof("kind")
     if kind == "ident":
@@ -220,7 +234,7 @@ class _Walker:
             return size
         if kind.primitive in _SCALARS or kind.well_known:
             return TINY
-        if kind.primitive in _STRINGS:
+        if kind.primitive in _STRINGS or kind.message_type.startswith(_OPAQUE):
             return text_of(size.text)
         return size
 

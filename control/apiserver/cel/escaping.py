@@ -19,6 +19,14 @@ _ESCAPED = re.compile(r"__|[./-]")
 _WORDS = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__slash__"}
 
 
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+
+def is_identifier(name: str) -> bool:
+    """Say whether a name may stand in an expression as it is."""
+    return _IDENTIFIER.fullmatch(name) is not None and name not in RESERVED
+
+
 @functools.lru_cache(maxsize=4096)
 def escape(name: str) -> str:
     """Return the identifier of a property; the empty text where it has none and is out of reach."""

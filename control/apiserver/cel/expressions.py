@@ -14,12 +14,16 @@ LIMIT_EXCEEDED = "operation cancelled: actual cost limit exceeded"
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """One expression; `names` are all that it mentions, `type` is what the checker says it is."""
+    """One expression; `names` are all that it mentions, `type` is what the checker says it is.
+
+    `variables` are the parts of a policy's `variables` that it reads.
+    """
 
     program: library.Program
     bound: costs.Bound
     type: str
     names: frozenset[str]
+    variables: frozenset[str] = frozenset()
 
     def evaluate(self, given: library.Activation) -> Any:
         """Return the value; library.Error where there is none."""
@@ -36,4 +40,5 @@ class Expression:
 def compiled(source: str, checker: library.Checker) -> Expression:
     """Return a compiled expression; library.CompileError where it cannot be one."""
     checked = checker.check(source)
-    return Expression(library.Program(source), costs.Bound(checked.tree), checked.type, costs.names(checked.tree))
+    bound, names = costs.Bound(checked.tree), costs.names(checked.tree)
+    return Expression(library.Program(source), bound, checked.type, names, costs.parts_of(checked.tree, "variables"))

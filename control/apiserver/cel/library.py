@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import datetime
 import functools
-import ipaddress
 import re
-import urllib.parse
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,18 +24,19 @@ from google.protobuf import (
     timestamp_pb2,
 )
 
-from control.apiserver.cel import functions, lists, network, quantities, texts
-from fairlead.api import quantity
+from control.apiserver.cel import authorizing, functions, lists, network, opaque, quantities, texts
 from fairlead.api.pb import celast_pb2
 
-FUNCTIONS = (*lists.FUNCTIONS, *texts.FUNCTIONS, *network.FUNCTIONS, *quantities.FUNCTIONS)
-# Kubernetes' own types, by the names that signatures use: what `type(x)` calls them, and how a value is written.
-OPAQUE: Mapping[str, tuple[str, type | tuple[type, ...], Callable[[Any], str], Callable[[str], Any]]] = {
-    "cidr": ("net.CIDR", (ipaddress.IPv4Interface, ipaddress.IPv6Interface), str, ipaddress.ip_interface),
-    "ip": ("net.IP", (ipaddress.IPv4Address, ipaddress.IPv6Address), str, ipaddress.ip_address),
-    "quantity": ("kubernetes.Quantity", quantity.Quantity, lambda amount: str(amount.nanos), quantities.of_nanos),
-    "url": ("kubernetes.URL", urllib.parse.SplitResult, urllib.parse.SplitResult.geturl, urllib.parse.urlsplit),
-}
+FUNCTIONS = (
+    *lists.FUNCTIONS,
+    *texts.FUNCTIONS,
+    *network.FUNCTIONS,
+    *quantities.FUNCTIONS,
+    *authorizing.FUNCTIONS,
+)
+
+
+_FIELD = descriptor_pb2.FieldDescriptorProto
 _KINDS = ("bool", "bytes", "double", "duration", "int", "list", "map", "null", "string", "timestamp", "uint")
 _WELL_KNOWN = (timestamp_pb2, duration_pb2, struct_pb2)
 _COMPARISONS = {"_<_": "less", "_<=_": "less_equals", "_>_": "greater", "_>=_": "greater_equals"}
@@ -52,6 +51,7 @@ _TEXTS = (
     (re.compile(r'No value with name "(.*)" found in Activation'), r"no such attribute(s): \1"),
     (re.compile(r"Iteration budget exceeded"), "operation cancelled: actual cost limit exceeded"),
 )
+_DOTTED = re.compile(r"(undeclared reference to '[^'.]+)\.[^']*'")
 _STRUCT = re.compile(r"(undefined field '[^']*') not found in struct '[^']*'")
 
 
@@ -96,11 +96,17 @@ def base_pool() -> descriptor_pool.DescriptorPool:
         file = descriptor_pb2.FileDescriptorProto()
         module.DESCRIPTOR.CopyToProto(file)
         pool.Add(file)
-    for name, (full_name, *_) in OPAQUE.items():
-        package, _, message = full_name.rpartition(".")
-        file = descriptor_pb2.FileDescriptorProto(name=f"{name}.proto", package=package, syntax="proto3")
-        kind = descriptor_pb2.FieldDescriptorProto.Type.TYPE_STRING
-        file.message_type.add(name=message).field.add(name="value", number=1, type=kind, label=1)
+    files: dict[str, descriptor_pb2.FileDescriptorProto] = {}
+    for each in opaque.TYPES.values():
+        package, _, name = each.full_name.rpartition(".")
+        file = files.setdefault(package, descriptor_pb2.FileDescriptorProto(name=f"{package}.proto", package=package))
+        message = file.message_type.add(name=name)
+        message.field.add(name="value", number=1, type=_FIELD.TYPE_STRING, label=_FIELD.LABEL_OPTIONAL)
+        if each.kinds == (authorizing.Authorizer,):
+            checked = f".{opaque.TYPES['resourcecheck'].full_name}"
+            part = message.field.add(name=opaque.REQUEST_RESOURCE, number=2, label=_FIELD.LABEL_OPTIONAL)
+            part.type, part.type_name = _FIELD.TYPE_MESSAGE, checked
+    for file in files.values():
         pool.Add(file)
     return pool
 
@@ -112,8 +118,8 @@ def type_of(name: str) -> Any:
         return types.List(type_of(name[5:-1]))
     if name.startswith("map("):
         return types.Map(types.STRING, type_of(name[4:-1]))
-    if name in OPAQUE:
-        return types(OPAQUE[name][0])
+    if name in opaque.TYPES:
+        return types(opaque.TYPES[name].full_name)
     return getattr(types, name.upper(), None) or types(name)
 
 
@@ -173,7 +179,8 @@ class Checker:
         try:
             expression = self._environment.compile(source)
         except RuntimeError as error:
-            raise CompileError(_STRUCT.sub(r"\1", _STATUS.sub(r"\1", str(error)))) from None
+            text = _STRUCT.sub(r"\1", _STATUS.sub(r"\1", str(error)))
+            raise CompileError(_DOTTED.sub(r"\1'", text)) from None
         packed = any_pb2.Any.FromString(expression.serialize())
         tree = celast_pb2.CheckedExpr.FromString(packed.value)
         return Checked(expression.return_type().name().lower(), tree)
@@ -186,8 +193,8 @@ class _Runtime:
         cel = _cel()
         pool = base_pool()
         self._messages = {
-            full_name: message_factory.GetMessageClass(pool.FindMessageTypeByName(full_name))
-            for full_name, *_ in OPAQUE.values()
+            each.full_name: message_factory.GetMessageClass(pool.FindMessageTypeByName(each.full_name))
+            for each in opaque.TYPES.values()
         }
         declared = [cel.FunctionDecl(each.name, list(self._overloads(each, cel))) for each in FUNCTIONS]
         self.environment = cel.NewEnv(descriptor_pool=pool, extensions=[_optional()], functions=declared)
@@ -200,9 +207,10 @@ class _Runtime:
             choices = _KINDS if "dyn" in bare else ("",)
             for choice in choices:
                 kinds = tuple(choice if name == "dyn" else name for name in bare)
-                if (overload.is_member, kinds) in seen:
+                told_apart = (overload.is_member, tuple("" if name in opaque.TYPES else name for name in kinds))
+                if told_apart in seen:
                     continue
-                seen.add((overload.is_member, kinds))
+                seen.add(told_apart)
                 yield cel.Overload(
                     f"{function.name}_{len(seen)}",
                     return_type=type_of("dyn"),
@@ -219,10 +227,21 @@ class _Runtime:
 
     def _given(self, value: Any) -> Any:
         """Return a function's result as the library takes it."""
-        for full_name, kind, write, _ in OPAQUE.values():
-            if isinstance(value, kind):
-                return self._messages[full_name](value=write(value))
+        for each in opaque.TYPES.values():
+            if isinstance(value, each.kinds):
+                return self.message(each, value)
         return given(value)
+
+    def message(self, kind: opaque.Opaque, value: Any) -> Any:
+        """Return the message of an opaque value."""
+        return self._messages[kind.full_name](value=kind.write(value))
+
+
+def authorizer(check: authorizing.ResourceCheck) -> Any:
+    """Return an authorizer for the variables of an evaluation; `check` is about what the request itself asks for."""
+    made = _runtime().message(opaque.TYPES[authorizing.AUTHORIZER], authorizing.Authorizer())
+    getattr(made, opaque.REQUEST_RESOURCE).value = check.write()
+    return made
 
 
 def given(value: Any) -> Any:
@@ -238,14 +257,23 @@ def given(value: Any) -> Any:
     return value
 
 
+def returned(value: Any) -> Any:
+    """Return the value of an evaluation as a variable of the next."""
+    if isinstance(value, dict):
+        return {key: returned(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [returned(each) for each in value]
+    return bytes(value) if isinstance(value, bytearray) else given(value)
+
+
 def _taken(value: Any) -> Any:
     """Return an argument as functions want it."""
     descriptor = getattr(value, "DESCRIPTOR", None)
     if descriptor is None:
         return value
-    for full_name, _, _, read in OPAQUE.values():
-        if descriptor.full_name == full_name:
-            return read(value.value)
+    for each in opaque.TYPES.values():
+        if descriptor.full_name == each.full_name:
+            return each.read(value.value)
     return value
 
 

@@ -14,6 +14,11 @@ def parsed(text: str) -> Quantity:
     return quantity.parse(text)
 
 
+def nanos_of(amount: Quantity) -> str:
+    """Return an amount in nano-units."""
+    return str(amount.nanos)
+
+
 def of_nanos(text: str) -> Quantity:
     """Return the quantity of so many nano-units."""
     return Quantity(int(text))

@@ -12,6 +12,7 @@ import base64
 import binascii
 import datetime
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool
@@ -66,7 +67,10 @@ class Types:
         """Return a checker of expressions over variables of these types."""
         if self._pool is None:
             self._pool = library.base_pool()
-            self._pool.Add(self._file)
+            try:
+                self._pool.Add(self._file)
+            except TypeError as error:  # a name that is no protobuf's, for whatever reason
+                raise library.CompileError(str(error)) from None
         return library.Checker(variables, self._pool)
 
     def of(self, schema: Schema, is_resource: bool) -> str:
@@ -86,12 +90,14 @@ class Types:
         return _TYPES.get(schema.type, "")
 
     def _object(self, properties: dict[str, Schema]) -> str:
-        fields = {name: self.of(part, part.embedded) for name, part in properties.items()}
+        fields = {escaping.escape(name): self.of(part, part.embedded) for name, part in properties.items()}
+        return self.message({name: kind for name, kind in fields.items() if name and kind})
+
+    def message(self, fields: Mapping[str, str]) -> str:
+        """Return the name of the type of objects with these fields."""
         message = self._file.message_type.add(name=f"object{len(self._file.message_type)}")
         for name, kind in fields.items():
-            escaped = escaping.escape(name)
-            if kind and escaped:
-                self._field(message, escaped, kind)
+            self._field(message, name, kind)
         return message.name
 
     def _field(self, message: descriptor_pb2.DescriptorProto, name: str, kind: str) -> None:

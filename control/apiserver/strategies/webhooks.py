@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from control.apiserver import field, notation
+from control.apiserver.cel import admission
+from control.apiserver.policies import compiling
 from control.apiserver.strategies import strategy
 from control.apiserver.validation import names, selectors
 from fairlead.api.pb import admissionregistration_v1_pb2 as admissionv1
@@ -87,35 +89,41 @@ def _default(hook: Any) -> None:
             getattr(hook, name).SetInParent()
     if hook.clientConfig.HasField("service") and not hook.clientConfig.service.HasField("port"):
         hook.clientConfig.service.port = PORT
-    for rule in hook.rules:
-        if not rule.rule.HasField("scope"):
-            rule.rule.scope = "*"
+    for each in hook.rules:
+        default_rule(each)
+
+
+def default_rule(value: admissionv1.RuleWithOperations) -> None:
+    """Let a rule that names no scope be about every one."""
+    if not value.rule.HasField("scope"):
+        value.rule.scope = "*"
 
 
 def _hook(hook: Any, path: str) -> field.Faults:
     faults = _fully_qualified(f"{path}.name", hook.name)
-    for index, rule in enumerate(hook.rules):
-        faults += _rule(rule, f"{path}.rules[{index}]")
-    faults += _among(hook, "failurePolicy", FAILURE_POLICIES, path) + _among(
+    for index, each in enumerate(hook.rules):
+        faults += rule(each, f"{path}.rules[{index}]")
+    faults += among(hook, "failurePolicy", FAILURE_POLICIES, path) + among(
         hook, "matchPolicy", MATCH_POLICIES, path
     )
     if not hook.HasField("sideEffects"):
         text = f"must specify one of {', '.join(SIDE_EFFECTS)}"
         faults.append(field.required(f"{path}.sideEffects", text))
-    faults += _among(hook, "sideEffects", SIDE_EFFECTS, path)
+    faults += among(hook, "sideEffects", SIDE_EFFECTS, path)
     if not 1 <= hook.timeoutSeconds <= MAX_TIMEOUT_SECONDS:
         text = "the timeout value must be between 1 and 30 seconds"
         faults.append(field.invalid(f"{path}.timeoutSeconds", hook.timeoutSeconds, text))
     for name in ("namespaceSelector", "objectSelector"):
         faults += selectors.validate(getattr(hook, name), f"{path}.{name}")
     if "reinvocationPolicy" in hook.DESCRIPTOR.fields_by_name:
-        faults += _among(hook, "reinvocationPolicy", REINVOCATIONS, path)
+        faults += among(hook, "reinvocationPolicy", REINVOCATIONS, path)
     faults += _client(hook.clientConfig, f"{path}.clientConfig")
-    faults += _conditions(hook.matchConditions, f"{path}.matchConditions")
+    faults += conditions(hook.matchConditions, f"{path}.matchConditions")
     return faults + _reviews(hook.admissionReviewVersions, f"{path}.admissionReviewVersions")
 
 
-def _among(hook: Any, name: str, supported: tuple[str, ...], path: str) -> field.Faults:
+def among(hook: Any, name: str, supported: tuple[str, ...], path: str) -> field.Faults:
+    """Judge a field that may be left out: one of some words."""
     if not hook.HasField(name) or getattr(hook, name) in supported:
         return []
     return [field.unsupported(f"{path}.{name}", getattr(hook, name), supported)]
@@ -132,7 +140,8 @@ def _fully_qualified(path: str, name: str) -> field.Faults:
     return []
 
 
-def _rule(value: admissionv1.RuleWithOperations, path: str) -> field.Faults:
+def rule(value: admissionv1.RuleWithOperations, path: str) -> field.Faults:
+    """Judge operations and resources."""
     at, faults = f"{path}.operations", field.Faults()
     operations = list(value.operations)
     if not operations:
@@ -144,19 +153,19 @@ def _rule(value: admissionv1.RuleWithOperations, path: str) -> field.Faults:
     for index, operation in enumerate(operations):
         if operation not in OPERATIONS:
             faults.append(field.unsupported(f"{at}[{index}]", operation, OPERATIONS))
-    rule = value.rule
+    inner = value.rule
     for name, words in (("apiGroups", "API groups"), ("apiVersions", "API versions")):
-        listed = list(getattr(rule, name))
+        listed = list(getattr(inner, name))
         if not listed:
             faults.append(field.required(f"{path}.{name}"))
         if len(listed) > 1 and "*" in listed:
             text = f"if '*' is present, must not specify other {words}"
             faults.append(field.invalid(f"{path}.{name}", notation.strings(listed), text))
-    for index, version in enumerate(rule.apiVersions):
+    for index, version in enumerate(inner.apiVersions):
         if not version:
             faults.append(field.required(f"{path}.apiVersions[{index}]"))
-    faults += _resources(list(rule.resources), f"{path}.resources")
-    return faults + _among(rule, "scope", SCOPES, path)
+    faults += _resources(list(inner.resources), f"{path}.resources")
+    return faults + among(inner, "scope", SCOPES, path)
 
 
 def _resources(resources: Sequence[str], path: str) -> field.Faults:
@@ -244,16 +253,22 @@ def service_faults(path: str, namespace: str, name: str, port: int, urlpath: str
     return faults
 
 
-def _conditions(conditions: Sequence[admissionv1.MatchCondition], path: str) -> field.Faults:
-    """Judge match conditions by their form; nothing here compiles their expressions."""
+def conditions(
+    written: Sequence[admissionv1.MatchCondition], path: str, *, has_params: bool = False
+) -> field.Faults:
+    """Judge match conditions: their number and names, and whether their expressions compile."""
     faults: field.Faults = []
-    if len(conditions) > MAX_CONDITIONS:
-        faults.append(field.too_many(path, len(conditions), MAX_CONDITIONS))
+    if len(written) > MAX_CONDITIONS:
+        faults.append(field.too_many(path, len(written), MAX_CONDITIONS))
     seen: set[str] = set()
-    for index, condition in enumerate(conditions):
+    for index, condition in enumerate(written):
         at = f"{path}[{index}]"
-        if not condition.expression.strip():
+        source = condition.expression.strip()
+        if not source:
             faults.append(field.required(f"{at}.expression"))
+        else:
+            made = compiling.Scope(has_params).compiled(source, admission.BOOL)
+            faults += [field.invalid(f"{at}.expression", source, made.error)] if made.error else []
         if not condition.name:
             faults.append(field.required(f"{at}.name"))
         else:

@@ -28,6 +28,7 @@ qualified = _remembered(names.qualified_name)
 label_value = _remembered(names.label_value)
 config_key = _remembered(names.config_key)
 env_name = _remembered(names.env_var)
+segment = _remembered(names.path_segment)
 http_path = _remembered(names.http_path)
 port_name = _remembered(names.port_name)
 as_prefix = names.generated_base

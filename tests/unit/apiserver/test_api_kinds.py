@@ -10,8 +10,7 @@ import orjson
 import pytest
 
 from control.apiserver.strategies import flowcontrol, flowdefaults
-from fairlead.api import codec, errors, names
-from fairlead.api.pb import admissionregistration_v1_pb2 as admissionv1
+from fairlead.api import codec, names
 from fairlead.api.pb import flowcontrol_v1_pb2 as flowcontrolv1
 from fairlead.testing import control
 from tests.unit.apiserver import judging, yamls
@@ -499,19 +498,13 @@ def test_dealing_a_hand_takes_bits_of_a_hash() -> None:
     ]
 
 
-async def test_every_cluster_has_the_defaults_of_fairness_and_refuses_policies() -> None:
-    """The first are made at start; the second are answered 501, and can be listed."""
+async def test_every_cluster_has_the_defaults_of_fairness() -> None:
+    """They are made at start."""
     async with control.memory_api() as api:
         client = api.as_user(*control.ADMIN)
 
         schemas = await client.list(flowcontrolv1.FlowSchema)
         levels = await client.list(flowcontrolv1.PriorityLevelConfiguration)
-        with pytest.raises(errors.NotImplementedByServer) as refused:
-            await client.create(yamls.read("metadata: {name: p}", admissionv1.ValidatingAdmissionPolicy))
 
         assert {one.metadata.name for one in schemas.items} == {one.metadata.name for one in flowdefaults.schemas()}
         assert {one.metadata.name for one in levels.items} == {one.metadata.name for one in flowdefaults.levels()}
-        assert refused.value.message == (
-            "the server does not enforce ValidatingAdmissionPolicy objects, so that creating one is not implemented"
-        )
-        assert (await client.list(admissionv1.ValidatingAdmissionPolicy)).items == []

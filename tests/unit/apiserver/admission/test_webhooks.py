@@ -303,11 +303,54 @@ async def test_webhooks_do_not_judge_their_own_configurations(api: ApiServer) ->
         await client.create(config())
 
 
-async def test_conditions_are_refused(api: ApiServer) -> None:
-    """What would not be evaluated is not accepted."""
+@pytest.mark.parametrize("kind", [Mutating, Validating])
+async def test_conditions_decide_whether_a_webhook_is_asked(api: ApiServer, kind: Any) -> None:
+    """All must hold, of the object, the request and what its user may do."""
+    conditions = (
+        "{name: keyed, expression: \"has(object.data) && object.data.exists(k, k == 'a')\"},"
+        "{name: new, expression: request.operation == 'CREATE' && oldObject == null},"
+        "{name: may, expression: \"authorizer.group('').resource('pods').check('get').allowed()\"}"
+    )
     async with hooks.serving(hooks.allow()) as hook:
-        with pytest.raises(errors.NotImplementedByServer):
-            await configure(api, Validating, hook, ", matchConditions: [{name: a, expression: 'true'}]")
+        client = await configure(api, kind, hook, f", matchConditions: [{conditions}]")
+        await client.create(config("without"))
+        made = await client.create(config("with", a="1"))
+        made.data["a"] = "2"
+        await client.update(made)
+
+    assert [one["name"] for one in hook.asked] == ["with"]
+
+
+@pytest.mark.parametrize(("policy", "asked"), [("Ignore", 0), ("Fail", None)])
+async def test_a_condition_that_fails(api: ApiServer, policy: str, asked: int | None) -> None:
+    """The failure policy decides: the webhook is not asked, or the request is refused."""
+    more = f", failurePolicy: {policy}, matchConditions: [{{name: a, expression: object.data.missing == 'x'}}]"
+    async with hooks.serving(hooks.deny()) as hook:
+        client = await configure(api, Validating, hook, more)
+        if asked is not None:
+            await client.create(config(a="1"))
+        else:
+            with pytest.raises(errors.Forbidden) as refused:
+                await client.create(config(a="1"))
+            assert refused.value.message == (
+                "configmaps \"settings\" is forbidden: expression 'object.data.missing == 'x'' resulted in error:"
+                " no such key: missing"
+            )
+
+    assert hook.asked == []
+
+
+async def test_a_condition_that_does_not_compile_is_refused(api: ApiServer) -> None:
+    """The configuration is invalid, at the expression."""
+    async with hooks.serving(hooks.allow()) as hook:
+        with pytest.raises(errors.Invalid) as refused:
+            await configure(api, Validating, hook, ", matchConditions: [{name: a, expression: request.nothing == 1}]")
+
+    assert refused.value.message == (
+        'ValidatingWebhookConfiguration.admissionregistration.k8s.io "policy" is invalid:'
+        ' webhooks[0].matchConditions[0].expression: Invalid value: "request.nothing == 1": compilation failed:'
+        " ERROR: <input>:1:8: undefined field 'nothing'\n | request.nothing == 1\n | .......^"
+    )
 
 
 def asked(kind: Any, operation: Any = "CREATE", subresource: str = "") -> plugin.Request:

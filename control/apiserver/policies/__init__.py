@@ -1,0 +1,1 @@
+"""Admission by expressions: ValidatingAdmissionPolicies and webhooks' match conditions, compiled and judged. Pure."""
