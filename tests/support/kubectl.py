@@ -65,9 +65,12 @@ def ended(
 
 
 def environment() -> dict[str, str]:
-    """Return this process' environment without a proxy or a kubeconfig of the person who runs the tests."""
+    """Return this process' environment without a proxy or a kubeconfig of the person who runs the tests.
+
+    A kubectl that lives for a moment does not collect garbage: that costs a quarter of its time.
+    """
     left_out = {"KUBECONFIG", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy"}
-    return {name: value for name, value in os.environ.items() if name not in left_out}
+    return {name: value for name, value in os.environ.items() if name not in left_out} | {"GOGC": "off"}
 
 
 def old() -> Kubectl:

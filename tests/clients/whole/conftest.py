@@ -43,11 +43,11 @@ def cluster(running: testing.Threaded) -> Iterator[testing.Threaded]:
 
 @dataclass(frozen=True)
 class Kubectl:
-    """A kubectl that is connected to the cluster; what it has learnt of the API it keeps for one test."""
+    """A kubectl that is connected to the cluster; what it has learnt of the API it keeps in `cache`."""
 
     program: programs.Kubectl
     kubeconfig: pathlib.Path
-    folder: pathlib.Path
+    cache: pathlib.Path
 
     @property
     def old(self) -> bool:
@@ -56,7 +56,7 @@ class Kubectl:
 
     def command(self, *words: str) -> list[str]:
         """Return a command line for those who run it themselves."""
-        return self.program.command(self.kubeconfig, self.folder / "cache", *words)
+        return self.program.command(self.kubeconfig, self.cache, *words)
 
     def run(self, *words: str, stdin: str | None = None, **env: str) -> subprocess.CompletedProcess[str]:
         """Run a command line to its end, with more in its environment if named."""
@@ -103,10 +103,19 @@ class Kubectl:
             process.stdout.close()
 
 
+@pytest.fixture(scope="session")
+def discovered(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """Where each kubectl keeps what it has learnt of the API."""
+    return tmp_path_factory.mktemp("discovered")
+
+
 @pytest.fixture(params=programs.every(), ids=str)
-def kubectl(request: pytest.FixtureRequest, cluster: testing.Threaded, tmp_path: pathlib.Path) -> Kubectl:
-    """Each kubectl that there is, as administrator."""
-    return Kubectl(request.param, cluster.kubeconfig, tmp_path)
+def kubectl(
+    request: pytest.FixtureRequest, cluster: testing.Threaded, discovered: pathlib.Path, tmp_path: pathlib.Path
+) -> Kubectl:
+    """Each kubectl that there is, as administrator. A test that defines kinds begins with knowing nothing."""
+    kept = tmp_path if "define" in request.fixturenames else discovered
+    return Kubectl(request.param, cluster.kubeconfig, kept / str(request.param))
 
 
 @pytest.fixture

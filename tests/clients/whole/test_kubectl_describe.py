@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.clients.whole.conftest import Kubectl
 from tests.clients.whole.manifests import EVERY_KIND
@@ -100,31 +105,53 @@ def test_each_kind_is_described(kubectl: Kubectl, every_kind: None) -> None:
         assert {name: [line for line in said if line not in found]} == {name: []}
 
 
-def test_an_ingress_is_described_with_its_backends(kubectl: Kubectl, every_kind: None) -> None:
-    """1.20 looks for the endpoints of a default backend that no cluster has, against Kubernetes too."""
-    found = lines(kubectl("describe", "ingress/web"))
+def test_what_belongs_to_an_object_is_described_with_it(kubectl: Kubectl, every_kind: None) -> None:
+    """Backends of an Ingress, events of pods, an owner; what is not there is not found.
 
-    default = '<error: endpoints "default-http-backend" not found>'
-    said = [f"Default backend: default-http-backend:80 ({default})"] if kubectl.old else NEWER["ingress/web"]
-    assert [line for line in said if line not in found] == []
-    assert "Name: web" in found
+    1.20 looks for the endpoints of a default backend that no cluster has, against Kubernetes too.
+    """
+    names = kubectl("get", "pods", "-l", "app=web", "-o", "name").split()
 
-
-def test_pods_are_described_by_label_with_their_events(kubectl: Kubectl, every_kind: None) -> None:
-    """Events are those of the pod; what is not there is not found."""
-    pods = kubectl("get", "pods", "-l", "app=web", "-o", "name").split()
-    found = lines(kubectl("describe", "pods", "-l", "app=web"))
-    bare = lines(kubectl("describe", pods[0], "--show-events=false"))
+    ingress = lines(kubectl("describe", "ingress/web"))
+    pods = lines(kubectl("describe", "pods", "-l", "app=web"))
+    bare = lines(kubectl("describe", names[0], "--show-events=false"))
+    replicaset = lines(kubectl("describe", "replicaset", "-l", "app=web"))
     by_prefix = lines(kubectl("describe", "deploy", "we"))
     missing = kubectl.fails("describe", "pod", "nope")
 
-    assert [f"Name: {name.removeprefix('pod/')}" in found for name in pods] == [True, True]
-    scheduled = [
-        line for line in found if re.fullmatch(r"Normal Scheduled \S+ default-scheduler Successfully .*", line)
-    ]
-    assert len(scheduled) == 2
-    assert found.count("QoS Class: Burstable") == 2
-    assert [line for line in found if line.startswith("Controlled By: ReplicaSet/web-")] != []
+    default = '<error: endpoints "default-http-backend" not found>'
+    said = [f"Default backend: default-http-backend:80 ({default})"] if kubectl.old else NEWER["ingress/web"]
+    assert {"Name: web", *said} <= set(ingress)
+    assert [f"Name: {name.removeprefix('pod/')}" in pods for name in names] == [True, True]
+    event = r"Normal Scheduled \S+ default-scheduler Successfully assigned .*"
+    assert len([line for line in pods if re.fullmatch(event, line)]) == 2
+    assert pods.count("QoS Class: Burstable") == 2
+    assert [line for line in pods if line.startswith("Controlled By: ReplicaSet/web-")] != []
     assert [line for line in bare if line.startswith(("Events:", "Normal"))] == []
+    assert {"Controlled By: Deployment/web", "Replicas: 2 current / 2 desired", "Image: web:1"} <= set(replicaset)
     assert "Name: web" in by_prefix
     assert missing == 'Error from server (NotFound): pods "nope" not found\n'
+
+
+def test_a_signing_request_is_described_with_its_subject(kubectl: Kubectl) -> None:
+    """kubectl reads the request itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name(
+        [
+            x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "crew"),
+            x509.NameAttribute(x509.NameOID.COMMON_NAME, "ada"),
+        ]
+    )
+    request = x509.CertificateSigningRequestBuilder(subject).sign(key, hashes.SHA256())
+    spec = {
+        "request": base64.b64encode(request.public_bytes(serialization.Encoding.PEM)).decode(),
+        "signerName": "kubernetes.io/kube-apiserver-client",
+        "usages": ["client auth"],
+    }
+    body = {"apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest", "metadata": {"name": "ada"}}
+
+    kubectl("create", "-f", "-", stdin=json.dumps({**body, "spec": spec}))
+
+    said = lines(kubectl("describe", "csr", "ada"))
+    assert {"Signer: kubernetes.io/kube-apiserver-client", "Status: Pending", "Common Name: ada"} <= set(said)
+    assert {"Requesting User: kubernetes-admin", "Organization: crew"} <= set(said)

@@ -98,7 +98,7 @@ KINDS = (
 )
 
 
-PATTERNS = {"AGE": r"\d+s", "TIME": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"}
+PATTERNS = {"AGE": r"(\d+[hms])+", "TIME": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"}
 
 
 def says(cells: list[str], wanted: str) -> bool:
