@@ -327,7 +327,10 @@ class ApiServer:
         """Replace an object or a subresource of it."""
         found = self._authorize(user, "update", target)
         metadata = obj.metadata
-        if metadata.name and metadata.name != target.name:
+        if not metadata.name:
+            text = f"the name of the object ({target.name} based on URL) was undeterminable: name must be provided"
+            raise errors.BadRequest(text)
+        if metadata.name != target.name:
             text = f"the name of the object ({metadata.name}) does not match the name on the URL ({target.name})"
             raise errors.BadRequest(text)
         if metadata.namespace and metadata.namespace != target.namespace:

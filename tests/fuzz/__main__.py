@@ -56,7 +56,8 @@ def main() -> int:
 def every() -> dict[str, Any]:
     """Return all targets by name."""
     found = importlib.import_module("tests.fuzz.targets")
-    importlib.import_module("tests.fuzz.callers")
+    for name in ("objects", "callers"):
+        importlib.import_module(f"tests.fuzz.{name}")
     return found.TARGETS  # type: ignore[no-any-return]
 
 

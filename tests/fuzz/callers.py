@@ -25,7 +25,7 @@ from fairlead import certificates
 from fairlead.api import errors
 from fairlead.api.pb import certificates_v1_pb2 as certificatesv1
 from fairlead.api.pb import cluster_pb2 as cluster
-from tests.fuzz import targets
+from tests.fuzz import objects, targets
 from tests.fuzz.targets import target
 
 MOST_OUTGOING_BYTES = 1 << 20
@@ -176,7 +176,7 @@ def _request(pem: bytes) -> None:
     csr = certificatesv1.CertificateSigningRequest()
     csr.spec.request, csr.spec.signerName = pem, signing.KUBELET_SERVING
     csr.spec.usages.append("server auth")
-    faults = targets.STRATEGIES["CertificateSigningRequest"].validate(csr)
+    faults = objects.STRATEGIES["CertificateSigningRequest"].validate(csr)
     if faults:
         targets.refused(errors.invalid("certificates.k8s.io", "CertificateSigningRequest", "x", faults))
         return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import pathlib
 from typing import Any
 
 import orjson
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 
 from fairlead.api import codec, scheme
 from fairlead.api.pb import core_v1_pb2 as corev1
+from tests.support import every_kind
 
 KINDS = sorted(
     {(kind.group, kind.version, kind.resource, kind.kind, kind.namespaced) for kind in scheme.DEFAULT.versions()}
@@ -135,7 +135,7 @@ VALUES = (
     "W10",
     "MQ",
 )
-SAMPLES = list(yaml.safe_load_all((pathlib.Path(__file__).parents[1] / "support/every_kind.yaml").read_text()))
+SAMPLES = every_kind.documents()
 BY_KIND = {(one["apiVersion"], one["kind"]): one for one in SAMPLES}
 LONG = "9" * 5000  # more digits than int() reads
 QUOTED = st.text(max_size=20).map(

@@ -29,12 +29,14 @@ TIMES = int(os.environ.get("FUZZ_TIMES", "1"))
 SEED = 20261126
 ANSWER_SECONDS = 20.0
 # Of a usual run: operations of each group and method, and requests of each form to an operation.
-OPERATIONS = 2
+OPERATIONS = 1
 EXAMPLES = 2
+MOST_TIMES = 5  # what a full run multiplies the requests by, beside trying every operation
 GROUPS = sorted({f"apis/{one.group}/{one.version}" if one.group else f"api/{one.version}" for one in scheme.DEFAULT})
 # What docs/api.md says is answered 501.
 UNSERVED = ("validatingadmissionpolicies", "validatingadmissionpolicybindings", "webhookconfigurations")
 FITTING = [checks.response_schema_conformance, checks.content_type_conformance, checks.status_code_conformance]
+TIMES_OF_GO = ("Timestamp", "Time", "time")
 MODES = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
 
 pytestmark = [
@@ -101,7 +103,7 @@ def ask(served: Served, operation: Any, mode: Any) -> None:
     named = {name: value for name, value in (("namespace", "samples"), ("name", "sample")) if f"{{{name}}}" in path}
 
     @hypothesis.settings(
-        max_examples=EXAMPLES * TIMES,
+        max_examples=EXAMPLES * min(TIMES, MOST_TIMES),
         deadline=None,
         database=None,
         derandomize=True,
@@ -139,9 +141,10 @@ def judge(case: Any, answer: Any) -> None:
 
 
 def _set_only(data: Any) -> Any:
-    """Return JSON without its nulls, which Go writes for times and lists that are not set."""
+    """Return JSON without its nulls, which Go writes for times and for lists that are empty."""
     if isinstance(data, dict):
-        return {name: _set_only(value) for name, value in data.items() if value is not None}
+        kept = {name: value for name, value in data.items() if value is not None or not name.endswith(TIMES_OF_GO)}
+        return {name: [] if value is None else _set_only(value) for name, value in kept.items()}
     return [_set_only(one) for one in data] if isinstance(data, list) else data
 
 
@@ -156,7 +159,10 @@ def test_answers_are_what_version_3_says(served: Served, group: str) -> None:
 
 def test_answers_are_what_version_2_says(served: Served) -> None:
     """Of everything in one document."""
-    for operation in chosen(served.document("v2")):
+    document = served.document("v2")
+    # a number or a text, as Kubernetes' document has it
+    del document["definitions"]["io.k8s.apimachinery.pkg.util.intstr.IntOrString"]["type"]
+    for operation in chosen(document):
         for mode in MODES:
             ask(served, operation, mode)
         served.cluster.reset()

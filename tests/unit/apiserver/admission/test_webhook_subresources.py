@@ -182,7 +182,7 @@ async def scale(api: ApiServer, how: str, replicas: int, target: Target) -> int:
     """Scale by PUT, PATCH or apply; returns what is answered."""
     if how == "put":
         body = autoscalingv1.Scale()
-        body.spec.replicas = replicas
+        body.metadata.name, body.spec.replicas = target.name, replicas
         entry = await api.update(ROOT, target, body)
     else:
         text = f'{{"spec": {{"replicas": {replicas}}}}}'

@@ -150,6 +150,26 @@ async def test_a_patch_of_an_unknown_type_is_415(call: Caller) -> None:
     assert (answer.status, answer.json["reason"], answer.json["message"]) == (415, "UnsupportedMediaType", text)
 
 
+async def test_an_update_has_to_name_the_object(call: Caller) -> None:
+    """As its path does."""
+    await call("POST", CONFIGMAPS, configmap("a"))
+    nameless = await call("PUT", f"{CONFIGMAPS}/a", {"data": {"x": "1"}})
+    other = await call("PUT", f"{CONFIGMAPS}/a", configmap("b"))
+    assert [(answer.status, answer.json["message"]) for answer in (nameless, other)] == [
+        (400, "the name of the object (a based on URL) was undeterminable: name must be provided"),
+        (400, "the name of the object (b) does not match the name on the URL (a)"),
+    ]
+
+
+async def test_the_deletion_of_some_kinds_answers_what_is_gone(call: Caller) -> None:
+    """As Kubernetes does, for Services and StorageClasses too."""
+    services = CONFIGMAPS.replace("configmaps", "services")
+    made = (await call("POST", services, {"metadata": {"name": "a"}, "spec": {"ports": [{"port": 80}]}})).json
+    deleted = await call("DELETE", f"{services}/a")
+    assert (deleted.status, deleted.json["kind"]) == (200, "Service")
+    assert deleted.json["metadata"]["uid"] == made["metadata"]["uid"]
+
+
 async def test_the_deletion_of_what_is_then_gone_answers_success_with_details(call: Caller) -> None:
     """A Status with name, kind and uid of what is gone; then it is not found."""
     made = (await call("POST", CONFIGMAPS, configmap("a"))).json
