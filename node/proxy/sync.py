@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from fairlead import clock as clocks
+from fairlead import slices
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
-from node.proxy import interface, ledger, model, rules, text
+from node.proxy import interface, ledger, model, rules, saved, text
 
 MIN_PERIOD_SECONDS = 0.1
 """The pause after a sync in which further changes gather; the first change after it is written at once."""
@@ -189,7 +190,7 @@ class Proxy:
 
     async def cleanup(self) -> str:
         """Take every rule and chain of ours away; not to be called while `run` runs."""
-        found = text.parse_save(await self._kernel.save())
+        found = saved.parse(await self._kernel.save())
         body = text.removal(found, [*rules.base_chains(self._config), *rules.SHARED])
         self._full = True
         if not body:
@@ -228,7 +229,7 @@ class Proxy:
             await self._kernel.prepare(
                 localhost_node_ports=self._config.localhost_node_ports and self._config.family == 4
             )
-            found = text.parse_save(await self._kernel.save())
+            found = saved.parse(await self._kernel.save())
         await self._refresh()
         changes = self._ledger.take()
         self._flows.update(changes.flows)
@@ -237,9 +238,12 @@ class Proxy:
         if full:
             chains = self._ledger.chains()
             self._full = False
-            await self._kernel.restore(text.full(chains, found, section_lines=size))
+            differing = {one: chains[one] async for one in slices.sliced(chains) if not found.has(one, chains[one])}
+            body = text.full(chains, found, written=differing, section_lines=size)
+            if body:
+                await self._kernel.restore(body)
             self._last_full = started
-            return f"wrote all {len(chains)} chains"
+            return f"wrote {len(differing)} of all {len(chains)} chains"
         body = text.render(changes.chains, changes.removed, section_lines=size)
         if not body:
             return "nothing to write"

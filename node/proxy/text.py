@@ -1,4 +1,4 @@
-"""The text that iptables-restore reads, and the little that is needed of what iptables-save writes.
+"""The text that iptables-restore reads.
 
 Called by the proxy; calls the rules. Pure. Every text is meant for `iptables-restore --noflush`: a chain that
 is declared is emptied and filled again, all others stay, and what stands before a COMMIT takes effect at once.
@@ -7,24 +7,13 @@ is declared is emptied and filled again, all others stay, and what stands before
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
-from node.proxy import rules
+from node.proxy import rules, saved
 
 Jump = tuple[str, str, str, str]
 """Table, built-in chain, own chain, match."""
 
 _TARGETS_FIRST = ("KUBE-MARK-", "KUBE-SEP-", "KUBE-SVC-", "KUBE-SVL-", "KUBE-EXT-", "KUBE-FW-", "KUBE-NODEPORTS")
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a node's tables hold of ours: chains, and jumps (table, from, to)."""
-
-    chains: frozenset[rules.Chain] = frozenset()
-    jumps: frozenset[tuple[str, str, str]] = frozenset()
-    # The lines of those jumps as they are, so that they can be deleted word for word.
-    jump_lines: tuple[tuple[str, str], ...] = ()
 
 
 def render(
@@ -87,39 +76,27 @@ def _jump(source: str, target: str, match: str) -> str:
     return " ".join(part for part in (f"-I {source}", match, f"-j {target}") if part)
 
 
-def parse_save(saved: str) -> Found:
-    """Read what iptables-save wrote: our chains, and the built-in chains' jumps to them."""
-    table = ""
-    chains: set[rules.Chain] = set()
-    jumps: set[tuple[str, str, str]] = set()
-    lines: list[tuple[str, str]] = []
-    wanted = {(where, source, target) for where, source, target, _ in rules.JUMPS}
-    sources = tuple({f"-A {source} " for _, source, _, _ in rules.JUMPS})
-    for line in saved.splitlines():
-        if line.startswith("*"):
-            table = line[1:].strip()
-        elif line.startswith(":KUBE-"):
-            chains.add((table, line[1:].split(" ", 1)[0]))
-        elif line.startswith(sources):
-            words = line.split()
-            if words[-2:-1] == ["-j"] and (table, words[1], words[-1]) in wanted:
-                jumps.add((table, words[1], words[-1]))
-                lines.append((table, line))
-    return Found(frozenset(chains), frozenset(jumps), tuple(lines))
+def full(
+    wanted: Mapping[rules.Chain, rules.Lines],
+    found: saved.Found,
+    *,
+    written: Mapping[rules.Chain, rules.Lines] | None = None,
+    section_lines: int = 0,
+) -> str:
+    """Return the text that makes any state the wanted one, without touching what is not ours.
 
-
-def full(wanted: Mapping[rules.Chain, rules.Lines], found: Found, *, section_lines: int = 0) -> str:
-    """Return the text that makes any state the wanted one, without touching what is not ours."""
+    `written` are those of the wanted chains that are not there as wanted; all, where that is not told.
+    """
     stale = {
         chain
         for chain in found.chains
         if chain not in wanted and chain[0] == rules.NAT and chain[1].startswith(rules.OWN_PREFIXES)
     }
     missing = [jump for jump in rules.JUMPS if jump[:3] not in found.jumps]
-    return render(wanted, stale, missing, section_lines=section_lines)
+    return render(wanted if written is None else written, stale, missing, section_lines=section_lines)
 
 
-def removal(found: Found, fixed: Iterable[rules.Chain]) -> str:
+def removal(found: saved.Found, fixed: Iterable[rules.Chain]) -> str:
     """Return the text that takes every chain and jump of ours away; `fixed` are the chains known by name."""
     known = set(fixed)
     ours = {chain for chain in found.chains if chain in known or chain[1].startswith(rules.OWN_PREFIXES)}

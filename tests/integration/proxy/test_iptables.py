@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Iterator
 import pytest
 
 from fairlead import clock as clocks
-from node.proxy import interface, iptables, ledger, rules, sync, text
+from node.proxy import interface, iptables, ledger, rules, saved, sync, text
 from tests.integration.proxy.network import (
     NODE_ADDRESS,
     OUTSIDER_ADDRESS,
@@ -110,15 +110,16 @@ def test_change_of_endpoints_is_followed(node: Node) -> None:
 
 
 def test_full_sync_twice_leaves_the_same_rules(node: Node) -> None:
-    """A second agent's first sync changes nothing and adds no jump."""
+    """A second agent's first sync finds every chain as it wants it, in either flavour's words, and adds no jump."""
     node.proxy.replace_all([WEB], [WEB_SLICE])
     node.sync()
     before = node.saved()
 
     node.proxy = sync.Proxy(CONFIG, node.kernel, clocks.SystemClock())
     node.proxy.replace_all([WEB], [WEB_SLICE])
-    node.sync()
+    outcome = node.sync()
 
+    assert outcome.startswith("wrote 0 of all ")
     assert sorted(node.saved()) == sorted(before)
 
 
@@ -192,7 +193,7 @@ def test_memory_kernel_does_what_the_real_one_does(node: Node, section_lines: in
     second = ledger.build([service("web", VIP)], [endpoint_slice("web", [endpoint("10.128.9.9")])], CONFIG)
     tables = kernel.empty_tables()
     for wanted in (first, second):
-        found = text.parse_save(node.do(node.kernel.save))
+        found = saved.parse(node.do(node.kernel.save))
         body = text.full(wanted, found, section_lines=section_lines)
         tables = kernel.apply(tables, body)
 

@@ -9,7 +9,7 @@ import pytest
 
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
-from node.proxy import ledger, text
+from node.proxy import ledger, saved, text
 from tests.unit.proxy.objects import (
     CONFIG,
     balanced,
@@ -105,7 +105,7 @@ def test_full_text_is_the_golden_one(name: str) -> None:
     services, slices = CASES[name]
     path = GOLDEN / f"{name}.txt"
 
-    got = text.full(ledger.build(services, slices, CONFIG), text.Found())
+    got = text.full(ledger.build(services, slices, CONFIG), saved.Found())
 
     if os.environ.get("GOLDEN_WRITE"):
         path.write_text(got)

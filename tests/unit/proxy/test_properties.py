@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fairlead import clock as clocks
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
-from node.proxy import ledger, rules, sync, text
+from node.proxy import ledger, rules, saved, sync, text
 from tests.unit.proxy import kernel
 from tests.unit.proxy.objects import CONFIG, balanced, endpoint, endpoint_slice, service
 
@@ -78,7 +78,7 @@ def test_every_part_refers_only_to_chains_that_exist(
     """The packet filter accepts the text, in parts of any size."""
     wanted = ledger.build(some, of_them, CONFIG)
 
-    got = kernel.apply(kernel.empty_tables(), text.full(wanted, text.Found(), section_lines=section_lines))
+    got = kernel.apply(kernel.empty_tables(), text.full(wanted, saved.Found(), section_lines=section_lines))
 
     assert {(table, name) for table in got for name in got[table] if name.startswith("KUBE-")} == set(wanted)
 
@@ -115,7 +115,7 @@ class Driver:
             [one for one in values if isinstance(one, discoveryv1.EndpointSlice)],
             CONFIG,
         )
-        return kernel.apply(kernel.empty_tables(), text.full(chains, text.Found()))
+        return kernel.apply(kernel.empty_tables(), text.full(chains, saved.Found()))
 
 
 @settings(max_examples=150)

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from fairlead import clock as clocks
-from node.proxy import iptables, rules, sync
+from node.proxy import iptables, rules, saved, sync
 from tests.unit.proxy.kernel import MemoryKernel
 from tests.unit.proxy.objects import CONFIG, endpoint, endpoint_slice, service
 
@@ -176,6 +176,72 @@ async def test_second_agent_finds_jumps_and_stale_chains() -> None:
     assert left == []
 
 
+async def test_second_agent_writes_only_what_differs() -> None:
+    """A restarted agent leaves chains alone that are as wanted; one that somebody emptied is filled again."""
+    rig = Rig()
+    others = [service(f"s{number}", f"10.96.1.{number + 1}") for number in range(20)]
+    rig.proxy.replace_all([WEB, *others], [WEB_SLICE])
+    await rig.proxy.sync()
+    want = copy.deepcopy(rig.kernel.tables)
+    (chain,) = {
+        name for name, lines in want["nat"].items() if any("--to-destination 10.128.1.5:" in one for one in lines)
+    }
+    rig.kernel.tables["nat"][chain].clear()
+
+    again = sync.Proxy(CONFIG, rig.kernel, rig.clock)
+    again.replace_all([WEB, *others], [WEB_SLICE])
+    outcome = await again.sync()
+    at_last = await again.audit()
+
+    assert outcome.startswith("wrote 1 of all ")
+    assert at_last == "rules are there"
+    assert rig.kernel.tables == want
+    assert rig.kernel.texts[-1].count(" - [0:0]") == 1
+
+
+@pytest.mark.parametrize(
+    ("ours", "iptables"),
+    [
+        (
+            '-A KUBE-SVC-A -m comment --comment "a/b:http cluster IP" -m tcp -p tcp -d 10.96.0.1 --dport 80 '
+            "! -s 10.128.0.0/11 -j KUBE-MARK-MASQ",
+            "-A KUBE-SVC-A ! -s 10.128.0.0/11 -d 10.96.0.1/32 -p tcp -m comment "
+            '--comment "a/b:http cluster IP" -m tcp --dport 80 -j KUBE-MARK-MASQ',
+        ),
+        (
+            "-A KUBE-SVC-A -m statistic --mode random --probability 0.3333333333 -j KUBE-SEP-B",
+            "-A KUBE-SVC-A -m statistic --mode random --probability 0.33333333349 -j KUBE-SEP-B",
+        ),
+        ("-A KUBE-MARK-MASQ -j MARK --or-mark 0x4000", "-A KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000"),
+        ("-A KUBE-POSTROUTING -j MARK --xor-mark 0x4000", "-A KUBE-POSTROUTING -j MARK --set-xmark 0x4000/0x0"),
+        (
+            "-A KUBE-SEP-A -m comment --comment a/b -s 10.128.0.1 -j KUBE-MARK-MASQ",
+            '-A KUBE-SEP-A -s 10.128.0.1/32 -m comment --comment "a/b" -j KUBE-MARK-MASQ',
+        ),
+    ],
+)
+def test_a_rule_means_the_same_in_the_words_of_iptables_save(ours: str, iptables: str) -> None:
+    """Both of the programs' flavours write so."""
+    assert saved.meaning(ours) == saved.meaning(iptables)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("-A A -s 10.0.0.1 -d 10.0.0.2 -j B", "-A A -d 10.0.0.1 -s 10.0.0.2 -j B"),
+        ("-A A ! -s 10.0.0.1 -d 10.0.0.2 -j B", "-A A -s 10.0.0.1 ! -d 10.0.0.2 -j B"),
+        ("-A A -p tcp --dport 80 -j B", "-A A -p udp --dport 80 -j B"),
+        ("-A A -s 10.0.0.0/24 -j B", "-A A -s 10.0.0.0 -j B"),
+        ("-A A --mode random --probability 0.5 -j B", "-A A --mode random --probability 0.25 -j B"),
+        ('-A A --comment "x ! -s" -s 10.0.0.1 -j B', "-A A --comment x ! -s 10.0.0.1 -j B"),
+        ("-A A -s 10.0.0.1 -j B", "-A A -j B"),
+    ],
+)
+def test_rules_that_say_otherwise_mean_otherwise(one: str, other: str) -> None:
+    """Whose address, which is negated, and what stands in a comment's quotes."""
+    assert saved.meaning(one) != saved.meaning(other)
+
+
 async def test_udp_flows_are_forgotten_when_endpoints_change() -> None:
     """A change of a UDP Service names its destinations and what they lead to now; TCP needs none."""
     rig = Rig()
@@ -229,7 +295,7 @@ def test_stale_flows_are_those_whose_answers_come_from_elsewhere() -> None:
 
 
 @pytest.mark.parametrize(
-    ("saved", "want"),
+    ("written", "want"),
     [
         ({"nft": "", "legacy": ""}, ""),
         ({"nft": "-A A -j B\n", "legacy": ""}, "nft"),
@@ -238,9 +304,9 @@ def test_stale_flows_are_those_whose_answers_come_from_elsewhere() -> None:
         ({"nft": ":KUBE-KUBELET-CANARY - [0:0]\n", "legacy": "-A A -j B\n"}, "nft"),
     ],
 )
-def test_flavour_is_the_one_in_use(saved: dict[str, str], want: str) -> None:
+def test_flavour_is_the_one_in_use(written: dict[str, str], want: str) -> None:
     """The kubelet's hint decides, then the number of rules; a tie leaves the machine's default."""
-    assert iptables.choose_flavour(saved) == want
+    assert iptables.choose_flavour(written) == want
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
-from node.proxy import ledger, model, text
+from node.proxy import ledger, model, saved, text
 from tests.unit.proxy import kernel
 from tests.unit.proxy.objects import CONFIG, balanced, endpoint, endpoint_slice, leaving, service
 from tests.unit.proxy.walk import End, Node, Packet, outcomes, walk
@@ -29,7 +29,7 @@ def node_with(
     config: model.Config = CONFIG,
 ) -> Node:
     """Return a node whose tables have the Services' rules."""
-    body = text.full(ledger.build(services, slices, config), text.Found())
+    body = text.full(ledger.build(services, slices, config), saved.Found())
     return Node(kernel.apply(kernel.empty_tables(), body))
 
 
