@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -13,7 +13,6 @@ T = TypeVar("T")
 # One loop keeps others waiting for a slice; all that go on at once, for about twice the longest together.
 FIRST_SECONDS, SHORTEST_SECONDS, LONGEST_SECONDS = 0.001, 0.0002, 0.005
 PASS_SECONDS = 0.01
-AT_ONCE = 128  # answers of some 50 µs each
 LOOK_EVERY = 8  # objects between two looks at the clock
 
 
@@ -43,21 +42,32 @@ class Turns:
     hold it for as long as a thousand answers take.
     """
 
-    def __init__(self, at_once: int = AT_ONCE) -> None:
+    def __init__(self, at_once: int) -> None:
         self._at_once = at_once
         self._left = at_once
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[Callable[[], None]] = deque()
         self._armed = False
 
     async def turn(self) -> None:
         """Return at once, or in a later pass of the loop where this one has had enough."""
+        place = asyncio.get_running_loop().create_future()
+
+        def take() -> None:
+            if not place.done():  # else its task was cancelled
+                place.set_result(None)
+
+        self.call(take)
+        if not place.done():
+            await place
+
+    def call(self, wake: Callable[[], None]) -> None:
+        """Call something that wakes a task: at once, or in a later pass."""
         self._arm()
         if self._left and not self._waiting:
             self._left -= 1
-            return
-        place = asyncio.get_running_loop().create_future()
-        self._waiting.append(place)
-        await place
+            wake()
+        else:
+            self._waiting.append(wake)
 
     def _arm(self) -> None:
         if not self._armed:
@@ -68,9 +78,7 @@ class Turns:
         self._armed = False
         self._left = self._at_once
         while self._waiting and self._left:
-            place = self._waiting.popleft()
-            if not place.done():  # else its task was cancelled
-                place.set_result(None)
-                self._left -= 1
+            self._left -= 1
+            self._waiting.popleft()()
         if self._waiting:
             self._arm()

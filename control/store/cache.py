@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from control.store import definitions, history, interface, mutation, table, watcher
 from control.store import entry as entries
 from control.store.entry import Change, Entry
+from fairlead import slices
 from fairlead.api import codec, conversion, errors
 from fairlead.api import scheme as schemes
 
@@ -31,6 +32,7 @@ RETRY_SECONDS = 0.5
 SLICE_SECONDS = 0.005  # the longest that applying changes keeps the loop to itself
 PAGE_ITEMS = 500
 TICK_SECONDS = 0.05
+READERS_A_PASS = 64  # of those that hear of one change; each has some 100 µs to do
 ROOT = "/registry/"
 
 _Changes = dict[str, list[Change]]
@@ -65,6 +67,7 @@ class Cache:
         self._next_read: asyncio.Task[int] | None = None
         self._this_read: asyncio.Task[int] | None = None
         self._ticking: asyncio.TimerHandle | None = None
+        self._turns = slices.Turns(READERS_A_PASS)
         self._shortest = math.inf  # the interval of the watcher that wants progress most often
 
     async def run(self) -> None:
@@ -166,6 +169,7 @@ class Cache:
             after,
             published=lambda: self._revision,
             detach=source.watchers.discard,
+            turns=self._turns,
             limits=limits,
         )
         missed = source.history.since(after)

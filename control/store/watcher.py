@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from control.store.entry import Batch, Change
+from fairlead import slices
 from fairlead.api import errors
 
 
@@ -36,18 +37,21 @@ class Watcher:
         *,
         published: Callable[[], int],
         detach: Callable[[Watcher], None],
+        turns: slices.Turns,
         limits: Limits = USUAL,
     ) -> None:
         self._prefix = prefix
         self._reached = after
         self._published = published
         self._detach = detach
+        self._turns = turns
         self._limits = limits
         self._now = asyncio.get_running_loop().time
         self._quiet_until = 0.0
         self._buffer: list[Change] = []
         self._failure: errors.ApiError | None = None
         self._waiting: asyncio.Future[None] | None = None
+        self._to_wake = False
 
     def offer(self, changes: Sequence[Change]) -> None:
         """Take what the cache has just applied; called by the cache only, before it publishes the revision."""
@@ -127,6 +131,13 @@ class Watcher:
         return Batch(changes, self._reached)
 
     def _wake(self) -> None:
+        """Let a reader that waits go on, in its turn: a thousand may hear of one change."""
+        if self._waiting is not None and not self._waiting.done() and not self._to_wake:
+            self._to_wake = True
+            self._turns.call(self._woken)
+
+    def _woken(self) -> None:
+        self._to_wake = False
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 

@@ -41,7 +41,6 @@ class Verbs:
 
     def __init__(self, api: server.ApiServer) -> None:
         self._api = api
-        self._turns = slices.Turns()
 
     async def carry_out(self, call: Call, path: paths.Path, answer: answers.Answer) -> web.StreamResponse:
         """Answer a request of any verb."""
@@ -146,19 +145,18 @@ class Verbs:
             call.started()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds or WATCH_SECONDS * (1 + random.random())), contextlib.aclosing(events):
-                sender = _Sender(response, view, self._turns)
+                sender = _Sender(response, view)
                 await sender.send(events, query.initial_events, call.started)
         await response.write_eof()
         return response
 
 
 class _Sender:
-    """Sends the events of one watch; those of all watches take turns."""
+    """Sends the events of one watch."""
 
-    def __init__(self, response: web.StreamResponse, view: views.View, turns: slices.Turns) -> None:
+    def __init__(self, response: web.StreamResponse, view: views.View) -> None:
         self._response = response
         self._view = view
-        self._turns = turns
 
     async def send(self, events: Events, marked: bool, started: Callable[[], None]) -> None:
         """Send events until the watch ends, an error as the last; `marked` says that a mark ends the initial ones.
@@ -170,7 +168,6 @@ class _Sender:
         try:
             async for some in events:
                 started()
-                await self._turns.turn()
                 parts: list[bytes] = []
                 size = 0
                 async for event in slices.sliced(some):

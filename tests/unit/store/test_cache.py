@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from control.store import mutation, watcher
-from control.store.cache import Cache
+from control.store.cache import READERS_A_PASS, Cache
 from control.store.entry import Batch, Entry
 from control.store.interface import Committed, Put, Remove
 from control.store.memory import MemoryStore
@@ -343,3 +343,29 @@ async def test_the_detector_names_a_changed_object() -> None:
     with pytest.raises(mutation.MutatedError, match="/registry/pods/default/a"):
         world.cache.check_mutations()
     running.cancel()
+
+
+async def test_readers_that_hear_of_one_change_wake_in_turns(world: World) -> None:
+    """So that a thousand watches do not hold the loop for as long as all of them take; none is left out."""
+    heard: list[int] = []
+    passes: list[int] = []
+
+    async def read() -> None:
+        async with world.cache.watch(POD, after=world.cache.revision) as reader:
+            await _next(reader)
+            heard.append(len(passes))
+
+    async def count() -> None:
+        while True:
+            passes.append(0)
+            await asyncio.sleep(0)
+
+    readers = [asyncio.create_task(read()) for _ in range(5 * READERS_A_PASS)]
+    await asyncio.sleep(0)
+    counting = asyncio.create_task(count())
+    await world.put("a")
+    await asyncio.gather(*readers)
+    counting.cancel()
+
+    assert max(heard.count(one) for one in set(heard)) <= READERS_A_PASS
+    assert len(heard) == 5 * READERS_A_PASS
