@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from control.dispatcher import assignments, leases, settings, statuses
+from fairlead import bells
 from fairlead.api import errors, objects
 from fairlead.api.pb import agent_pb2 as agent
 from fairlead.api.pb import authentication_v1_pb2 as authenticationv1
@@ -86,7 +87,7 @@ class Intake:
         self._node_settled = b""
         self._events: deque[corev1.Event] = deque(maxlen=EVENTS_KEPT)
         self._work = Work()
-        self._wake = asyncio.Event()
+        self._wake = bells.Bell()
         self.judged_alive = True
         self.on_token: Callable[[agent.ServiceAccountToken], None] = lambda token: None
 

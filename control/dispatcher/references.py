@@ -5,6 +5,7 @@ Pure. The rules are those of Kubernetes' node authorizer: a node sees what its p
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -27,7 +28,13 @@ def of_pod(pod: corev1.Pod) -> frozenset[Key]:
     namespace = pod.metadata.namespace
     config_maps = {Key(CONFIG_MAPS, namespace, name) for name in _config_maps(pod.spec) if name}
     secrets = {Key(SECRETS, namespace, name) for name in _secrets(pod.spec) if name}
-    return frozenset(config_maps | secrets)
+    return _shared(frozenset(config_maps | secrets))
+
+
+@functools.lru_cache(maxsize=1024)
+def _shared(found: frozenset[Key]) -> frozenset[Key]:
+    """Return one object for all that are equal: the pods of a workload refer to the same."""
+    return found
 
 
 def _config_maps(spec: corev1.PodSpec) -> Iterator[str]:

@@ -146,15 +146,15 @@ class Dispatcher:
         async with slots:
             try:
                 client = self._as_node(held.node)
-                lease = await tenure.renew(client, held.lease, self.settings.holder, self._clock.now())
+                seen = self.feed.lease(held.node)
+                held_by, now = self.settings.holder, self._clock.now()
+                ours = await tenure.renew(client, held.node, held.epoch, seen, held_by, now)
             except errors.ApiError as error:
                 log.warning("cannot renew a lease", extra={"node": held.node, "error": error.message})
                 held.renewed_at += RETRY_SECONDS - leases.RENEW_SECONDS
                 return
-        if lease is None:
+        if not ours:
             self._supersede(held.node, held.epoch, "another control process has begun a session of this node")
-        else:
-            held.lease = lease
 
     # What the API shows.
 
@@ -271,7 +271,7 @@ class Dispatcher:
         if older is not None:
             older.end(f"epoch {epoch} has begun")
         into = intake.Intake(node, epoch, client, self.state, self.settings)
-        held = session.Session(stored, epoch, lease, self.state.open(node), into, self._clock.monotonic)
+        held = session.Session(stored, epoch, self.state.open(node), into, self._clock.monotonic)
         held.renewed_at = self._clock.monotonic()
         self._sessions[node] = held
         self._judge.opened(node, epoch, self._clock.monotonic())

@@ -10,9 +10,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
 from control.dispatcher import assignments, feed, intake, settings
-from fairlead import slices
+from fairlead import bells, slices
 from fairlead.api.pb import agent_pb2 as agent
-from fairlead.api.pb import coordination_v1_pb2 as coordinationv1
 from fairlead.api.pb import core_v1_pb2 as corev1
 
 # An agent that does not read for this long is cut off; it then dials again.
@@ -30,7 +29,6 @@ class Session:
         self,
         node: corev1.Node,
         epoch: int,
-        lease: coordinationv1.Lease,
         cursor: assignments.Cursor,
         into: intake.Intake,
         monotonic: Callable[[], float],
@@ -38,19 +36,18 @@ class Session:
         self.node = node.metadata.name
         self.node_uid = node.metadata.uid
         self.epoch = epoch
-        self.lease = lease
         self.renewed_at = 0.0
         self.cursor = cursor
         self.intake = into
         self._pod_cidrs = tuple(node.spec.podCIDRs)
-        self._wake = asyncio.Event()
+        self._wake = bells.Bell()
         self._messages: list[agent.ControlMessage] = []
         self._tokens: list[agent.ServiceAccountToken] = []
         self._goodbye = ""
         self._beat = 0
         self._monotonic = monotonic
         self.sending_since: float | None = None
-        self.cut = asyncio.Event()
+        self.cut = bells.Bell()
         into.on_token = self.send_token
 
     def wake(self) -> None:

@@ -51,19 +51,25 @@ async def take(
 
 
 async def renew(
-    client: interface.Client, lease: coordinationv1.Lease, holder: leases.Holder, now: float
-) -> coordinationv1.Lease | None:
-    """Renew a Lease; returns it as stored, or None where it is no longer at this holder's epoch."""
-    number = leases.epoch(lease)
-    current: coordinationv1.Lease | None = lease
+    client: interface.Client,
+    node: str,
+    number: int,
+    seen: coordinationv1.Lease | None,
+    holder: leases.Holder,
+    now: float,
+) -> bool:
+    """Renew a node's Lease; returns whether it is still at this holder's epoch. `seen` is what an informer shows."""
+    current = seen if leases.epoch(seen) >= number else await read(client, node)
     for _ in range(CONFLICT_TRIES):
         if current is None or not leases.holds(current, holder, number):
-            return None
+            return False
         try:
-            return await client.update(leases.renewed(current, now))
+            await client.update(leases.renewed(current, now))
         except (errors.Conflict, errors.NotFound):
-            current = await read(client, lease.metadata.name)
-    raise errors.ServiceUnavailable(f"the lease of node {lease.metadata.name} changes too fast to be renewed")
+            current = await read(client, node)
+        else:
+            return True
+    raise errors.ServiceUnavailable(f"the lease of node {node} changes too fast to be renewed")
 
 
 async def declare(client: interface.Client, node: str, epoch: int, holder: leases.Holder, now: float) -> str:

@@ -86,6 +86,7 @@ class Table:
             self._entries.insert(at, entry)
         else:
             self._entries[at] = entry
+            entry.key = previous.key  # one text for all that history holds
         self._by_key[entry.key] = entry
         for index in self._indexes.values():
             if previous is not None:

@@ -16,9 +16,11 @@ ANNOTATIONS_BYTES = names.ANNOTATIONS_MAX_BYTES
 
 Found = tuple[str, ...]
 
+REMEMBERED = 1024  # of each rule; a pod's own name is seldom judged again
+
 
 def _remembered(rule: Callable[[str], list[str]]) -> Callable[[str], Found]:
-    return functools.lru_cache(maxsize=8192)(lambda value: tuple(rule(value)))
+    return functools.lru_cache(maxsize=REMEMBERED)(lambda value: tuple(rule(value)))
 
 
 label = _remembered(names.dns_label)
