@@ -145,11 +145,14 @@ def _check_named(named: tuple[str, str], expected: tuple[str, str]) -> None:
 
 
 def _message(document: dict[str, Any], message_type: type[Message]) -> tuple[Message, Sequence[str]]:
-    """Return a message, and what a strict reading has against its text."""
+    """Return a message, and what a strict reading has against its text; what does not fit is told as Go tells it."""
     try:
-        return codec.from_json(document, message_type), ()
-    except codec.StrictDecodeError as error:
-        return codec.from_json(document, message_type, strict=False), error.faults
+        try:
+            return codec.from_json(document, message_type), ()
+        except codec.StrictDecodeError as error:
+            return codec.from_json(document, message_type, strict=False), error.faults
+    except codec.DecodeError as error:
+        raise codec.DecodeError(codec.in_go_words(error, message_type.DESCRIPTOR.full_name)) from None
 
 
 def _decode_protobuf(data: bytes, expected: tuple[str, str]) -> objects.Object:

@@ -14,6 +14,7 @@ from fairlead.api.codec.convert import (
     unknown_fields,
 )
 from fairlead.api.codec.errors import DecodeError, StrictDecodeError
+from fairlead.api.codec.golang import told as in_go_words
 from fairlead.api.codec.normal import normalise
 from fairlead.api.codec.storage import (
     custom_from_any,
@@ -49,6 +50,7 @@ __all__ = [
     "enveloped",
     "from_any",
     "from_json",
+    "in_go_words",
     "load_yaml_documents",
     "loads",
     "message_from_any",

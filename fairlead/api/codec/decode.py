@@ -282,7 +282,7 @@ def _bytes(value: Json) -> bytes:
     try:
         return base64.b64decode(value.replace("\n", "").replace("\r", ""), validate=True)
     except (binascii.Error, ValueError):
-        raise errors.mismatch("base64 data", value) from None
+        raise errors.IllegalBase64(value) from None
 
 
 CONVERSIONS: dict[str, Callable[[Json], Any]] = {

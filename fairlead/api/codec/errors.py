@@ -25,6 +25,22 @@ class DecodeError(ValueError):
         return self
 
 
+class Mismatch(DecodeError):
+    """A `value` of another type than the field's."""
+
+    def __init__(self, wanted: str, value: object) -> None:
+        super().__init__(f"expected {wanted}, got {shown(value)}")
+        self.value = value
+
+
+class IllegalBase64(DecodeError):
+    """A text that is no base64."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"expected base64 data, got {shown(text)}")
+        self.text = text
+
+
 class StrictDecodeError(DecodeError):
     """Data that is understood but for fields that are unknown or stand twice; `faults` has one line each."""
 
@@ -42,7 +58,7 @@ def join(parent: str, child: str) -> str:
 
 def mismatch(wanted: str, value: object) -> DecodeError:
     """Return `expected an integer, got "a"`; long values are cut."""
-    return DecodeError(f"expected {wanted}, got {shown(value)}")
+    return Mismatch(wanted, value)
 
 
 def shown(value: object) -> str:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.clients.whole.conftest import Kubectl
-from tests.clients.whole.manifests import CONFIG, OTHER
+from tests.clients.whole.manifests import CONFIG, DEPLOYMENT, OTHER
 
 
 def test_create_makes_what_a_manifest_says_once(kubectl: Kubectl) -> None:
@@ -307,3 +307,32 @@ def test_a_service_account_is_made_and_given_tokens(kubectl: Kubectl) -> None:
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
     answer = kubectl("create", "-f", "-", "-o", "jsonpath={.status.user.username}", stdin=json.dumps(review))
     assert answer == "system:serviceaccount:default:robot"
+
+
+@pytest.mark.parametrize(
+    ("manifest", "told"),
+    [
+        (
+            CONFIG.replace("k: v", "k: 1"),
+            'ConfigMap in version "v1" cannot be handled as a ConfigMap: json: cannot unmarshal number into Go '
+            "struct field ConfigMap.data of type string",
+        ),
+        (
+            DEPLOYMENT.replace('"web:1"', "[web]"),
+            'Deployment in version "v1" cannot be handled as a Deployment: json: cannot unmarshal array into Go '
+            "struct field Container.spec.template.spec.containers.image of type string",
+        ),
+        (
+            "apiVersion: v1\nkind: Secret\nmetadata: {name: key}\ndata: {password: plain}\n",
+            'Secret in version "v1" cannot be handled as a Secret: illegal base64 data at input byte 4',
+        ),
+    ],
+    ids=["number", "list", "base64"],
+)
+def test_a_value_that_does_not_fit_is_told_in_the_words_that_people_search_for(
+    kubectl: Kubectl, manifest: str, told: str
+) -> None:
+    """Those of Go's decoder."""
+    said = kubectl.fails("create", "--validate=false", "-f", "-", stdin=manifest)
+
+    assert said == f'Error from server (BadRequest): error when creating "STDIN": {told}\n'
