@@ -10,7 +10,9 @@ from typing import Any
 import orjson
 
 from control.apiserver import field, patching
+from control.apiserver.cel import admission, library
 from control.apiserver.managed import applying, entries, tracker
+from control.apiserver.policies import evaluating
 from control.apiserver.strategies import table as strategies
 from control.apiserver.structural import defaulting, lists, pruning, validating
 from control.apiserver.structural import schema as schemas
@@ -23,7 +25,7 @@ from fairlead.api.pb import apps_v1_pb2 as appsv1
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
 from fairlead.client.interface import Patch, PatchType
-from tests.fuzz.targets import TESTS, golden, parts, refused, target
+from tests.fuzz.targets import TESTS, golden, parts, refused, target, text
 from tests.support import every_kind
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -268,6 +270,26 @@ def custom_schema(data: bytes) -> None:
         refused(errors.invalid("example.com", "Thing", "x", faults))
     jsonpath.find(content, ".a")
     assert not pruning.prune(content, schema, is_root=True), "pruned twice"
+
+
+SEEN = {"object": {"spec": {"a": ["x", "y"], "n": 3, "q": "1Gi", "t": "2026-01-01T00:00:00Z"}}, "oldObject": None}
+
+
+@target(
+    "object.spec.a.all(i, i.startsWith('x')) || has(oldObject.spec)",
+    "quantity(object.spec.q).isGreaterThan(quantity('1Mi')) && timestamp(object.spec.t).getFullYear() > 2000",
+    "object.spec.a.map(i, i + string(object.spec.n * 9223372036854775807)).join(',').matches('^x+')",
+    "ip('10.0.0.1').family() == 4 ? url('https://a/b').getHost() : b'a'.size() > 1u",
+    "object.spec.a.map(i, object.spec.a.map(j, i + j)).exists_one(k, duration('1h').getHours() == 1 && k != [])",
+)
+def expression(data: bytes) -> None:
+    """Expressions in CEL: compiled, or refused; evaluated within their bounds, or said why not."""
+    source = text(data)
+    try:
+        compiled = evaluating.Compiled(source, admission.compiled(source, (), has_authorizer=False))
+        evaluating.Evaluation(SEEN).value(compiled)
+    except (library.CompileError, evaluating.Failure):
+        return
 
 
 def _versions() -> list[bytes]:
