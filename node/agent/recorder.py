@@ -1,11 +1,11 @@
 """Events about pods, in kubelet's words; the pod workers record, the session sends.
 
-The same news about the same thing is the same Event, counted up.
+The same news about the same thing is the same Event, counted up. Names carry the moment, as kubelet's do: clients
+that sort by whole seconds leave the rest in the names' order.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -25,17 +25,20 @@ class Recorder:
         self._node = node
         self._clock = clock
         self._send = send
-        self._known: OrderedDict[str, corev1.Event] = OrderedDict()
+        self._known: OrderedDict[tuple[str, ...], corev1.Event] = OrderedDict()
+        self._named = 0
 
     def record(self, pod: corev1.Pod, type_: str, reason: str, message: str, container: str = "") -> None:
         """Record news about a pod or one of its containers."""
         path = _field_path(pod, container)
-        digest = hashlib.sha256("\0".join((pod.metadata.uid, type_, reason, message, path)).encode()).hexdigest()[:16]
+        news = (pod.metadata.uid, type_, reason, message, path)
         now = times.from_seconds(self._clock.now())
-        event = self._known.get(digest)
+        event = self._known.get(news)
         if event is None:
             event = corev1.Event(reason=reason, message=message, type=type_, reportingComponent=COMPONENT)
-            event.metadata.name, event.metadata.namespace = f"{pod.metadata.name}.{digest}", pod.metadata.namespace
+            self._named = max(self._named + 1, int(self._clock.now() * 1e9))
+            event.metadata.name = f"{pod.metadata.name}.{self._named:x}"
+            event.metadata.namespace = pod.metadata.namespace
             event.metadata.creationTimestamp.SetInParent()
             about = event.involvedObject
             about.kind, about.apiVersion, about.fieldPath = "Pod", "v1", path
@@ -44,10 +47,10 @@ class Recorder:
             event.reportingInstance = self._node
             event.firstTimestamp.CopyFrom(now)
             event.eventTime.SetInParent()
-            self._known[digest] = event
+            self._known[news] = event
             while len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
-        self._known.move_to_end(digest)
+        self._known.move_to_end(news)
         event.count += 1
         event.lastTimestamp.CopyFrom(now)
         self._send(objects.copy(event))
