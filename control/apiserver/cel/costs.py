@@ -10,10 +10,11 @@ Pure.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from control.apiserver.cel import trees
 from fairlead.api.pb import celast_pb2
 
 MOST_TURNS = 10_000  # of loops in one evaluation: the library's own limit
@@ -120,7 +121,7 @@ class Bound:
     def __init__(self, tree: celast_pb2.CheckedExpr) -> None:
         self._tree = tree
         self._known = functools.lru_cache(maxsize=64)(self._walk)
-        names = variables(tree)
+        names = trees.variables(tree)
         self.is_harmless = self._walk(tuple((name, MOST) for name in sorted(names)))[0] <= CALL_LIMIT
 
     def of(self, sizes: Mapping[str, Size]) -> tuple[float, Size]:
@@ -131,73 +132,6 @@ class Bound:
         walker = _Walker(self._tree.type_map)
         size = walker.size(self._tree.expr, dict(sizes), 1.0)
         return walker.cost, size
-
-
-def variables(tree: celast_pb2.CheckedExpr) -> frozenset[str]:
-    """Return the names that an expression reads from outside."""
-    return frozenset(_free(tree.expr, frozenset()))
-
-
-def names(tree: celast_pb2.CheckedExpr) -> frozenset[str]:
-    """Return all names that an expression mentions, those of its loops included."""
-    return frozenset(_named(tree.expr))
-
-
-def parts_of(tree: celast_pb2.CheckedExpr, name: str) -> frozenset[str]:
-    """Return the fields that an expression selects of a variable."""
-    return frozenset(_selected(tree.expr, name))
-
-
-def _selected(node: Any, name: str) -> Iterator[str]:
-    kind = node.WhichOneof("kind")
-    if kind == "select" and node.select.operand.ident.name == name:
-        yield node.select.field
-    for part in _children(node, kind):
-        yield from _selected(part, name)
-
-
-def _named(node: Any) -> Iterator[str]:
-    kind = node.WhichOneof("kind")
-    if kind == "ident":
-        yield node.ident.name
-    for part in _children(node, kind):
-        yield from _named(part)
-
-
-def _free(node: Any, bound: frozenset[str]) -> Iterator[str]:
-    kind = node.WhichOneof("kind")
-    if kind == "ident":
-        if node.ident.name not in bound:
-            yield node.ident.name
-    elif kind == "comprehension":
-        loop = node.comprehension
-        yield from _free(loop.iter_range, bound)
-        yield from _free(loop.accu_init, bound)
-        inner = bound | {loop.iter_var, loop.accu_var}
-        for part in (loop.loop_condition, loop.loop_step, loop.result):
-            yield from _free(part, inner)
-    else:
-        for part in _children(node, kind):
-            yield from _free(part, bound)
-
-
-def _children(node: Any, kind: str | None) -> Iterator[Any]:
-    if kind == "select":
-        yield node.select.operand
-    elif kind == "call":
-        if node.call.HasField("target"):
-            yield node.call.target
-        yield from node.call.args
-    elif kind == "list":
-        yield from node.list.elements
-    elif kind == "struct":
-        for entry in node.struct.entries:
-            if entry.HasField("map_key"):
-                yield entry.map_key
-            yield entry.value
-    elif kind == "comprehension":
-        loop = node.comprehension
-        yield from (loop.iter_range, loop.accu_init, loop.loop_condition, loop.loop_step, loop.result)
 
 
 class _Walker:
@@ -218,7 +152,7 @@ class _Walker:
         elif kind == "comprehension":
             found = self._loop(node.comprehension, known, turns)
         else:
-            parts = [self.size(part, known, turns) for part in _children(node, kind)]
+            parts = [self.size(part, known, turns) for part in trees.children(node, kind)]
             if kind == "select":
                 found = parts[0].part
             elif kind == "call":

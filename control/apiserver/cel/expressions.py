@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from control.apiserver.cel import costs, library
+from control.apiserver.cel import costs, library, trees
 
 EVALUATION = 1000.0  # units that any evaluation takes: what stands around it
 LIMIT_EXCEEDED = "operation cancelled: actual cost limit exceeded"
@@ -40,5 +40,5 @@ class Expression:
 def compiled(source: str, checker: library.Checker) -> Expression:
     """Return a compiled expression; library.CompileError where it cannot be one."""
     checked = checker.check(source)
-    bound, names = costs.Bound(checked.tree), costs.names(checked.tree)
-    return Expression(library.Program(source), bound, checked.type, names, costs.parts_of(checked.tree, "variables"))
+    bound, names = costs.Bound(checked.tree), trees.names(checked.tree)
+    return Expression(library.Program(source), bound, checked.type, names, trees.parts_of(checked.tree, "variables"))

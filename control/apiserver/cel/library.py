@@ -24,7 +24,7 @@ from google.protobuf import (
     timestamp_pb2,
 )
 
-from control.apiserver.cel import authorizing, functions, lists, network, opaque, quantities, texts
+from control.apiserver.cel import authorizing, functions, lists, network, opaque, quantities, texts, trees
 from fairlead.api.pb import celast_pb2
 
 FUNCTIONS = (
@@ -183,6 +183,8 @@ class Checker:
             raise CompileError(_DOTTED.sub(r"\1'", text)) from None
         packed = any_pb2.Any.FromString(expression.serialize())
         tree = celast_pb2.CheckedExpr.FromString(packed.value)
+        if trees.misplaces_optional(tree):
+            raise CompileError("optional values as elements of lists or maps, or of unknown type, are not supported")
         return Checked(expression.return_type().name().lower(), tree)
 
 
@@ -304,9 +306,9 @@ class Program:
         try:
             found = self._expression.eval(activation.bound)
             value = found.plain_value()
-        except TypeError:
+        except (TypeError, SystemError):
             return None  # an optional, which has no plain value
-        except RuntimeError as error:
+        except (RuntimeError, ValueError, OverflowError) as error:
             raise _evaluation_error(str(error)) from None
         if found.type() == _cel().Type.ERROR:
             raise _evaluation_error(str(value))

@@ -68,6 +68,8 @@ def variables(spec: registrationv1.ValidatingAdmissionPolicySpec) -> tuple[dict[
     scope, found = Scope(spec.HasField("paramKind")), dict[str, evaluating.Compiled]()
     for variable in spec.variables:
         made = scope.compiled(variable.Expression, ())
+        if made.expression is not None and made.expression.type.startswith("optional"):
+            made = evaluating.Compiled(made.source, None, "must not evaluate to an optional value")
         found[variable.Name] = made
         if not escaping.is_identifier(variable.Name):
             continue

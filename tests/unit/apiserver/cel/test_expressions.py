@@ -67,6 +67,10 @@ VALUES = [
     ("self.numbers[?9].orValue(0)", 0),
     ("self.?count.optMap(c, c + 1).value()", 4),
     ("optional.ofNonZeroValue('').hasValue()", False),
+    ("[?self.?missing, ?self.?name]", ["web-1"]),
+    ("{?'a': self.?name, ?'b': self.?missing}", {"a": "web-1"}),
+    ("(self.on ? self.?name : self.?missing).or(optional.of('x')).value()", "web-1"),
+    ("self.?ports[?0].?port.orValue(0) + self.?labels['app'].optMap(l, l.size()).orValue(0)", 83),
     # strings
     ("'hello'.charAt(4) + 'hello'.charAt(5)", "o"),
     ("'hello'.indexOf('l')", 2),
@@ -150,6 +154,11 @@ REFUSED = [
     ("['a'].sum()", "found no matching overload for 'sum' applied to '(list(string))'"),
     ("quantity('1') < quantity('2')", "found no matching overload for '_<_' applied to '(kubernetes.Quantity, kubernetes.Quantity)'"),
     ("self.name.nothing()", "undeclared reference to 'nothing'"),
+    ("[optional.of(1)].size() == 1", "optional values as elements of lists or maps"),
+    ("{'a': optional.none()}.size() == 1", "optional values as elements of lists or maps"),
+    ("self.ports.map(p, p.?name).size() == 1", "optional values as elements of lists or maps"),
+    ("[dyn(optional.of(1))].isSorted()", "optional values as elements of lists or maps, or of unknown type"),
+    ("(self.on ? dyn(1) : optional.of(1)) == 1", "optional values as elements of lists or maps, or of unknown type"),
     ("(" * 200 + "1" + ")" * 200, "limit"),
 ]  # fmt: skip
 

@@ -61,6 +61,9 @@ def larger(parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.builds("({} ? {} : {})".format, parts, parts, parts),
         st.builds("{}[{}]".format, parts, parts),
         st.builds("has({}.s)".format, parts),
+        st.builds("[{}, {}]".format, parts, parts),
+        st.builds("{{'a': {}, ?'b': {}.?s}}".format, parts, parts),
+        st.builds("{}.?n".format, parts),
         st.builds(
             "{}({})".format, st.sampled_from(["string", "int", "double", "type", "dyn", "duration", "url"]), parts
         ),
