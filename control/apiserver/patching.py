@@ -55,7 +55,10 @@ def apply(patch: Patch, old: Any, unknown: Callable[[Any], Sequence[str]] = _not
     try:
         found = content.from_json(changed, old)
     except codec.DecodeError as error:
-        raise _unreadable(text, str(error)) from None
+        # of a strategic patch Kubernetes tells no field; ours does, in our words
+        as_go = shown is None and isinstance(old, Message)
+        why = codec.in_go_words(error, type(old).DESCRIPTOR.full_name) if as_go else str(error)
+        raise _unreadable(text, why) from None
     if patch.validation in ("Warn", "Strict"):
         paths = codec.unknown_fields(changed, type(old)) if isinstance(old, Message) else unknown(found)
         faults += [f'unknown field "{path}"' for path in paths]

@@ -147,6 +147,7 @@ SCALED = ("status", "scale")
 POD_PARTS = ("status", "binding", "ephemeralcontainers", "eviction")
 POD_SUBRESOURCES = (*POD_PARTS, "log", "exec", "attach", "portforward", "proxy")
 ALL = ("all",)
+EXTENSIONS = ("api-extensions",)
 AUTHORIZATION = "authorization.k8s.io"
 AUTHENTICATION = "authentication.k8s.io"
 ADMISSION = "admissionregistration.k8s.io"
@@ -256,7 +257,7 @@ KINDS: tuple[Kind, ...] = (
         namespaced=False,
         prefix="apiextensions.k8s.io/customresourcedefinitions",
         subresources=STATUS,
-        categories=("api-extensions",),
+        categories=EXTENSIONS,
         stored_as_json=True,
     ),
     _row(
@@ -264,18 +265,21 @@ KINDS: tuple[Kind, ...] = (
         "mutatingwebhookconfigurations",
         group=ADMISSION,
         namespaced=False,
+        categories=EXTENSIONS,
     ),
     _row(
         admissionregistration_v1_pb2.ValidatingWebhookConfiguration,
         "validatingwebhookconfigurations",
         group=ADMISSION,
         namespaced=False,
+        categories=EXTENSIONS,
     ),
     _row(
         admissionregistration_v1_pb2.ValidatingAdmissionPolicy,
         "validatingadmissionpolicies",
         group=ADMISSION,
         namespaced=False,
+        categories=EXTENSIONS,
         subresources=STATUS,
     ),
     _row(
@@ -283,6 +287,7 @@ KINDS: tuple[Kind, ...] = (
         "validatingadmissionpolicybindings",
         group=ADMISSION,
         namespaced=False,
+        categories=EXTENSIONS,
     ),
     _row(flowcontrol_v1_pb2.FlowSchema, "flowschemas", group=FLOW, namespaced=False, subresources=STATUS),
     _row(
@@ -299,7 +304,7 @@ KINDS: tuple[Kind, ...] = (
         namespaced=False,
         prefix=f"{APIREGISTRATION}/apiservices",
         subresources=STATUS,
-        categories=("api-extensions",),
+        categories=EXTENSIONS,
         stored_as_json=True,
     ),
 )

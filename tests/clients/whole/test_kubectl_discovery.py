@@ -110,6 +110,14 @@ def test_api_resources_are_listed_by_group_scope_verb_and_category(kubectl: Kube
     every = kubectl("api-resources", "--categories=all", "-o", "name").split()
     assert {"pods", "services", "deployments.apps", "jobs.batch"} <= set(every)
     assert "configmaps" not in every
+    assert kubectl("api-resources", "--categories=api-extensions", "-o", "name").split() == [
+        "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+        "validatingadmissionpolicies.admissionregistration.k8s.io",
+        "validatingadmissionpolicybindings.admissionregistration.k8s.io",
+        "validatingwebhookconfigurations.admissionregistration.k8s.io",
+        "customresourcedefinitions.apiextensions.k8s.io",
+        "apiservices.apiregistration.k8s.io",
+    ]
 
 
 def test_versions_of_the_api_client_and_server_are_told(kubectl: Kubectl) -> None:

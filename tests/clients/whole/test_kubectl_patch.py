@@ -103,6 +103,10 @@ def test_a_patch_that_does_not_fit_is_refused(kubectl: Kubectl, web: str) -> Non
     assert refused("--type=json", "-p", '[{"op": "remove", "path": "/spec/nope"}]').startswith(rejected)
     assert refused("-p", "{bad").startswith("Error from server (BadRequest): ")
     assert refused("--type=odd", "-p", "{}") == 'error: --type must be one of [json merge strategic], not "odd"\n'
+    assert refused("--type=merge", "-p", '{"spec": {"replicas": "two"}}').endswith(
+        "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32\n"
+    )
+    assert refused("-p", '{"spec": {"replicas": "two"}}').endswith('spec.replicas: expected an integer, got "two"\n')
     assert refused("-p", '{"spec": {"replicas": -1}}') == (
         'The Deployment "web" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0\n'
     )

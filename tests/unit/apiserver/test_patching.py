@@ -98,7 +98,7 @@ test_of.__test__ = False  # type: ignore[attr-defined]
             {"spec": {"replicas": "many"}},
             errors.Invalid,
             ' "" is invalid: patch: Invalid value: "{',
-            "spec.replicas: ",
+            "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32",
         ),
         (
             PatchType.STRATEGIC,

@@ -52,6 +52,22 @@ async def test_groups_tell_their_versions_and_which_is_preferred(call: Caller) -
     assert {**listed, "apiVersion": "v1", "kind": "APIGroup"} == apps
 
 
+async def test_what_extends_the_api_is_a_category(call: Caller) -> None:
+    """`kubectl get api-extensions` finds all of it."""
+    found = []
+    for group in ("admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "apps"):
+        resources = (await call("GET", f"/apis/{group}/v1")).json["resources"]
+        found += [one["name"] for one in resources if "api-extensions" in one.get("categories", ())]
+    assert found == [
+        "mutatingwebhookconfigurations",
+        "validatingadmissionpolicies",
+        "validatingadmissionpolicybindings",
+        "validatingwebhookconfigurations",
+        "customresourcedefinitions",
+        "apiservices",
+    ]
+
+
 async def test_resources_tell_their_verbs_and_names(call: Caller) -> None:
     """/api/v1 with subresources; a subresource of another kind names that kind's group and version."""
     core = (await call("GET", "/api/v1")).json
