@@ -123,4 +123,4 @@ def test_the_canonical_form_means_the_same_amount(nanos: int, family: str) -> No
     text = str(amount)
     again = quantity.parse(text)
     assert again == amount
-    assert str(again) == text or (again.family != family and quantity.canonical(str(again)) == str(again))
+    assert str(again) == text or (again.format != family and quantity.canonical(str(again)) == str(again))
