@@ -104,10 +104,10 @@ class Authority:
         builder = builder.not_valid_before(now - BACKDATE).not_valid_after(until)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         enciphers = "key encipherment" in usages
-        key_usage = x509.KeyUsage(
-            "digital signature" in usages, False, enciphers, False, False, False, False, False, False
-        )
-        builder = builder.add_extension(key_usage, critical=True)
+        signs = "digital signature" in usages
+        if signs or enciphers:  # one that allows nothing makes the certificate invalid: a request for [client auth]
+            key_usage = x509.KeyUsage(signs, False, enciphers, False, False, False, False, False, False)
+            builder = builder.add_extension(key_usage, critical=True)
         extended = [found for usage, found in EXTENDED_USAGES.items() if usage in usages]
         builder = builder.add_extension(x509.ExtendedKeyUsage(extended), critical=False)
         try:

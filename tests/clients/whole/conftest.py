@@ -89,10 +89,17 @@ class Kubectl:
             assert time.monotonic() < end, f"kubectl {' '.join(words)} still says {said!r}, not {says!r}"
 
     @contextlib.contextmanager
-    def following(self, *words: str) -> Iterator[Callable[[], str]]:
-        """Run a command line that goes on for the time of the block; yields what reads its next line."""
+    def following(self, *words: str, errors: bool = False) -> Iterator[Callable[[], str]]:
+        """Run a command line that goes on for the time of the block; yields what reads its next line.
+
+        With `errors` that is also what it says on its standard error.
+        """
         process = subprocess.Popen(
-            self.command(*words), stdout=subprocess.PIPE, text=True, env=programs.environment()
+            self.command(*words),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if errors else None,
+            text=True,
+            env=programs.environment(),
         )
         assert process.stdout is not None
         try:

@@ -182,6 +182,8 @@ async def test_an_approved_request_is_signed_once(api: ApiServer) -> None:
     assert approved.status.conditions[0].lastTransitionTime.seconds == 1000
     certificate = x509.load_pem_x509_certificate(signed.status.certificate)
     assert certificate.subject.rfc4514_string() == "CN=ann"
+    with pytest.raises(x509.ExtensionNotFound):  # a key usage of nothing makes a certificate invalid
+        certificate.extensions.get_extension_for_class(x509.KeyUsage)
     assert [one.message for one in refused.value.causes] == [
         'Forbidden: updates may not remove a condition of type "Approved"'
     ]
