@@ -17,8 +17,6 @@ from fairlead.api.pb import core_v1_pb2 as corev1
 
 M = TypeVar("M", bound=Message)
 
-EXTRA = "authentication.kubernetes.io/"
-
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
@@ -143,7 +141,7 @@ def _user(claims: tokens.Claims) -> authn.User:
         "pod-name": claims.pod,
         "pod-uid": claims.pod_uid,
     }
-    extra = tuple((EXTRA + key, (value,)) for key, value in known.items() if value)
+    extra = tuple((authn.EXTRA + key, (value,)) for key, value in known.items() if value)
     named = authn.user(claims.user)
     return authn.User(named.name, named.groups, claims.account_uid, extra)
 

@@ -139,9 +139,14 @@ async def test_logs_and_top(api: ApiServer, run: Run) -> None:
     log = await run("logs", "web", "--tail=1")
     nodes = (await run("top", "nodes")).splitlines()
     pods = (await run("top", "pods")).splitlines()
+    containers = (await run("top", "pods", "web", "--containers", "--no-headers")).split()
+    sorted_ = (await run("top", "pods", "-l", "app=web", "--sort-by=memory", "--no-headers")).split()
+    one = (await run("top", "node", "n1", "--no-headers")).split()
     assert log == "two\n"
     assert nodes[1].split()[:4] == ["n1", "250m", "6%", "3Mi"]
     assert pods[1].split() == ["web", "100m", "1Mi"]
+    assert (containers, sorted_) == (["web", "main", "100m", "1Mi"], ["web", "100m", "1Mi"])
+    assert one == nodes[1].split()
 
 
 async def test_auth_tells_what_one_may_do(run: Run, refused: Run) -> None:

@@ -89,6 +89,10 @@ def test_one_may_be_somebody_else_and_is_told_what_that_one_may_not(kubectl: Kub
         ["UID", "u1"],
         ["Groups", "[devs system:authenticated]"],
     ]
+    own = kubectl.rows("auth", "whoami")
+    assert own[1:3] == [["Username", "kubernetes-admin"], ["Groups", "[system:masters system:authenticated]"]]
+    assert own[3][0] == "Extra: authentication.kubernetes.io/credential-id"
+    assert re.fullmatch(r"\[X509SHA256=[0-9a-f]{64}\]", own[3][1])
 
 
 def test_reconcile_adds_what_a_role_lacks(kubectl: Kubectl) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
+import ssl
 
 import pytest
 
@@ -42,12 +44,14 @@ def authenticator(secret: corev1.Secret | None) -> authn.TokenAuthenticator:
 
 
 def test_a_certificates_subject_is_the_user() -> None:
-    """CN is the name, each O a group."""
+    """CN is the name, each O a group; its extra tells by which certificate, as Kubernetes has it."""
     pem, _ = pki.create_authority("test").issue(pki.Subject("jane", ("system:masters", "staff"), client=True))
 
     user = authn.from_certificate(pem)
 
-    assert user == authn.User("jane", ("system:masters", "staff", "system:authenticated"))
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem.decode())).hexdigest()
+    extra = (("authentication.kubernetes.io/credential-id", (f"X509SHA256={digest}",)),)
+    assert user == authn.User("jane", ("system:masters", "staff", "system:authenticated"), extra=extra)
 
 
 async def test_a_good_token_is_a_bootstrapper() -> None:

@@ -56,9 +56,12 @@ async def ask(server: testing.Server, tls: ssl.SSLContext, **headers: str) -> An
 
 
 async def test_a_certificate_names_user_and_groups(server: testing.Server) -> None:
-    """CN and O of the TLS peer's certificate."""
+    """CN and O of the TLS peer's certificate, which its extra names by its hash."""
     answer = await ask(server, server.tls("alice", "team-a", "team-b"))
-    assert answer.json["status"]["userInfo"] == {
+    user = answer.json["status"]["userInfo"]
+    (credential,) = user.pop("extra")["authentication.kubernetes.io/credential-id"]
+    assert credential.startswith("X509SHA256=")
+    assert user == {
         "username": "alice",
         "groups": ["team-a", "team-b", "system:authenticated"],
     }
