@@ -85,7 +85,8 @@ class ValidatingAdmissionPolicy(plugin.Plugin):
                 yield policy, by_policy[name]
 
     async def _subject(self, request: plugin.Request) -> _Subject:
-        own = request.obj if request.obj is not None else request.old
+        # what comes through a subresource of a namespace does not choose who judges it
+        own = request.obj if request.operation != "DELETE" and not request.subresource else request.old
         ask = judging.asks(request, self._authorizer)
         if isinstance(own, corev1.Namespace):
             return _Subject(request, None, own.metadata.labels, ask)

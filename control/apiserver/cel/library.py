@@ -23,6 +23,7 @@ from google.protobuf import (
     struct_pb2,
     timestamp_pb2,
 )
+from google.protobuf.message import DecodeError
 
 from control.apiserver.cel import authorizing, functions, lists, network, opaque, quantities, texts, trees
 from fairlead.api.pb import celast_pb2
@@ -43,7 +44,7 @@ _COMPARISONS = {"_<_": "less", "_<=_": "less_equals", "_>_": "greater", "_>=_": 
 _NUMBERS = ("int", "uint", "double")
 _STATUS = re.compile(r"\A[A-Z_]+: (.*?)(?: \[[A-Z_]+\])?\Z", re.DOTALL)
 _TEXTS = (
-    (re.compile(r'Key not found in map : "(.*)"', re.DOTALL), r"no such key: \1"),
+    (re.compile(r"""Key not found in map : (["']?)(.*)\1\Z""", re.DOTALL), r"no such key: \2"),
     (re.compile(r"No matching overloads found.*", re.DOTALL), "no such overload"),
     (re.compile(r"Applying SELECT to non-message type"), "no such overload"),
     (re.compile(r"Index error: index=(-?\d+).*"), r"index out of bounds: \1"),
@@ -182,7 +183,10 @@ class Checker:
             text = _STRUCT.sub(r"\1", _STATUS.sub(r"\1", str(error)))
             raise CompileError(_DOTTED.sub(r"\1'", text)) from None
         packed = any_pb2.Any.FromString(expression.serialize())
-        tree = celast_pb2.CheckedExpr.FromString(packed.value)
+        try:
+            tree = celast_pb2.CheckedExpr.FromString(packed.value)
+        except DecodeError:
+            raise CompileError("the expression is nested too deeply") from None
         if trees.misplaces_optional(tree):
             raise CompileError("optional values as elements of lists or maps, or of unknown type, are not supported")
         return Checked(expression.return_type().name().lower(), tree)

@@ -130,6 +130,8 @@ VALUES = [
 
 FAILURES = [
     ("self.missing", "no such key: missing"),
+    ("self.labels['a \"b\"']", 'no such key: a "b"'),
+    ("{1: 2}[self.count]", "no such key: 3"),
     ("self.name + 1 == 2", "no such overload"),
     ("self.name.deeper", "no such overload"),
     ("1 / (self.count - 3)", "division by zero"),
@@ -160,6 +162,9 @@ REFUSED = [
     ("[dyn(optional.of(1))].isSorted()", "optional values as elements of lists or maps, or of unknown type"),
     ("(self.on ? dyn(1) : optional.of(1)) == 1", "optional values as elements of lists or maps, or of unknown type"),
     ("(" * 200 + "1" + ")" * 200, "limit"),
+    ("self.all(x, " * 30 + "true" + ")" * 30, "the expression is nested too deeply"),
+    ("self" + ".a" * 500, "Exceeded max recursion depth of 32"),
+    ("'" + "a" * 200_000 + "'", "expression size exceeds codepoint limit. input size: 200002, limit: 100000"),
 ]  # fmt: skip
 
 
