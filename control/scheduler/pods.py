@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from fairlead.api import objects, quantity
+from fairlead.api import requests as sums
 from fairlead.api.pb import core_v1_pb2 as corev1
 
 CPU, MEMORY, EPHEMERAL, PODS = "cpu", "memory", "ephemeral-storage", "pods"
@@ -108,65 +109,34 @@ def _new_shape(spec: corev1.PodSpec, affinity: corev1.NodeAffinity | None) -> Sh
 
 
 def requests_of(spec: corev1.PodSpec) -> Requests:
-    """Return what a pod takes of a node, itself included.
-
-    The containers' sum, or the most that initialisation takes at any moment if that is more; sidecars count with
-    both. Source: Kubernetes' documentation, "Init containers", "Sidecar containers".
-    """
-    total: Requests = {}
-    for container in spec.containers:
-        _add(total, _container_requests(container.resources.SerializeToString(deterministic=True)))
-    sidecars: Requests = {}
-    peak: Requests = {}
-    for container in spec.initContainers:
-        wanted = dict(_container_requests(container.resources.SerializeToString(deterministic=True)))
-        if container.restartPolicy == "Always":
-            _add(sidecars, wanted.items())
-            wanted = dict(sidecars)
-        else:
-            _add(wanted, sidecars.items())
-        for name, amount in wanted.items():
-            peak[name] = max(peak.get(name, 0), amount)
-    _add(total, sidecars.items())
-    for name, amount in peak.items():
-        total[name] = max(total.get(name, 0), amount)
-    for name, extra in spec.overhead.items():
-        total[name] = total.get(name, 0) + units(name, extra.string)
-    total[PODS] = 1
-    return {name: amount for name, amount in total.items() if amount}
+    """Return what a pod takes of a node, itself included."""
+    found = {name: _units(name, amount) for name, amount in sums.requests(spec).items()}
+    return {name: amount for name, amount in found.items() if amount} | {PODS: 1}
 
 
 def counted(spec: corev1.PodSpec) -> tuple[int, int]:
     """Return CPU and memory by which nodes are compared: containers that ask for nothing count as something."""
     cpu = memory = 0
     for container in spec.containers:
-        wanted = dict(_container_requests(container.resources.SerializeToString(deterministic=True)))
-        cpu += wanted.get(CPU, DEFAULT_MILLI_CPU)
-        memory += wanted.get(MEMORY, DEFAULT_MEMORY_BYTES)
+        wanted = container.resources.requests
+        cpu += units(CPU, wanted[CPU].string) if CPU in wanted else DEFAULT_MILLI_CPU
+        memory += units(MEMORY, wanted[MEMORY].string) if MEMORY in wanted else DEFAULT_MEMORY_BYTES
     total = requests_of(spec)
     return max(cpu, total.get(CPU, 0)), max(memory, total.get(MEMORY, 0))
 
 
 def units(name: str, text: str) -> int:
     """Return an amount of a resource: thousandths of CPU, whole units of all else."""
-    amount = quantity.parse(text) if text else quantity.ZERO
+    return _units(name, quantity.parse(text) if text else quantity.ZERO)
+
+
+def _units(name: str, amount: quantity.Quantity) -> int:
     return amount.milli_value() if name == CPU else amount.value()
-
-
-@functools.lru_cache(maxsize=4096)
-def _container_requests(serialized: bytes) -> tuple[tuple[str, int], ...]:
-    resources = corev1.ResourceRequirements.FromString(serialized)
-    return tuple((name, units(name, resources.requests[name].string)) for name in resources.requests)
 
 
 @functools.lru_cache(maxsize=1024)
 def _toleration(serialized: bytes) -> corev1.Toleration:
     return corev1.Toleration.FromString(serialized)
-
-
-def _add(total: Requests, more: Iterable[tuple[str, int]]) -> None:
-    for name, amount in more:
-        total[name] = total.get(name, 0) + amount
 
 
 def _host_ports(spec: corev1.PodSpec) -> Iterable[HostPort]:
