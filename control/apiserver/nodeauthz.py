@@ -7,10 +7,11 @@ the admission plugin `noderestriction`. Pure, over a view of the pods.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Protocol
 
 from control.apiserver import authz
+from fairlead.api import references
 from fairlead.api.pb import core_v1_pb2 as corev1
 
 LEASE_NAMESPACE = "kube-node-lease"
@@ -64,7 +65,7 @@ class NodeAuthorizer:
                 return self._nodes(request, node)
             case ("", "pods") if request.verb in READS:
                 return self._pods_read(request, node)
-            case ("", "secrets" | "configmaps" | "persistentvolumeclaims"):
+            case ("", resource) if resource in references.BY_RESOURCE:
                 return self._referenced(request, node)
             case ("", "persistentvolumes"):
                 return self._volume(request, node)
@@ -112,8 +113,9 @@ class NodeAuthorizer:
         name = request.name or (request.fields or {}).get("metadata.name", "")
         if not name or not request.namespace:
             return authz.Decision(False, "No Object name found")
+        named = references.BY_RESOURCE[request.resource]
         for pod in self._pods.pods_on(node, request.namespace):
-            if name in references(pod, request.resource):
+            if name in named(pod.spec):
                 return authz.ALLOWED
         return _unrelated(node)
 
@@ -125,7 +127,7 @@ class NodeAuthorizer:
         if volume is not None and volume.spec.HasField("claimRef"):
             claim = volume.spec.claimRef
             for pod in self._pods.pods_on(node, claim.namespace):
-                if claim.name in references(pod, "persistentvolumeclaims"):
+                if claim.name in references.claims(pod.spec):
                     return authz.ALLOWED
         return _unrelated(node)
 
@@ -150,65 +152,3 @@ class NodeAuthorizer:
 
 def _unrelated(node: str) -> authz.Decision:
     return authz.Decision(False, f"no relationship found between node '{node}' and this object")
-
-
-def references(pod: corev1.Pod, resource: str) -> set[str]:
-    """Return the names of the Secrets, ConfigMaps or claims (`resource`, plural) that a pod refers to."""
-    match resource:
-        case "secrets":
-            return set(_secrets(pod))
-        case "configmaps":
-            return set(_config_maps(pod))
-        case "persistentvolumeclaims":
-            return {
-                volume.volumeSource.persistentVolumeClaim.claimName
-                for volume in pod.spec.volumes
-                if volume.volumeSource.HasField("persistentVolumeClaim")
-            }
-    return set()
-
-
-def _secrets(pod: corev1.Pod) -> Iterator[str]:
-    for pull in pod.spec.imagePullSecrets:
-        yield pull.name
-    for env in _env(pod):
-        if env.valueFrom.HasField("secretKeyRef"):
-            yield env.valueFrom.secretKeyRef.localObjectReference.name
-    for source in _env_from(pod):
-        if source.HasField("secretRef"):
-            yield source.secretRef.localObjectReference.name
-    for volume in pod.spec.volumes:
-        if volume.volumeSource.HasField("secret"):
-            yield volume.volumeSource.secret.secretName
-        for part in volume.volumeSource.projected.sources:
-            if part.HasField("secret"):
-                yield part.secret.localObjectReference.name
-
-
-def _config_maps(pod: corev1.Pod) -> Iterator[str]:
-    for env in _env(pod):
-        if env.valueFrom.HasField("configMapKeyRef"):
-            yield env.valueFrom.configMapKeyRef.localObjectReference.name
-    for source in _env_from(pod):
-        if source.HasField("configMapRef"):
-            yield source.configMapRef.localObjectReference.name
-    for volume in pod.spec.volumes:
-        if volume.volumeSource.HasField("configMap"):
-            yield volume.volumeSource.configMap.localObjectReference.name
-        for part in volume.volumeSource.projected.sources:
-            if part.HasField("configMap"):
-                yield part.configMap.localObjectReference.name
-
-
-def _env(pod: corev1.Pod) -> Iterator[corev1.EnvVar]:
-    for container in (*pod.spec.initContainers, *pod.spec.containers):
-        yield from container.env
-    for ephemeral in pod.spec.ephemeralContainers:
-        yield from ephemeral.ephemeralContainerCommon.env
-
-
-def _env_from(pod: corev1.Pod) -> Iterator[corev1.EnvFromSource]:
-    for container in (*pod.spec.initContainers, *pod.spec.containers):
-        yield from container.envFrom
-    for ephemeral in pod.spec.ephemeralContainers:
-        yield from ephemeral.ephemeralContainerCommon.envFrom

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from control.apiserver import nodeauthz
 from control.apiserver.admission import lookup, plugin
 from control.store import cache as caches
-from fairlead.api import errors, objects
+from fairlead.api import errors, objects, references
 from fairlead.api.pb import authentication_v1_pb2 as authenticationv1
 from fairlead.api.pb import core_v1_pb2 as corev1
 
@@ -125,8 +125,8 @@ def _new_pod(pod: corev1.Pod, node: str) -> str:
         return why
     if pod.spec.serviceAccountName or pod.spec.serviceAccount:
         return f'node "{node}" can not create pods that reference a service account'
-    for resource in ("secrets", "configmaps", "persistentvolumeclaims"):
-        if nodeauthz.references(pod, resource):
+    for resource, named in references.BY_RESOURCE.items():
+        if named(pod.spec):
             return f'node "{node}" can not create pods that reference {resource}'
     return ""
 
