@@ -6,6 +6,7 @@ Both follow the graph of Kubernetes' node authorizer, so they are one here. Pure
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from fairlead.api.pb import core_v1_pb2 as corev1
 
@@ -56,16 +57,16 @@ def _secrets(spec: corev1.PodSpec) -> Iterator[str]:
         if source.HasField("secretRef"):
             yield source.secretRef.localObjectReference.name
     for volume in spec.volumes:
-        if volume.volumeSource.HasField("secret"):
-            yield volume.volumeSource.secret.secretName
-        if volume.volumeSource.HasField("azureFile"):
-            yield volume.volumeSource.azureFile.secretName
-        for source, field in _SECRET_SOURCES.items():
-            if volume.volumeSource.HasField(source):  # type: ignore[arg-type]
-                yield getattr(getattr(volume.volumeSource, source), field).name
-        for part in volume.volumeSource.projected.sources:
-            if part.HasField("secret"):
-                yield part.secret.localObjectReference.name
+        yield from _secrets_of(volume.volumeSource)
+
+
+def _secrets_of(source: Any) -> Iterator[str]:
+    yield source.secret.secretName
+    yield source.azureFile.secretName
+    for name, field in _SECRET_SOURCES.items():
+        yield getattr(getattr(source, name), field).name
+    for part in source.projected.sources:
+        yield part.secret.localObjectReference.name
 
 
 def _config_maps(spec: corev1.PodSpec) -> Iterator[str]:
