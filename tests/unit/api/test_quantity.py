@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fairlead.api import quantity
@@ -114,6 +114,7 @@ def test_resource_lists_add_subtract_and_compare_by_name() -> None:
 
 
 @given(st.integers(-(2**63), 2**63), st.sampled_from([quantity.DECIMAL, quantity.BINARY, quantity.EXPONENT]))
+@example(15_625_000 * 10**9, quantity.BINARY)
 def test_the_canonical_form_means_the_same_amount(nanos: int, family: str) -> None:
     """Writing and reading loses nothing, and a canonical text is its own canonical form.
 
