@@ -24,7 +24,7 @@ from control.store import cache as caches
 from control.store import interface, leases
 from control.store.entry import Entry
 from control.store.interface import Put, Refused, Remove
-from fairlead.api import codec, errors, objects
+from fairlead.api import codec, errors, objects, scheme
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
 WRITE_ATTEMPTS = 64
@@ -40,6 +40,7 @@ class Actor:
 
     `through` is the subresource that managedFields name where a write of the object itself came through one (scale):
     what that shows of the object is what admission judges. `admitted`: it has judged what the caller sent already.
+    `asked` is the version that the request named.
     """
 
     user: authn.User
@@ -47,6 +48,7 @@ class Actor:
     manager: str = ""
     through: str = ""
     admitted: bool = False
+    asked: scheme.Kind | None = None
 
     @property
     def owner(self) -> str:
@@ -116,7 +118,14 @@ class Registry(reading.Reader):
         metadata.uid = uid
         metadata.creationTimestamp.seconds = now
         request = plugin.Request(
-            actor.user, "CREATE", self.kind, metadata.namespace, metadata.name, obj=obj, dry_run=actor.dry_run
+            actor.user,
+            "CREATE",
+            self.kind,
+            metadata.namespace,
+            metadata.name,
+            obj=obj,
+            dry_run=actor.dry_run,
+            asked=actor.asked,
         )
         await self._admission.admit(request)
         metadata = obj.metadata  # a webhook may have put another in its place
@@ -279,7 +288,16 @@ class Registry(reading.Reader):
             self._tracker.updated(obj, old, actor.owner, change.by)
         through = actor.through or subresource
         request = plugin.Request(
-            actor.user, "UPDATE", self.kind, before.namespace, before.name, through, obj, old, actor.dry_run
+            actor.user,
+            "UPDATE",
+            self.kind,
+            before.namespace,
+            before.name,
+            through,
+            obj,
+            old,
+            actor.dry_run,
+            asked=actor.asked,
         )
         admission = self._judges(actor)
         if actor.through:
@@ -330,7 +348,14 @@ class Registry(reading.Reader):
     ) -> tuple[Entry, bool]:
         entry, sure = await self._cached(namespace, name), False
         request = plugin.Request(
-            actor.user, "DELETE", self.kind, namespace, name, dry_run=actor.dry_run, options=options
+            actor.user,
+            "DELETE",
+            self.kind,
+            namespace,
+            name,
+            dry_run=actor.dry_run,
+            options=options,
+            asked=actor.asked,
         )
         admission = self._judges(actor)
         for _ in range(WRITE_ATTEMPTS):

@@ -107,7 +107,7 @@ class ApiServer:
             store,
             escalation.Escalation(self.authorizer, self.rbac),
             self._webhooks,
-            default=lambda kind, obj: self.registry(kind).strategy.default(obj),
+            versions=self,
             now=now,
             issues_tokens=issuer is not None,
             disabled=settings.disabled_plugins,
@@ -164,6 +164,16 @@ class ApiServer:
     def served(self) -> Sequence[schemes.Kind]:
         """Return the row of every version of every kind that is served, for discovery."""
         return [kind for kind in self.scheme.versions() if self.serves(kind)]
+
+    async def convert(self, obj: Any, kind: schemes.Kind) -> Any:
+        """Return an object of a kind at another version of it; what a subresource carries as it is."""
+        if isinstance(obj, objects.Unstructured):
+            return await self._custom.convert(obj, kind)
+        return conversion.from_hub(conversion.to_hub(obj), kind)
+
+    def default(self, kind: schemes.Kind, obj: Any) -> None:
+        """Fill in the defaults of an object of a kind."""
+        self.registry(kind).strategy.default(obj)
 
     async def resolve(self, group: str, version: str, resource: str) -> schemes.Kind:
         """Return the row of a path's group, version and plural; errors.NotFound where there is none.
@@ -301,7 +311,7 @@ class ApiServer:
             )
             return await self._reviews.answer(user, named, obj)
         found = self.registry(target.kind)
-        actor = registries.Actor(user, dry_run, manager)
+        actor = registries.Actor(user, dry_run, manager, asked=target.kind)
         if target.subresource:
             return await self._subresources.post(actor, target, conversion.to_hub(obj))
         _check_kind(target.kind, obj)
@@ -336,7 +346,7 @@ class ApiServer:
         if metadata.namespace and metadata.namespace != target.namespace:
             text = "the namespace of the provided object does not match the namespace sent on the request"
             raise errors.BadRequest(text)
-        actor = registries.Actor(user, dry_run, manager)
+        actor = registries.Actor(user, dry_run, manager, asked=target.kind)
         if self._subresources.owns(target.subresource):
             return await self._subresources.update(
                 actor, found, target.namespace, target.name, target.subresource, obj
@@ -358,7 +368,7 @@ class ApiServer:
             entry, _ = await self.apply(user, target, patch, dry_run=dry_run, manager=manager)
             return entry
         found = self._authorize(user, "patch", target)
-        actor = registries.Actor(user, dry_run, manager)
+        actor = registries.Actor(user, dry_run, manager, asked=target.kind)
         if self._subresources.owns(target.subresource):
             return await self._subresources.patch(
                 actor, found, target.namespace, target.name, target.subresource, patch
@@ -386,7 +396,7 @@ class ApiServer:
         config = applying.of_hub(applying.read(patch.body), target.kind)
         applied = applying.Application(config, manager, patch.force, target.subresource)
         applying.check_target(applied, target.namespace, target.name)
-        actor = registries.Actor(user, dry_run, manager)
+        actor = registries.Actor(user, dry_run, manager, asked=target.kind)
         if self._subresources.owns(target.subresource):
             return await self._subresources.apply(actor, found, target, applied), False
 
@@ -403,7 +413,7 @@ class ApiServer:
         """Delete an object; returns its last state and whether it is gone."""
         found = self._authorize(user, "delete", target)
         options = options or metav1.DeleteOptions()
-        actor = registries.Actor(user, bool(options.dryRun))
+        actor = registries.Actor(user, bool(options.dryRun), asked=target.kind)
         entry, gone = await found.delete(actor, target.namespace, target.name, options)
         return versions.entry(entry, target.kind), gone
 
@@ -418,7 +428,7 @@ class ApiServer:
         """Delete everything that is selected; returns what was deleted or marked."""
         found = self._authorize(user, "deletecollection", Target(kind, query.namespace), query.fields)
         options = options or metav1.DeleteOptions()
-        actor = registries.Actor(user, bool(options.dryRun))
+        actor = registries.Actor(user, bool(options.dryRun), asked=kind)
         deleted = await found.delete_collection(actor, versions.query(query, kind), options)
         return [versions.entry(entry, kind) for entry in deleted]
 

@@ -162,7 +162,7 @@ class Subresources:
             return bound(old, binding, now)
 
         pods = self._registries(scheme.DEFAULT.of(corev1.Pod))
-        admitted = dataclasses.replace(actor, admitted=True)
+        admitted = registry.Actor(actor.user, actor.dry_run, actor.manager, admitted=True)
         return await pods.update(admitted, request.namespace, name, change, "binding")
 
     async def _issue(self, actor: registry.Actor, request: plugin.Request) -> Entry:

@@ -18,9 +18,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from fairlead.api.pb import admissionregistration_v1_pb2 as registrationv1
 from fairlead.testing import rest as testing
 from tests.integration.dispatcher import harness
-from tests.support import kubectl, processes, streaming
+from tests.support import hooks, kubectl, processes, streaming
+from tests.unit.apiserver.admission import test_webhooks
 
 SECONDS = 60.0
 SPDY = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false", "KUBECTL_PORT_FORWARD_WEBSOCKETS": "false"}
@@ -271,3 +273,26 @@ async def test_get_raw_goes_through_the_proxy(console: Console) -> None:
         got = await console.run("get", "--raw", f"{streaming.PODS}/web:80/proxy/hello?x=1")
 
     assert got == (0, b"/hello?x=1", b"")
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (("exec", "web", "--", "true"), "PodExecOptions"),
+        (("attach", "web"), "PodAttachOptions"),
+        (("port-forward", "web", ":80"), "PodPortForwardOptions"),
+        (("get", "--raw", "/api/v1/namespaces/default/pods/web/proxy/"), "PodProxyOptions"),
+    ],
+    ids=lambda one: one[0] if isinstance(one, tuple) else "",
+)
+async def test_a_webhook_shuts_the_door(console: Console, words: tuple[str, ...], kind: str) -> None:
+    """In Kubernetes' words, in every protocol, and nothing runs on the node."""
+    connects = "{operations: [CONNECT], apiGroups: [''], apiVersions: [v1], resources: ['pods/*']}"
+    async with hooks.serving(hooks.deny(message="not in here")) as hook:
+        validating = registrationv1.ValidatingWebhookConfiguration
+        await test_webhooks.configure(console.made.control.api, validating, hook, rules=connects)
+        code, out, err = await console.run(*words)
+
+    said = b'admission webhook "policy.example.com" denied the request: not in here'
+    assert (code, said in err) == (1, True), (out, err)
+    assert {one["object"]["kind"] for one in hook.asked} == {kind}

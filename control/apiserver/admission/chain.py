@@ -34,14 +34,14 @@ def standard(
     guard: escalation.Escalation,
     calls: caller.Caller,
     *,
-    default: webhooks.Defaulter,
+    versions: webhooks.Versions,
     now: Callable[[], float],
     issues_tokens: bool,
     disabled: Collection[str] = (),
 ) -> plugin.Chain:
     """Return the chain that every write passes, without the plugins that are disabled by name.
 
-    `default` fills in an object's defaults once a webhook has changed it.
+    `versions` shows webhooks an object at the version that they want, and defaults what they have changed.
     """
     plugins: list[plugin.Plugin] = [
         lifecycle.NamespaceLifecycle(cache),
@@ -61,9 +61,9 @@ def standard(
         certificates.CertificateSubjectRestriction(),
         classes.DefaultIngressClass(cache),
         guard,
-        webhooks.MutatingAdmissionWebhook(cache, calls, guard.judge, default),
+        webhooks.MutatingAdmissionWebhook(cache, calls, guard.judge, versions),
         policies.ValidatingAdmissionPolicy(cache, guard.judge),
-        webhooks.ValidatingAdmissionWebhook(cache, calls, guard.judge),
+        webhooks.ValidatingAdmissionWebhook(cache, calls, guard.judge, versions),
         quota.ResourceQuota(cache, store, now),
     ]
     unknown = sorted(set(disabled) - {one.name for one in plugins})

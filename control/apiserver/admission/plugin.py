@@ -25,7 +25,7 @@ class Request:
     """A write under judgement. `obj` is None for a deletion, `old` for a creation; `admit` may change `obj`.
 
     `kind` is the resource's. A subresource may carry something else, which then is `obj`: fairlead.api.subresources.
-    `options` are those of a deletion.
+    `asked` is the version of the resource that the request named, where that is another; `options` are a deletion's.
 
     A plugin that changed what earlier ones have seen sets `reinvoke`: then all admit once more, with `reinvoked` set.
     `notes` is what a plugin keeps for itself between its calls for one request.
@@ -41,6 +41,7 @@ class Request:
     old: Any = None
     dry_run: bool = False
     options: Any = None
+    asked: scheme.Kind | None = None
     reinvoke: bool = False
     reinvoked: bool = False
     notes: dict[str, Any] = field(default_factory=dict)

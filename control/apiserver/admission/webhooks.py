@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from google.protobuf.message import Message
@@ -23,7 +23,7 @@ from control.apiserver.audit import policy as audit
 from control.apiserver.audit import recording
 from control.apiserver.webhooks import caller, conditions, matching, reviews
 from control.store import cache as caches
-from fairlead.api import codec, conversion, errors, scheme
+from fairlead.api import codec, errors, scheme
 from fairlead.api.pb import admissionregistration_v1_pb2 as registrationv1
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.client.interface import Patch, PatchType
@@ -38,9 +38,24 @@ VALIDATING = "validating.webhook.admission.k8s.io"
 PATCH = "patch.webhook.admission.k8s.io"
 SEEN = "webhooks"  # under which a request notes what each webhook has last seen
 
-Defaulter = Callable[[scheme.Kind, Any], None]
 
 _log = logging.getLogger(__name__)
+
+
+class Versions(Protocol):
+    """The versions of kinds: the API server."""
+
+    def served(self) -> Sequence[scheme.Kind]:
+        """Return the row of every version that is served."""
+        ...
+
+    async def convert(self, obj: Any, kind: scheme.Kind) -> Any:
+        """Return an object at another version; what a subresource carries as it is."""
+        ...
+
+    def default(self, kind: scheme.Kind, obj: Any) -> None:
+        """Fill in an object's defaults."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +80,15 @@ class Webhooks:
     """What both plugins do: find the webhooks of a request, and ask one; `domain` is theirs in the audit log."""
 
     def __init__(
-        self, cache: caches.Cache, calls: caller.Caller, authorizer: authz.Authorizer, domain: str
+        self,
+        cache: caches.Cache,
+        calls: caller.Caller,
+        authorizer: authz.Authorizer,
+        versions: Versions,
+        domain: str,
     ) -> None:
         self.domain = domain
+        self.versions = versions
         self._authorizer = authorizer
         self._namespaces = lookup.Lookup(cache, corev1.Namespace)
         self._calls = calls
@@ -76,18 +97,25 @@ class Webhooks:
         """Return the webhooks that a request concerns, in the order of their configurations' names."""
         if not matching.may_concern(request):
             return []
-        found = []
+        found: list[Call] = []
         labels: Any = None
-        every = ((one, hook) for one in configurations for hook in one.Webhooks)
-        for index, (configuration, hook) in enumerate(every):
-            kind = matching.version_for(hook, request, scheme.DEFAULT.versions())
-            if kind is None:
-                continue
-            if labels is None:
-                labels = [await self._labels(request)]
-            if matching.selects(hook, request, labels[0]):
-                meta = configuration.metadata
-                found.append(Call(meta.name, index, f"{meta.uid}/{hook.name}", hook, kind))
+        others: list[scheme.Kind] | None = None
+        index = -1
+        for configuration in configurations:
+            for hook in configuration.Webhooks:
+                index += 1
+                kind = matching.own_version(hook, request)
+                if kind is None and hook.matchPolicy != matching.EXACT:
+                    if others is None:
+                        others = matching.other_versions(request, self.versions.served())
+                    kind = matching.equivalent(hook, request, others)
+                if kind is None:
+                    continue
+                if labels is None:
+                    labels = [await self._labels(request)]
+                if matching.selects(hook, request, labels[0]):
+                    meta = configuration.metadata
+                    found.append(Call(meta.name, index, f"{meta.uid}/{hook.name}", hook, kind))
         return found
 
     async def _labels(self, request: plugin.Request) -> Any:
@@ -114,7 +142,8 @@ class Webhooks:
         uid = str(uuid.uuid4())
         seconds = hook.timeoutSeconds if hook.HasField("timeoutSeconds") else DEFAULT_TIMEOUT_SECONDS
         try:
-            body = reviews.review(request, call.kind, uid)
+            shown = [await self._shown(one, call.kind) for one in (request.obj, request.old)]
+            body = reviews.review(request, call.kind, uid, shown)
             verdict = reviews.verdict(await self._calls.post(hook.clientConfig, body, seconds), uid)
         except caller.Failure as error:
             self._let_pass(request, call, f"failed to call webhook: {error}")
@@ -130,6 +159,9 @@ class Webhooks:
             raise reviews.denial(hook.name, verdict.status)
         return verdict
 
+    async def _shown(self, obj: Any, kind: scheme.Kind) -> Any:
+        return await self.versions.convert(obj, kind) if obj is not None else None
+
     def _let_pass(self, request: plugin.Request, call: Call, why: str) -> None:
         """Let a failure pass that the webhook's configuration says to ignore, raise another."""
         hook = call.hook
@@ -144,11 +176,11 @@ class MutatingAdmissionWebhook(plugin.Plugin):
     """Lets webhooks change what is written."""
 
     def __init__(
-        self, cache: caches.Cache, calls: caller.Caller, authorizer: authz.Authorizer, default: Defaulter
+        self, cache: caches.Cache, calls: caller.Caller, authorizer: authz.Authorizer, versions: Versions
     ) -> None:
-        self._webhooks = Webhooks(cache, calls, authorizer, MUTATION)
+        self._webhooks = Webhooks(cache, calls, authorizer, versions, MUTATION)
         self._configurations = lookup.Lookup(cache, registrationv1.MutatingWebhookConfiguration)
-        self._default = default
+        self._versions = versions
 
     async def admit(self, request: plugin.Request) -> None:
         """Ask each; the second time only those that want to see what has changed since."""
@@ -159,27 +191,28 @@ class MutatingAdmissionWebhook(plugin.Plugin):
                 continue
             verdict = await self._webhooks.ask(request, call)
             if verdict is not None and verdict.patch:
-                self._apply(request, call, verdict.patch)
+                await self._apply(request, call, verdict.patch)
             seen[call.key] = _state(request.obj)
             changed = seen[call.key] != before
             request.reinvoke = request.reinvoke or changed
             _note(f"{MUTATION}/{call.place(request)}", call, {"mutated": changed}, audit.Level.METADATA)
 
-    def _apply(self, request: plugin.Request, call: Call, patch: bytes) -> None:
+    async def _apply(self, request: plugin.Request, call: Call, patch: bytes) -> None:
         """Change the object as a webhook wants it, and give it the defaults of what that added."""
         if request.obj is None:
             text = f'admission webhook "{call.hook.name}" attempted to modify the object'
             raise errors.InternalError(f"Internal error occurred: {text}, which is not supported for this operation")
-        presented = conversion.from_hub(request.obj, call.kind)
+        presented = await self._versions.convert(request.obj, call.kind)
         try:
-            changed = conversion.to_hub(patching.apply(Patch(PatchType.JSON, patch), presented))
+            patched = patching.apply(Patch(PatchType.JSON, patch), presented)
+            changed = await self._versions.convert(patched, request.kind)
         except errors.ApiError as error:
             raise errors.InternalError(f"Internal error occurred: {error.message}") from None
         _replace(request.obj, changed)
         told = {"patch": orjson.loads(patch), "patchType": "JSONPatch"}
         _note(f"{PATCH}/{call.place(request)}", call, told, audit.Level.REQUEST)
         if not request.subresource:
-            self._default(request.kind, request.obj)
+            self._versions.default(request.kind, request.obj)
 
 
 def _note(key: str, call: Call, told: dict[str, Any], level: audit.Level) -> None:
@@ -207,8 +240,10 @@ def _state(obj: Any) -> Any:
 class ValidatingAdmissionWebhook(plugin.Plugin):
     """Lets webhooks refuse what is written."""
 
-    def __init__(self, cache: caches.Cache, calls: caller.Caller, authorizer: authz.Authorizer) -> None:
-        self._webhooks = Webhooks(cache, calls, authorizer, VALIDATING)
+    def __init__(
+        self, cache: caches.Cache, calls: caller.Caller, authorizer: authz.Authorizer, versions: Versions
+    ) -> None:
+        self._webhooks = Webhooks(cache, calls, authorizer, versions, VALIDATING)
         self._configurations = lookup.Lookup(cache, registrationv1.ValidatingWebhookConfiguration)
 
     async def validate(self, request: plugin.Request) -> None:

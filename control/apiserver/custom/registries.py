@@ -60,6 +60,15 @@ class CustomRegistries:
         made = self._of(kind)
         return made.shapes.get(kind.version) if made is not None else None
 
+    async def convert(self, obj: Any, kind: scheme.Kind) -> Any:
+        """Return a custom resource at another version that its definition serves, defaulted there."""
+        made = self._of(kind)
+        if obj.kind.version == kind.version or made is None or kind.version not in made.shapes:
+            return obj
+        (converted,) = await made.converter.convert([obj], kind)
+        made.shapes[kind.version].complete(converted)
+        return converted
+
     def _of(self, kind: scheme.Kind) -> _Made | None:
         name = f"{kind.resource}.{kind.group}"
         entry = self._cache.get(definitions.KIND, "", name)

@@ -33,7 +33,7 @@ def version_for(
     if _version(resources, resources.excludeResourceRules, request, rows) is not None:
         return None
     if not resources.resourceRules:
-        return request.kind
+        return request.asked or request.kind
     return _version(resources, resources.resourceRules, request, rows)
 
 

@@ -5,7 +5,7 @@ Source: Kubernetes' documentation, "Dynamic Admission Control", matching request
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from control.apiserver.admission import plugin
@@ -27,19 +27,30 @@ def may_concern(request: plugin.Request) -> bool:
 def version_for(hook: Hook, request: plugin.Request, rows: Iterable[scheme.Kind]) -> scheme.Kind | None:
     """Return the version of the object that a webhook's rules name, None where they do not match.
 
-    That of the request comes first; with matchPolicy Equivalent the kind's other versions (`rows`) do as well.
+    That of the request comes first; with matchPolicy Equivalent the others in `rows` do as well.
     """
-    candidates: list[scheme.Kind] = [request.kind]
-    if hook.matchPolicy != EXACT:
-        candidates += _others(request.kind, rows)
-    for kind in candidates:
-        if any(_rule_matches(rule, request, kind) for rule in hook.rules):
-            return kind
-    return None
+    kind = own_version(hook, request)
+    if kind is None and hook.matchPolicy != EXACT:
+        return equivalent(hook, request, other_versions(request, rows))
+    return kind
 
 
-def _others(kind: scheme.Kind, rows: Iterable[scheme.Kind]) -> Iterator[scheme.Kind]:
-    return (row for row in rows if row.hub == kind.api_version and row.kind == kind.kind and not row.compat)
+def own_version(hook: Hook, request: plugin.Request) -> scheme.Kind | None:
+    """Return the version that the request named, None where a webhook's rules do not."""
+    kind = request.asked or request.kind
+    return kind if any(_rule_matches(rule, request, kind) for rule in hook.rules) else None
+
+
+def other_versions(request: plugin.Request, rows: Iterable[scheme.Kind]) -> list[scheme.Kind]:
+    """Return the versions in which the same objects are served beside the one that the request named."""
+    kind = request.asked or request.kind
+    return [row for row in rows if row.prefix == kind.prefix and row.api_version != kind.api_version]
+
+
+def equivalent(hook: Hook, request: plugin.Request, others: Sequence[scheme.Kind]) -> scheme.Kind | None:
+    """Return the other version that the first rule of a webhook to fit one names; None where none does."""
+    pairs = ((rule, kind) for rule in hook.rules for kind in others)
+    return next((kind for rule, kind in pairs if _rule_matches(rule, request, kind)), None)
 
 
 def _rule_matches(rule: registrationv1.RuleWithOperations, request: plugin.Request, kind: scheme.Kind) -> bool:

@@ -21,6 +21,7 @@ from fairlead.api.pb import meta_v1_pb2 as metav1
 API_VERSION = "admission.k8s.io/v1"
 KIND = "AdmissionReview"
 OPTIONS = {"CREATE": "CreateOptions", "UPDATE": "UpdateOptions", "DELETE": "DeleteOptions"}
+CODES = range(400, 600)  # with which a webhook may refuse; another is 400
 
 
 class BadAnswer(Exception):
@@ -38,20 +39,28 @@ class Verdict:
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
-def review(request: plugin.Request, kind: scheme.Kind, uid: str) -> dict[str, Any]:
-    """Return the AdmissionReview of a request, its objects in the version that a webhook wants."""
-    subresource = request.subresource
+def review(
+    request: plugin.Request, kind: scheme.Kind, uid: str, shown: Sequence[Any] | None = None
+) -> dict[str, Any]:
+    """Return the AdmissionReview of a request; `shown` are its object and old object at the version of `kind`.
+
+    Without them the built-in conversions are made here.
+    """
+    subresource, asked_as = request.subresource, request.asked or request.kind
+    if shown is None:
+        shown = [conversion.from_hub(one, kind) if one is not None else None for one in (request.obj, request.old)]
+    obj, old = (_presented(one, kind, subresource) for one in shown)
     asked = {
         "uid": uid,
         "kind": _kind(kind, subresource),
         "resource": _resource(kind),
-        "requestKind": _kind(request.kind, subresource),
-        "requestResource": _resource(request.kind),
+        "requestKind": _kind(asked_as, subresource),
+        "requestResource": _resource(asked_as),
         "name": request.name,
         "operation": request.operation,
         "userInfo": _user(request.user),
-        "object": presented(request.obj, kind, subresource),
-        "oldObject": presented(request.old, kind, subresource),
+        "object": obj,
+        "oldObject": old,
         "dryRun": request.dry_run,
         "options": _options(request),
     }
@@ -93,12 +102,12 @@ def _user(user: authn.User) -> dict[str, Any]:
     return told
 
 
-def presented(obj: Any, kind: scheme.Kind, subresource: str = "") -> dict[str, Any] | None:
-    """Return the JSON of what a request carries, in a version, with what says what it is; None for no object."""
+def _presented(obj: Any, kind: scheme.Kind, subresource: str) -> dict[str, Any] | None:
+    """Return the JSON of what a request carries, with what says what it is; None for no object."""
     if obj is None:
         return None
     api_version, named = subresources.carried(kind, subresource)
-    return {"apiVersion": api_version, "kind": named, **codec.to_json(conversion.from_hub(obj, kind))}
+    return {"apiVersion": api_version, "kind": named, **codec.to_json(obj)}
 
 
 def verdict(answer: Any, uid: str) -> Verdict:
@@ -143,6 +152,9 @@ def denial(name: str, status: metav1.Status) -> errors.ApiError:
     else:
         told.message = f"{subject} without explanation"
     known = errors.from_status(told)
-    if not status.reason and status.code < 500 and isinstance(known, errors.InternalError):
-        return errors.BadRequest(told.message, causes=known.causes)
+    code = status.code if status.code in CODES else errors.BadRequest.code
+    if not status.reason and code < 500 and isinstance(known, errors.InternalError):
+        known = errors.BadRequest(told.message, causes=known.causes)
+    # its own words, also where they fit to no class of ours
+    known.code, known.reason = code, status.reason  # type: ignore[misc]
     return known

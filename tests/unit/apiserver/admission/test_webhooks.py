@@ -14,7 +14,7 @@ from control.apiserver.server import ApiServer
 from control.apiserver.webhooks import matching
 from fairlead.api import errors, objects, scheme
 from fairlead.api.pb import admissionregistration_v1_pb2 as registrationv1
-from fairlead.api.pb import autoscaling_v2_pb2 as autoscalingv2
+from fairlead.api.pb import autoscaling_v1_pb2 as autoscalingv1
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import rbac_v1_pb2 as rbacv1
 from fairlead.testing import control
@@ -84,23 +84,29 @@ async def test_a_validating_webhook_hears_what_is_written(api: ApiServer) -> Non
 
 
 @pytest.mark.parametrize(
-    ("status", "error", "text"),
+    ("status", "error", "code", "text"),
     [
-        ({"message": "not today", "code": 403}, errors.Forbidden, "denied the request: not today"),
-        ({"message": "no", "reason": "Invalid", "code": 422}, errors.Invalid, "denied the request: no"),
-        ({"message": "no"}, errors.BadRequest, "denied the request: no"),
-        ({"reason": "Conflict"}, errors.Conflict, "denied the request: Conflict"),
-        ({}, errors.BadRequest, "denied the request without explanation"),
+        ({"message": "not today", "code": 403}, errors.Forbidden, 403, "denied the request: not today"),
+        ({"message": "no", "reason": "Invalid", "code": 422}, errors.Invalid, 422, "denied the request: no"),
+        ({"message": "no"}, errors.BadRequest, 400, "denied the request: no"),
+        ({"message": "no", "code": 418}, errors.BadRequest, 418, "denied the request: no"),
+        ({"message": "no", "code": 200}, errors.BadRequest, 400, "denied the request: no"),
+        ({"reason": "Conflict"}, errors.Conflict, 400, "denied the request: Conflict"),
+        ({}, errors.BadRequest, 400, "denied the request without explanation"),
     ],
 )
-async def test_a_denial(api: ApiServer, status: dict[str, Any], error: type[errors.ApiError], text: str) -> None:
-    """It has the webhook's words, reason and code."""
+async def test_a_denial(
+    api: ApiServer, status: dict[str, Any], error: type[errors.ApiError], code: int, text: str
+) -> None:
+    """It has the webhook's words, reason and code; none is none, and a code that is no refusal is 400."""
     async with hooks.serving(hooks.deny(**status)) as hook:
         client = await configure(api, Validating, hook)
         with pytest.raises(error) as refused:
             await client.create(config())
 
     assert refused.value.message == f'admission webhook "policy.example.com" {text}'
+    told = refused.value.status()
+    assert (told.code, told.reason) == (code, status.get("reason", ""))
 
 
 async def test_a_denied_update_is_asked_about_once(api: ApiServer) -> None:
@@ -391,17 +397,57 @@ def test_rules(rule: str, request_: plugin.Request, version: str | None) -> None
     """Operations, groups, versions, resources with their subresources, scope."""
     hook = yamls.read(f"{{name: a, rules: [{rule}]}}", registrationv1.ValidatingWebhook)
 
-    found = matching.version_for(hook, request_, scheme.DEFAULT.versions())
+    found = matching.own_version(hook, request_)
 
     assert (found and found.version) == version
 
 
-@pytest.mark.parametrize(("policy", "version"), [("Equivalent", "v1"), ("Exact", None)])
-def test_other_versions_of_a_kind(policy: str, version: str | None) -> None:
-    """A rule for one version hears of writes through another, unless it is to be exact."""
-    rule = "{operations: ['*'], apiGroups: [autoscaling], apiVersions: [v1], resources: [horizontalpodautoscalers]}"
-    hook = yamls.read(f"{{name: a, matchPolicy: {policy}, rules: [{rule}]}}", registrationv1.ValidatingWebhook)
+AUTOSCALERS = (
+    "{{operations: ['*'], apiGroups: [autoscaling], apiVersions: [{}], resources: [horizontalpodautoscalers]}}"
+)
+AUTOSCALER = """
+metadata: {name: web, namespace: default}
+spec: {maxReplicas: 3, targetCPUUtilizationPercentage: 70, scaleTargetRef: {kind: Deployment, name: web}}
+"""
 
-    found = matching.version_for(hook, asked(autoscalingv2.HorizontalPodAutoscaler), scheme.DEFAULT.versions())
 
-    assert (found and found.version) == version
+@pytest.mark.parametrize(
+    ("policy", "version", "named"), [("Exact", "v1", "v1"), ("Exact", "v2", None), ("Equivalent", "v2", "v2")]
+)
+async def test_a_rule_is_for_the_version_that_a_request_names(
+    api: ApiServer, policy: str, version: str, named: str | None
+) -> None:
+    """Not for the one that is stored; with Equivalent the object is shown as the rule has it."""
+    rules = AUTOSCALERS.format(version)
+    async with hooks.serving(hooks.allow()) as hook:
+        client = await configure(api, Validating, hook, f", matchPolicy: {policy}", rules=rules)
+        await client.create(yamls.read(AUTOSCALER, autoscalingv1.HorizontalPodAutoscaler))
+
+    assert [one["kind"]["version"] for one in hook.asked] == ([named] if named else [])
+    for asked in hook.asked:
+        assert (asked["requestKind"]["version"], asked["requestResource"]["version"]) == ("v1", "v1")
+        assert asked["object"]["apiVersion"] == f"autoscaling/{named}"
+        assert ("targetCPUUtilizationPercentage" in asked["object"]["spec"]) == (named == "v1")
+
+
+@pytest.mark.parametrize("policy", ["Exact", "Equivalent"])
+async def test_versions_of_custom_resources(api: ApiServer, policy: str) -> None:
+    """A rule for v1 hears of what is written through v2, as v1, and what it changes there is stored."""
+    rule = "{operations: [CREATE], apiGroups: [example.com], apiVersions: [v1], resources: [widgets]}"
+    size = hooks.patch({"op": "add", "path": "/spec", "value": {"size": 3}})
+    async with hooks.serving(size) as hook:
+        client = await configure(api, Mutating, hook, f", matchPolicy: {policy}", rules=rule)
+        both = (definitions.version("v1"), definitions.version("v2", storage=False))
+        _, widget = await definitions.establish(api, client, *both)
+        wanted = widget()
+        wanted.metadata.name, wanted.metadata.namespace = "one", "default"
+        made = await client.create(wanted)
+
+    assert made.kind.version == "v2"
+    if policy == "Exact":
+        assert (hook.asked, made.content.get("spec")) == ([], None)
+        return
+    (asked,) = hook.asked
+    assert (asked["kind"]["version"], asked["requestKind"]["version"]) == ("v1", "v2")
+    assert asked["object"]["apiVersion"] == "example.com/v1"
+    assert made.content["spec"] == {"size": 3}
