@@ -31,6 +31,7 @@ BATCH_BYTES = 1024 * 1024
 BOOKMARK_SECONDS = 10.0
 INITIAL_END = "k8s.io/initial-events-end"
 METRICS_GROUP = "metrics.k8s.io"
+SWITCHED = 101  # the code of a stream over REST, for the audit log
 
 _PATCHES = {
     cluster.PatchRequest.JSON: PatchType.JSON,
@@ -156,9 +157,12 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
     @calls.streaming
     async def Logs(self, request: cluster.LogsRequest, context: Any) -> AsyncIterator[cluster.LogsResponse]:
         """Read a container's log."""
-        await self._may(context, "get", request.namespace, request.pod, "log")
-        chunks = self._relay.logs(request.namespace, request.pod, request.options)
-        async with contextlib.aclosing(chunks):  # type: ignore[type-var]
+        user = await self._identify(context)
+        asked = authz.Attributes(user, "get", "", "pods", "log", request.namespace, request.pod)
+        with self._unended(asked) as event:
+            self._api.authorize(asked)
+        chunks = recording.carried(self._relay.logs(request.namespace, request.pod, request.options), event, 200)
+        async with contextlib.aclosing(chunks):
             async for chunk in chunks:
                 yield cluster.LogsResponse(data=chunk)
 
@@ -167,8 +171,9 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
         self, request: AsyncIterator[cluster.ClientFrame], context: Any
     ) -> AsyncIterator[cluster.ServerFrame]:
         """Run a command in a container."""
-        start = await self._start(request, context, "exec")
-        async with contextlib.aclosing(self._relay.exec(start, request)) as frames:  # type: ignore[type-var]
+        start, event = await self._start(request, context, "exec")
+        noted = recording.carried(self._relay.exec(start, request), event, SWITCHED)
+        async with contextlib.aclosing(noted) as frames:
             async for frame in frames:
                 yield frame
 
@@ -177,8 +182,9 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
         self, request: AsyncIterator[cluster.ClientFrame], context: Any
     ) -> AsyncIterator[cluster.ServerFrame]:
         """Join the streams of a container's main process."""
-        start = await self._start(request, context, "attach")
-        async with contextlib.aclosing(self._relay.attach(start, request)) as frames:  # type: ignore[type-var]
+        start, event = await self._start(request, context, "attach")
+        noted = recording.carried(self._relay.attach(start, request), event, SWITCHED)
+        async with contextlib.aclosing(noted) as frames:
             async for frame in frames:
                 yield frame
 
@@ -187,8 +193,9 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
         self, request: AsyncIterator[cluster.ClientFrame], context: Any
     ) -> AsyncIterator[cluster.ServerFrame]:
         """Carry a connection to a pod's port."""
-        start = await self._start(request, context, "portforward")
-        async with contextlib.aclosing(self._relay.port_forward(start, request)) as frames:  # type: ignore[type-var]
+        start, event = await self._start(request, context, "portforward")
+        noted = recording.carried(self._relay.port_forward(start, request), event, SWITCHED)
+        async with contextlib.aclosing(noted) as frames:
             async for frame in frames:
                 yield frame
 
@@ -239,8 +246,8 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
 
     async def _start(
         self, frames: AsyncIterator[cluster.ClientFrame], context: Any, subresource: str
-    ) -> cluster.StreamStart:
-        """Return the first frame, once its sender is authorised for what it asks and admission lets it pass."""
+    ) -> tuple[cluster.StreamStart, recording.Event | None]:
+        """Return the first frame, once its sender may have what it asks, and what the audit log notes of it."""
         try:
             first = await anext(frames)
         except StopAsyncIteration:
@@ -250,16 +257,14 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
         start, user = first.start, await self._identify(context)
         target = Target(scheme.DEFAULT.of(corev1.Pod), start.namespace, start.pod, subresource)
         options = connecting.options(start, subresource)
-        with self._api.noted(recording.attributes(user, "create", target)):
+        with self._unended(recording.attributes(user, "create", target)) as event:
             await self._api.connect(user, "create", target, options)
         connecting.settle(start, options)
-        return start
+        return start, event
 
-    async def _may(self, context: Any, verb: str, namespace: str, pod: str, subresource: str) -> None:
-        user = await self._identify(context)
-        asked = authz.Attributes(user, verb, "", "pods", subresource, namespace, pod)
-        with self._api.noted(asked):
-            self._api.authorize(asked)
+    def _unended(self, asked: authz.Attributes) -> contextlib.AbstractContextManager[recording.Event | None]:
+        auditor = self._api.auditor
+        return auditor.unended(asked, "v1") if auditor is not None else contextlib.nullcontext()
 
 
 def _noting(identify: identity.Identify) -> identity.Identify:

@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import time
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -65,6 +65,13 @@ def decided(decision: authz.Decision) -> None:
     event = _current.get()
     if event is not None:
         event.decided(decision)
+
+
+def started(code: int) -> None:
+    """Note that the stream that is being carried out has been answered with a code, and goes on."""
+    event = _current.get()
+    if event is not None:
+        event.started(code)
 
 
 def annotate(key: str, value: str, level: policies.Level = policies.Level.METADATA) -> None:
@@ -122,6 +129,10 @@ class Event:
         if source.agent:
             self._head["userAgent"] = source.agent
 
+    def anonymous(self) -> None:
+        """Say that nobody knows whose the request is."""
+        self._head["user"] = {}
+
     def decided(self, decision: authz.Decision) -> None:
         """Note an authorizer's answer."""
         self._annotations[DECISION] = "allow" if decision.allowed else "forbid"
@@ -165,8 +176,13 @@ class Event:
         finally:
             _current.reset(token)
 
+    def started(self, code: int) -> None:
+        """Write the stage between the beginning of an answer and its end, as what takes its time has."""
+        self.code = code
+        self.stage("ResponseStarted", {"metadata": {}, "code": code})
+
     def ended(self, error: BaseException | None = None) -> None:
-        """Write the last stage: how the request ended."""
+        """Write the last stage: how the request ended, or that this server broke."""
         told: dict[str, Any] = {}
         if isinstance(error, errors.ApiError):
             self.code = error.code
@@ -175,6 +191,17 @@ class Event:
                 told["message"] = error.message
         elif isinstance(error, Exception):
             self.code = 500
+            if not isinstance(error, OSError):  # a caller who has gone
+                what = f"APIServer panic'd: {type(error).__name__}"
+                broken = {
+                    "metadata": {},
+                    "status": "Failure",
+                    "message": what,
+                    "reason": "InternalError",
+                    "code": 500,
+                }
+                self.stage("Panic", broken)
+                return
         self.stage("ResponseComplete", {"metadata": {}, **told, "code": self.code})
 
     def _shown(self, body: Any) -> Any:
@@ -226,6 +253,23 @@ class Recorder:
         event.stage("RequestReceived")
         return event
 
+    def unknown(self, request: authz.Attributes, version: str, attempted: Sequence[str]) -> None:
+        """Note a request whose caller could not prove who it is, and how it tried to."""
+        decision = self._policy.decide(request)
+        if decision.level is policies.Level.NONE:
+            return
+        tried = f"attempted: {', '.join(attempted)}" if attempted else "no credentials provided"
+        status = {"metadata": {}, "status": "Failure", "message": f"Authentication failed, {tried}", "code": 401}
+        event = Event(decision, request, self._write, version)
+        event.anonymous()
+        event.stage("ResponseStarted", status)
+
+    def unended(
+        self, request: authz.Attributes, version: str = ""
+    ) -> contextlib.AbstractContextManager[Event | None]:
+        """Note a request that fails within the context; of one that does not, the caller tells how it ends."""
+        return _failing(self.begin(request, version))
+
     @contextlib.contextmanager
     def recording(self, request: authz.Attributes, version: str = "") -> Iterator[Event | None]:
         """Note a request that is carried out within the context, and how it ends; None: it is not logged."""
@@ -242,6 +286,19 @@ class Recorder:
             raise
         finally:
             event.ended(failure)
+
+
+@contextlib.contextmanager
+def _failing(event: Event | None) -> Iterator[Event | None]:
+    if event is None:
+        yield None
+        return
+    try:
+        with event.current():
+            yield event
+    except BaseException as error:
+        event.ended(error)
+        raise
 
 
 def attributes(user: authn.User, verb: str, target: Target) -> authz.Attributes:
@@ -288,10 +345,26 @@ def recorded_watch(method: F) -> F:
         except errors.ApiError as error:
             event.ended(error)
             raise
-        event.stage("ResponseStarted", {"metadata": {}, "code": event.code})
+        event.started(event.code)
         return _until_closed(changes, event)
 
     return cast(F, called)
+
+
+async def carried(frames: Any, event: Event | None, code: int) -> AsyncGenerator[Any, None]:
+    """Iterate over a stream: its event is told of the first frame, with a code, and of the end."""
+    if event is None:
+        async with contextlib.aclosing(frames):
+            async for frame in frames:
+                yield frame
+        return
+    begun = False
+    async with contextlib.aclosing(_until_closed(frames, event)) as noted:
+        async for frame in noted:
+            if not begun:
+                event.started(code)
+                begun = True
+            yield frame
 
 
 async def _until_closed(changes: AsyncGenerator[Any, None], event: Event) -> AsyncGenerator[Any, None]:

@@ -84,8 +84,8 @@ class Gateway:
     async def _route(self, request: web.BaseRequest, audit_id: str, warned: list[str]) -> web.StreamResponse:
         raw = request.rel_url.raw_path
         path = paths.parse(raw)
-        user = await self._caller(request, audit_id)
         method, watch = request.method.lower(), queries.flag(request.query, "watch")
+        user = await self._caller(request, path, audit_id)
         handler = self.handlers.of_path(raw) or self.aggregation.handler(raw)
         if handler is not None:
             return await self._handled(handler, handling.Call(request, user, method, None, raw), watch)
@@ -94,8 +94,8 @@ class Gateway:
             return await admitting.carry_out(
                 self._gate, request, asked, lambda _: self._document(request, asked, audit_id)
             )
-        verb = paths.verb(request.method, path, watch)
-        asked = authz.Attributes(user, verb, path.group, path.resource, path.subresource, path.namespace, path.name)
+        asked = _asked(user, request, path)
+        verb = asked.verb
 
         async def answering(started: Callable[[], None]) -> web.StreamResponse:
             kind = await self._kind(path)
@@ -168,12 +168,29 @@ class Gateway:
         parts = [part for part in asked.path.split("/") if part]
         return await self._noted(asked, self._read(request, asked, parts, audit_id))
 
-    async def _caller(self, request: web.BaseRequest, audit_id: str) -> authn.User:
+    async def _caller(self, request: web.BaseRequest, path: paths.Path | None, audit_id: str) -> authn.User:
         """Return the user of a request, and let the audit log know where the request comes from."""
-        user = await self._identify(request)
-        if self._api.auditor is not None:
-            recording.arrive(users.source(request, audit_id))
+        auditor = self._api.auditor
+        if auditor is None:
+            return await self._identify(request)
+        source = users.source(request, audit_id)
+        try:
+            user = await self._identify(request)
+        except errors.Unauthorized:
+            recording.arrive(source)
+            self._note_stranger(auditor, request, path)
+            raise
+        recording.arrive(source)
         return user
+
+    def _note_stranger(self, auditor: recording.Recorder, request: web.BaseRequest, path: paths.Path | None) -> None:
+        """Let the audit log note a request of nobody."""
+        try:
+            asked = _asked(authn.User(""), request, path)
+        except errors.MethodNotAllowed:
+            asked = authz.Attributes(authn.User(""), request.method.lower(), path=request.rel_url.raw_path)
+        version = path.version if path is not None else ""
+        auditor.unknown(asked, version, users.attempted(request))
 
     async def _noted(self, asked: authz.Attributes, answering: Awaitable[web.StreamResponse]) -> web.StreamResponse:
         """Let the audit log note a request that is carried out here."""
@@ -265,6 +282,14 @@ def version() -> dict[str, str]:
 
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def _asked(user: authn.User, request: web.BaseRequest, path: paths.Path | None) -> authz.Attributes:
+    """Return what a request asks for, of a resource or of a path that is none's."""
+    if path is None:
+        return authz.Attributes(user, request.method.lower(), path=request.rel_url.raw_path)
+    verb = paths.verb(request.method, path, queries.flag(request.query, "watch"))
+    return authz.Attributes(user, verb, path.group, path.resource, path.subresource, path.namespace, path.name)
 
 
 def _target(kind: scheme.Kind, path: paths.Path) -> Target:

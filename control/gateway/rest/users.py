@@ -72,6 +72,13 @@ def source(request: web.BaseRequest, audit_id: str) -> recording.Source:
     return recording.Source(request.path_qs, addresses, agent, audit_id)
 
 
+def attempted(request: web.BaseRequest) -> list[str]:
+    """Return the ways in which a request tried to prove its caller, as Kubernetes' audit log names them."""
+    scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
+    tried = [scheme] if scheme in ("basic", "bearer") else []
+    return tried or (["bearer"] if _token(request) else [])
+
+
 def _token(request: web.BaseRequest) -> str:
     """Return a request's bearer token, "" if it has none."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")

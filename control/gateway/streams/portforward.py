@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from aiohttp import web
 
 from control.apiserver import authn, relay, server
+from control.apiserver.audit import recording
 from control.gateway.rest import handlers
 from control.gateway.streams import channels, requests, spdychannels, upgrade, websocket, wire
 from control.gateway.streams import session as sessions
@@ -52,6 +53,7 @@ class PortForward:
             carrier = wire.Tunnel(await upgrade.open_socket(request, offer))
         else:
             carrier = await wire.take_over(request, offer.spdy_headers())
+        recording.started(carrier.response.status)
         await self._over_spdy(carrier, pod)
         return carrier.response
 
@@ -61,6 +63,7 @@ class PortForward:
         if not numbers:
             raise errors.BadRequest('query parameter "port" is required')
         socket = await upgrade.open_socket(request, offer)
+        recording.started(socket.status)
         ports = websocket.Ports(websocket.Messages(socket, offer), numbers)
 
         async def all_of_them() -> None:
