@@ -27,6 +27,7 @@ BINDING = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "waiting"
 SCALE = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "big"}, "spec": {"replicas": 999}}
 MANY = {"spec": {"replicas": 999}}
 EVICTION = {"kind": "Eviction", "metadata": {"name": "web"}}
+FINALIZED = {"metadata": {"name": "mine"}, "spec": {"finalizers": ["a/b"]}}
 SOCKET = {
     "Connection": "Upgrade",
     "Upgrade": "websocket",
@@ -72,7 +73,7 @@ DOORS: list[tuple[str, str, str, Any, dict[str, str]]] = [
     ("UPDATE deployments/scale", "PATCH", f"{APPS}/big/scale", REPLACE, JSON),
     ("UPDATE deployments/scale", "PATCH", f"{APPS}/big/scale?fieldManager=m&force=1", SCALE, APPLY),
     ("UPDATE pods/status", "PATCH", f"{PODS}/web/status", {"status": {"phase": "Failed"}}, MERGE),
-    ("UPDATE namespaces/finalize", "PUT", "/api/v1/namespaces/mine/finalize", {"spec": {"finalizers": ["a/b"]}}, {}),
+    ("UPDATE namespaces/finalize", "PUT", "/api/v1/namespaces/mine/finalize", FINALIZED, {}),
     ("DELETE pods", "DELETE", f"{PODS}/web", None, {}),
     ("DELETE pods", "DELETE", f"{PODS}?labelSelector=app%3Dweb", None, {}),
     ("DELETE pods", "DELETE", f"{PODS}/web?gracePeriodSeconds=0&propagationPolicy=Orphan", None, {}),
