@@ -21,6 +21,7 @@ from typing import Any, Generic, Literal, TypeVar, cast
 from google.protobuf.message import Message
 
 from fairlead import clock as clocks
+from fairlead import slices
 from fairlead.api import errors, objects
 from fairlead.client import interface
 
@@ -37,8 +38,6 @@ FIRST_RETRY_SECONDS = 0.05
 # Short, so that loops act soon after an outage; jitter keeps many informers from coming back at once.
 LONGEST_RETRY_SECONDS = 3.0
 PAGE_SIZE = 500
-# How long a loop over objects may keep the event loop (design.md, decision 2).
-SLICE_SECONDS = 0.005
 # How long changes are gathered when so many came in a row, each this soon after the one before.
 GATHER_SECONDS = 0.002
 GATHER_AFTER = 16
@@ -210,15 +209,11 @@ class Informer(Generic[M]):
                 last = now
 
     async def _apply_batch(self, batch: Sequence[interface.WatchEvent[M]]) -> None:
-        until = time.monotonic() + SLICE_SECONDS
-        for event in batch:
+        async for event in slices.sliced(batch):
             meta = cast(Any, event.object).metadata
             if event.type != "BOOKMARK":
                 self._apply(event.type, event.object)
             self._advance(int(meta.resourceVersion))
-            if time.monotonic() > until:
-                await asyncio.sleep(0)
-                until = time.monotonic() + SLICE_SECONDS
 
     async def _relist(self, revision: str) -> None:
         """Read the whole collection, in pages, and turn the difference to the copy into changes."""
@@ -230,14 +225,10 @@ class Informer(Generic[M]):
             if not page.continue_:
                 break
             page = await self._page("", page.continue_)
-        until = time.monotonic() + SLICE_SECONDS
-        for key in [key for key in self._objects if key not in found]:
+        async for key in slices.sliced([key for key in self._objects if key not in found]):
             self._apply("DELETED", self._objects[key])
-        for obj in found.values():
+        async for obj in slices.sliced(found.values()):
             self._apply("ADDED", obj)
-            if time.monotonic() > until:
-                await asyncio.sleep(0)
-                until = time.monotonic() + SLICE_SECONDS
         self._synced.set()
         self._advance(int(page.resource_version))
 

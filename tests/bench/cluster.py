@@ -55,7 +55,7 @@ T = TypeVar("T")
 
 def prepare(folder: pathlib.Path) -> configs.Config:
     """Make keys and configuration."""
-    grpc_port, join_port = testing.free_ports(2)
+    grpc_port, join_port, rest_port = testing.free_ports(3)
     config = configs.Config(
         name="control-1",
         advertiseAddress="127.0.0.1",
@@ -64,6 +64,7 @@ def prepare(folder: pathlib.Path) -> configs.Config:
         pkiDir=str(folder / "pki"),
         grpcPort=grpc_port,
         joinPort=join_port,
+        restPort=rest_port,
         logLevel="WARNING",
     )
     init.initialise(config, init.Paths(folder / "control.yaml", folder / "admin.conf"))
@@ -102,9 +103,11 @@ async def control(folder: pathlib.Path, url: str) -> None:
 
 async def _tell_lags() -> None:
     """Print the loop's worst lag between a line of input and the next; between pairs of lines nothing is measured."""
-    while await asyncio.to_thread(sys.stdin.readline):
+    asked = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(asked), sys.stdin)
+    while await asked.readline():
         async with lags.gauge() as lag:
-            await asyncio.to_thread(sys.stdin.readline)
+            await asked.readline()
             print(json.dumps(dataclasses.asdict(lag.reset())), flush=True)
 
 

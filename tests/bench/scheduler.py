@@ -30,6 +30,7 @@ from fairlead import garbage
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.client import events, informer
 from fairlead.testing import control, samples
+from tests.bench import lag as lags
 from tests.bench import report
 from tests.support import etcd
 
@@ -44,11 +45,12 @@ KUBERNETES = {1000: "277 to 387", 5000: "358"}
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Pods bound a second, the control process' CPU time for each, and plain writes a second."""
+    """Pods bound a second, the control process' CPU time for each, plain writes a second, and the worst lag."""
 
     rate: float
     cpu_microseconds: float
     plain_rate: float
+    lag: lags.Worst
 
 
 class _Nobody:
@@ -92,8 +94,10 @@ async def whole(nodes: int, pods: int, shapes: int, profiler: cProfile.Profile |
                 client = api.as_user(*control.ADMIN)
                 await _create(client, [samples.node(f"node-{number}", **SIZE) for number in range(nodes)])
                 await _create(client, _pods(pods, shapes))
-                seconds, worked = await _schedule(api, client, pods, profiler)
-            return Figures(pods / seconds, worked / pods * 1e6, pods / await _write(store, pods))
+                async with lags.gauge() as lag:
+                    seconds, worked = await _schedule(api, client, pods, profiler)
+                    worst = lag.reset()
+            return Figures(pods / seconds, worked / pods * 1e6, pods / await _write(store, pods), worst)
         finally:
             await store.close()
 
@@ -163,6 +167,7 @@ def measured(
     return [
         report.Row(what, got.rate, "/s", targets[0], then=targets[1], beside=beside),
         report.Row("  CPU of the control process for each", got.cpu_microseconds, "µs", better="less"),
+        lags.row(got.lag),
     ]
 
 

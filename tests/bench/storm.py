@@ -15,7 +15,7 @@ import contextlib
 import gc
 import multiprocessing
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any
@@ -23,16 +23,12 @@ from typing import Any
 import aiohttp
 import uvloop
 
-from control import pki
-from control.apiserver import relay
-from control.gateway import cluster, identity, listening
 from fairlead import garbage
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.client import grpc as clients
 from fairlead.client import kubeconfig
 from fairlead.testing import control
-from fairlead.testing import rest as testing
-from tests.bench import creates, report, rest
+from tests.bench import creates, report, rest, serving
 from tests.bench import lag as lags
 
 CREATING = 64
@@ -114,21 +110,6 @@ def caller(pipe: Connection) -> None:
 # The control process.
 
 
-@contextlib.asynccontextmanager
-async def serving() -> AsyncIterator[tuple[Any, rest.Job, kubeconfig.Connection]]:
-    """Serve the API both ways; gives it, and how to reach it over REST and over gRPC."""
-    authority = pki.create_authority("bench")
-    certificate, key = authority.issue(pki.Subject("control", hosts=("kubernetes", "127.0.0.1"), server=True))
-    pair = authority.issue(pki.Subject("admin", ("system:masters",), client=True))
-    async with control.memory_api(detect_mutations=False) as api, testing.serve(api) as server:
-        service = cluster.ClusterService(api, relay.NoRelay(), identity.Identifier())
-        tls = listening.credentials(certificate, key, authority.pem, require_client=True)
-        port = await listening.serve("127.0.0.1:0", [listening.cluster(service)], tls)
-        job = rest.Job(server.url, server.authority.pem.decode(), server.issue("admin", "system:masters"), PODS)
-        yield api, job, kubeconfig.Connection([f"127.0.0.1:{port.port}"], authority.pem, *pair)
-        await port.stop(0)
-
-
 async def _fill(api: Any, pods: int) -> None:
     await rest.account(api)
     client = api.as_user(*control.ADMIN)
@@ -147,7 +128,7 @@ def _collection(pods: int) -> report.Row:
 async def measure(pods: int, callers: int, pipe: Connection) -> list[report.Row]:
     """Measure each storm, and what a full collection takes."""
     rows: list[report.Row] = []
-    async with serving() as (api, job, access):
+    async with serving.both() as (api, job, access):
         garbage.settle()
         await _fill(api, pods)
         rows.append(_collection(pods))

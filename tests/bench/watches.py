@@ -1,8 +1,8 @@
-"""What many watches cost: 1,000 of pods over REST at once, and each event delivered to all of them.
+"""What many watches cost: 1,000 over REST, then over gRPC, and each event delivered to all of them.
 
     python -m tests.bench.watches [--watches 1000] [--changes 20]
 
-One control process, one etcd member and the client, a process of its own, on the same cores; times are of the
+One control process, one etcd member and the clients, a process of their own, on the same cores; times are of the
 machine's monotonic clock. An event's time is from the moment that the change is asked for, etcd included, to its
 arrival at a watch.
 """
@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import multiprocessing
 import statistics
 import time
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -25,12 +27,15 @@ from control.store.etcd import EtcdStore
 from fairlead import garbage
 from fairlead.api import objects
 from fairlead.api.pb import core_v1_pb2 as corev1
+from fairlead.client import grpc as clients
+from fairlead.client import kubeconfig
+from fairlead.client.interface import Selection
 from fairlead.testing import control
-from fairlead.testing import rest as testing
 from tests.bench import lag as lags
-from tests.bench import report, rest
+from tests.bench import report, rest, serving
 from tests.support import etcd
 
+NAME = "watched"
 PATH = "/api/v1/namespaces/default/configmaps"
 PAUSE_SECONDS = 0.5
 SETTLE_SECONDS = 0.1  # what it takes to begin is not measured
@@ -38,107 +43,150 @@ STARTING = 50
 MILLISECONDS = 200
 LIMIT_SECONDS = 120.0
 
+Opening = Callable[[contextlib.AsyncExitStack], Awaitable[AsyncIterator[int]]]
+
 
 @dataclass(frozen=True, slots=True)
 class Watching:
-    """What the client is to do: so many watches from a revision on, each until it has seen so many changes."""
+    """What the client is to do: so many watches, over gRPC or REST, each until it has seen so many changes."""
 
     job: rest.Job
+    access: kubeconfig.Connection
+    grpc: bool
     watches: int
     changes: int
 
 
+# The clients' process.
+
+
 def watcher(pipe: Connection) -> None:
-    """Be the client's process."""
-    uvloop.run(_watch_all(pipe, pipe.recv()))
+    """Be the clients' process: take what is to be watched from the pipe until there is no more."""
+    while (told := pipe.recv()) is not None:
+        uvloop.run(_watch_all(pipe, told))
 
 
 async def _watch_all(pipe: Connection, told: Watching) -> None:
-    starting = asyncio.Semaphore(STARTING)
-    arrived: list[list[float]] = []
+    starting, begun = asyncio.Semaphore(STARTING), asyncio.Semaphore(0)
 
-    async def one(session: aiohttp.ClientSession) -> None:
+    async def one(open_: Opening) -> list[float]:
         times: list[float] = []
-        async with starting:
-            answer = await session.get(told.job.url + told.job.path, timeout=aiohttp.ClientTimeout(None))
-            assert answer.status == 200, answer.status
-        begun.release()
-        async for _ in answer.content:
-            times.append(time.monotonic())
-            if len(times) == told.changes:
-                break
-        arrived.append(times)
-        answer.close()
+        async with contextlib.AsyncExitStack() as stack:
+            async with starting:
+                changes = await open_(stack)
+            begun.release()
+            async for some in changes:
+                times += [time.monotonic()] * some
+                if len(times) >= told.changes:
+                    break
+        return times
 
-    begun = asyncio.Semaphore(0)
-    async with asyncio.timeout(LIMIT_SECONDS), rest.session(told.job) as session, asyncio.TaskGroup() as tasks:
-        for _ in range(told.watches):
-            tasks.create_task(one(session))
+    async with asyncio.timeout(LIMIT_SECONDS), _opening(told) as open_, asyncio.TaskGroup() as tasks:
+        watching = [tasks.create_task(one(open_)) for _ in range(told.watches)]
         for _ in range(told.watches):
             await begun.acquire()
         pipe.send("begun")
-    pipe.send(arrived)
+    pipe.send([task.result() for task in watching])
+
+
+@contextlib.asynccontextmanager
+async def _opening(told: Watching) -> AsyncIterator[Opening]:
+    """Give what opens a watch: an iterator over how many changes have arrived."""
+    if told.grpc:
+        client = clients.GrpcClient(told.access)
+        yield lambda stack: _by_grpc(client, stack)
+        await client.close()
+    else:
+        async with rest.session(told.job) as session:
+            yield lambda stack: _by_rest(session, told.job, stack)
+
+
+async def _by_rest(
+    session: aiohttp.ClientSession, job: rest.Job, stack: contextlib.AsyncExitStack
+) -> AsyncIterator[int]:
+    answer = await session.get(job.url + job.path, timeout=aiohttp.ClientTimeout(None))
+    stack.callback(answer.close)
+    assert answer.status == 200, answer.status
+    return (1 async for _ in answer.content)
+
+
+async def _by_grpc(client: clients.GrpcClient, stack: contextlib.AsyncExitStack) -> AsyncIterator[int]:
+    select = Selection(fields=f"metadata.name={NAME}")
+    events = await stack.enter_async_context(
+        contextlib.aclosing(client.watch(corev1.ConfigMap, "default", select=select))
+    )
+    await anext(events)  # what is there: the watch has begun
+    return (sum(event.type == "MODIFIED" for event in some) async for some in events)
+
+
+# The control process.
 
 
 async def measure(watches: int, changes: int, pipe: Connection) -> list[report.Row]:
-    """Begin the watches, change an object a few times, and compare the times."""
+    """Begin the watches, change an object a few times, and compare the times; over REST, then over gRPC."""
     with etcd.cluster() as running:
         store = EtcdStore(running.urls)
-        async with (
-            lags.gauge() as lag,
-            control.memory_api(store, detect_mutations=False) as api,
-            testing.serve(api) as server,
-        ):
+        async with lags.gauge() as lag, serving.both(store) as (api, job, access):
             client = api.as_user(*control.ADMIN)
             made = corev1.ConfigMap(data={"number": "0"})
-            made.metadata.name, made.metadata.namespace = "watched", "default"
+            made.metadata.name, made.metadata.namespace = NAME, "default"
+            rows: list[report.Row] = []
             made = await client.create(made)
-            path = f"{PATH}?watch=1&resourceVersion={made.metadata.resourceVersion}"
-            pair = server.issue("admin", "system:masters")
-            await asyncio.sleep(SETTLE_SECONDS)
-            lag.reset()
-            begun = time.monotonic()
-            pipe.send(Watching(rest.Job(server.url, server.authority.pem.decode(), pair, path), watches, changes))
-            await asyncio.to_thread(pipe.recv)
-            starting, starting_lag = time.monotonic() - begun, lag.reset()
-            asked = []
-            for number in range(1, changes + 1):
-                made = objects.copy(made)
-                made.data["number"] = str(number)
-                asked.append(time.monotonic())
-                made = await client.update(made)
-                await asyncio.sleep(PAUSE_SECONDS)
-            arrived = await asyncio.to_thread(pipe.recv)
-            serving_lag = lag.reset()
+            for grpc in (False, True):
+                job = replace(job, path=f"{PATH}?watch=1&resourceVersion={made.metadata.resourceVersion}")
+                told = Watching(job, access, grpc, watches, changes)
+                made, some = await _measured(told, client, made, lag, pipe)
+                rows += some
         await store.close()
+    return rows
+
+
+async def _measured(
+    told: Watching, client: Any, made: corev1.ConfigMap, lag: lags.Lag, pipe: Connection
+) -> tuple[corev1.ConfigMap, list[report.Row]]:
+    await asyncio.sleep(SETTLE_SECONDS)
+    lag.reset()
+    begun = time.monotonic()
+    pipe.send(told)
+    await asyncio.to_thread(pipe.recv)
+    starting, starting_lag = time.monotonic() - begun, lag.reset()
+    asked = []
+    for _ in range(told.changes):
+        made = objects.copy(made)
+        made.data["number"] = str(int(made.data["number"]) + 1)
+        asked.append(time.monotonic())
+        made = await client.update(made)
+        await asyncio.sleep(PAUSE_SECONDS)
+    arrived = await asyncio.to_thread(pipe.recv)
     took = [(at - sent) * 1000 for times in arrived for at, sent in zip(times, asked, strict=True)]
-    return _rows(watches, took, (starting, starting_lag, serving_lag))
+    return made, _rows(told, took, (starting, starting_lag, lag.reset()))
 
 
-def _rows(watches: int, took: list[float], others: tuple[float, lags.Worst, lags.Worst]) -> list[report.Row]:
+def _rows(told: Watching, took: list[float], others: tuple[float, lags.Worst, lags.Worst]) -> list[report.Row]:
     starting, starting_lag, serving_lag = others
     spread = statistics.quantiles(took, n=100)
+    what = f"{told.watches:,} watches over {'gRPC' if told.grpc else 'REST'}"
     return [
-        report.Row(f"an event at each of {watches:,} watches over REST, last", max(took), "ms", MILLISECONDS, "less"),
+        report.Row(f"an event at each of {what}, last", max(took), "ms", MILLISECONDS, "less"),
         report.Row("  p99", spread[98], "ms", MILLISECONDS, "less", beside=f"p50: {spread[49]:.0f} ms"),
         lags.row(serving_lag),
-        report.Row(f"{watches:,} watches begun after", starting, "s", better="less"),
+        report.Row(f"{what} begun after", starting, "s", better="less"),
         lags.row(starting_lag),
     ]
 
 
 def run(watches: int, changes: int) -> list[report.Row]:
-    """Measure, with the client in a process of its own."""
+    """Measure, with the clients in a process of their own."""
     garbage.collect_rarely()
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=watcher, args=(theirs,), daemon=True)
     process.start()
     try:
-        found: Any = uvloop.run(measure(watches, changes, ours))
+        return uvloop.run(measure(watches, changes, ours))
     finally:
+        ours.send(None)
         process.join(LIMIT_SECONDS)
-    return list(found)
 
 
 def rows(quick: bool = False) -> list[report.Row]:
