@@ -157,6 +157,7 @@ class Intake:
                 log.warning("reports wait for the API", extra={"node": self._node, "error": error.message})
                 self._put_back(work)
                 await asyncio.sleep(RETRY_SECONDS)
+            del work  # a session mostly waits
 
     def _put_back(self, work: Work) -> None:
         self._work.pods |= {name for name in work.pods if name in self._pods}

@@ -20,7 +20,7 @@ from fairlead.api.pb import cluster_pb2, cluster_pb2_grpc
 MESSAGE_BYTES = 16 * 1024 * 1024
 STREAMS_PER_CONNECTION = 1000
 # Every connection keeps a buffer of this size; gRPC's own choice is 16 kB.
-TLS_RECORD_BYTES = 4096
+TLS_RECORD_BYTES = 2048
 
 OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES),

@@ -14,7 +14,7 @@ from control.store.entry import Change
 REMEMBERED_CHANGES = 4_096  # what a watcher that reconnects may have missed of one kind
 REMEMBERED_BYTES = 8 << 20  # of replaced objects; a kind of large objects is remembered for fewer changes
 # A reader is seldom further behind than this; one that is decodes what it has not read yet.
-UNPACKED_CHANGES = 256
+UNPACKED_CHANGES = 128
 
 
 class History:
