@@ -54,6 +54,7 @@ from control.apiserver.webhooks import caller
 from control.store import cache as caches
 from control.store import interface
 from control.store.entry import Entry
+from fairlead import slices
 from fairlead.api import conversion, custom, errors, objects
 from fairlead.api import scheme as schemes
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -96,6 +97,7 @@ class ApiServer:
         self.settings = settings
         self.now = now
         self.auditor = auditor
+        self.turns = slices.Turns(inprocess.WRITES_A_PASS)
         known = cached.CachedObjects(cache)
         self.rbac = rbac.Authorizer(cache)
         self.authorizer: authz.Authorizer = authz.Union(
