@@ -179,6 +179,7 @@ class Checker:
         """Return what is known of an expression; CompileError where it does not fit, or is none."""
         try:
             expression = self._environment.compile(source)
+            kind = expression.return_type().name().lower()
         except RuntimeError as error:
             text = _STRUCT.sub(r"\1", _STATUS.sub(r"\1", str(error)))
             raise CompileError(_DOTTED.sub(r"\1'", text)) from None
@@ -189,7 +190,7 @@ class Checker:
             raise CompileError("the expression is nested too deeply") from None
         if trees.misplaces_optional(tree):
             raise CompileError("optional values as elements of lists or maps, or of unknown type, are not supported")
-        return Checked(expression.return_type().name().lower(), tree)
+        return Checked(kind, tree)
 
 
 class _Runtime:

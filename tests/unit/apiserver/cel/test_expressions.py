@@ -162,6 +162,7 @@ REFUSED = [
     ("[dyn(optional.of(1))].isSorted()", "optional values as elements of lists or maps, or of unknown type"),
     ("(self.on ? dyn(1) : optional.of(1)) == 1", "optional values as elements of lists or maps, or of unknown type"),
     ("(" * 200 + "1" + ")" * 200, "limit"),
+    ("{{'a': 1}: 2}", "Unsupported map key type: MAP<STRING, INT>"),
     ("self.all(x, " * 30 + "true" + ")" * 30, "the expression is nested too deeply"),
     ("self" + ".a" * 500, "Exceeded max recursion depth of 32"),
     ("'" + "a" * 200_000 + "'", "expression size exceeds codepoint limit. input size: 200002, limit: 100000"),
