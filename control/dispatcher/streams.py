@@ -68,6 +68,7 @@ class Exchange:
         self.to_caller: Pipe[agent.AgentFrame] = Pipe()
         self.arrived = asyncio.Event()
         self.over = asyncio.Event()
+        self.broken = f"the stream to node {node} broke"
 
     async def frames(self) -> AsyncIterator[agent.AgentFrame]:
         """Iterate over the agent's frames, a status being the last; errors.ServiceUnavailable where it is lost."""
@@ -80,7 +81,7 @@ class Exchange:
             yield frame
             if frame.WhichOneof("frame") == "status":
                 return
-        raise errors.ServiceUnavailable(f"the stream to node {self.node} broke")
+        raise errors.ServiceUnavailable(self.broken)
 
 
 class Exchanges:
@@ -103,6 +104,7 @@ class Exchanges:
     async def lose(self, node: str) -> None:
         """Break every stream to a node: its session is over."""
         for exchange in [exchange for exchange in self._open.values() if exchange.node == node]:
+            exchange.broken = f"the stream to node {node} ended with the node's session"
             exchange.arrived.set()
             await exchange.to_caller.close()
 

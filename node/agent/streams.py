@@ -67,13 +67,15 @@ class Streams:
                 status = await self._carry(request, call, frames)
             except errors.ApiError as error:
                 status = error.status()
-            except runtime.RuntimeFault as error:
-                status = errors.InternalError(str(error)).status()
+            except (runtime.RuntimeFault, OSError) as error:
+                status = errors.InternalError(str(error) or type(error).__name__).status()
             await call.write(agent.AgentFrame(status=status))
             await call.done_writing()
             await call.code()
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
             log.info("stream broke", extra={"id": request.id, "error": str(error)})
+        except Exception:
+            log.exception("a stream failed", extra={"id": request.id})
         finally:
             call.cancel()
             reading.cancel()

@@ -155,7 +155,7 @@ class PodmanRuntime:
         created = await self._process.call("post", f"/containers/{container}/exec", body=body)
         session = str(created["Id"])
         start = {"Detach": False, "Tty": options.tty}
-        reader, writer = await streams.hijack(self._socket, f"exec/{session}/start", start)
+        connection = await streams.hijack(self._socket, f"exec/{session}/start", start)
 
         async def resize(width: int, height: int) -> None:
             await self._resize(f"/exec/{session}/resize", width, height)
@@ -163,7 +163,7 @@ class PodmanRuntime:
         async def exit_code() -> int:
             return await self._exec_code(session)
 
-        return streams.Hijacked(reader, writer, raw=options.tty, resize=resize, exit_code=exit_code)
+        return streams.Hijacked(connection, raw=options.tty, resize=resize, exit_code=exit_code)
 
     async def attach(self, container: str, *, stdin: bool, tty: bool) -> interface.Stream:
         """Connect to the main process' streams."""
@@ -172,7 +172,7 @@ class PodmanRuntime:
         if found is None or found.state != "running":
             raise interface.Refused(interface.NOT_ATTACHABLE)
         query = f"stream=true&stdout=true&stderr=true&stdin={_flag(stdin)}"
-        reader, writer = await streams.hijack(self._socket, f"containers/{container}/attach?{query}")
+        connection = await streams.hijack(self._socket, f"containers/{container}/attach?{query}")
 
         async def resize(width: int, height: int) -> None:
             await self._resize(f"/containers/{container}/resize", width, height)
@@ -181,7 +181,7 @@ class PodmanRuntime:
             found = await self.inspect(container)
             return found.exit_code if found else 0
 
-        return streams.Hijacked(reader, writer, raw=tty, resize=resize, exit_code=exit_code)
+        return streams.Hijacked(connection, raw=tty, resize=resize, exit_code=exit_code)
 
     async def stats(self) -> Mapping[str, interface.Stats]:
         """Return what each running container uses."""

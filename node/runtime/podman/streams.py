@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
+import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TypeVar
@@ -25,6 +27,10 @@ _STDERR = 2
 _PREFIX = f"/v{calls.API_VERSION}/libpod"
 # A line of an event or of a pull's progress is small; an event with many labels is not.
 _LINE_BYTES = 1 << 20
+_CHUNK_BYTES = 64 << 10
+# What Podman puts on stderr where a process has ended without reading its input, which is no error of anybody's.
+_LEFT_UNREAD = re.compile(rb"Error: (read|write) unix\S* \S+/attach: \1: (broken pipe|connection reset by peer)\n")
+_HEAD_END = b"\r\n\r\n"
 
 
 class Http:
@@ -120,18 +126,92 @@ async def _raw(content: aiohttp.StreamReader) -> AsyncIterator[interface.Chunk]:
 
 
 async def _framed(content: aiohttp.StreamReader) -> AsyncIterator[interface.Chunk]:
-    async for chunk in _unframe(content.readexactly):
+    async def exactly(size: int) -> bytes:
+        try:
+            return await content.readexactly(size)
+        except asyncio.IncompleteReadError as ended:
+            return ended.partial
+
+    async for chunk in _unframe(exactly):
         yield chunk
 
 
 async def _unframe(read: Callable[[int], Awaitable[bytes]]) -> AsyncIterator[interface.Chunk]:
-    while True:
-        try:
-            stream, size = _HEADER.unpack(await read(_HEADER.size))
-            data = await read(size)
-        except asyncio.IncompleteReadError:
+    """Split framed output; `read` returns as many bytes as it is asked for, fewer at the end."""
+    while len(header := await read(_HEADER.size)) == _HEADER.size:
+        stream, size = _HEADER.unpack(header)
+        if len(data := await read(size)) < size:
             return
         yield interface.Chunk(data, stderr=stream == _STDERR)
+
+
+class Connection:
+    """A connection whose directions fail apart: what has arrived is read, also where nothing can be written any more.
+
+    Whoever ends without having read its input resets the connection; asyncio's streams would drop the last words.
+    """
+
+    def __init__(self, end: socket.socket) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._socket = end
+        self._arrived = bytearray()
+
+    @classmethod
+    async def open(cls, path: str) -> Connection:
+        """Connect to a socket in the file system; OSError."""
+        end = socket.socket(socket.AF_UNIX)
+        try:
+            end.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(end, path)
+        except BaseException:
+            end.close()
+            raise
+        return cls(end)
+
+    async def read(self) -> bytes:
+        """Return what came next; empty at the end, a reset being one."""
+        if not self._arrived:
+            await self._fill()
+        return self._take(len(self._arrived))
+
+    async def exactly(self, size: int) -> bytes:
+        """Return so many bytes; fewer at the end."""
+        while len(self._arrived) < size and await self._fill():
+            pass
+        return self._take(min(size, len(self._arrived)))
+
+    async def until(self, separator: bytes, limit: int) -> bytes:
+        """Return what comes up to a separator and with it; what there is, at the end or after `limit` bytes."""
+        while separator not in self._arrived and len(self._arrived) < limit and await self._fill():
+            pass
+        found = self._arrived.find(separator)
+        return self._take(found + len(separator) if found >= 0 else len(self._arrived))
+
+    async def write(self, data: bytes) -> None:
+        """Write all; OSError."""
+        await self._loop.sock_sendall(self._socket, data)
+
+    def end(self) -> None:
+        """Write no more."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """Close both directions."""
+        self._socket.close()
+
+    async def _fill(self) -> bool:
+        try:
+            data = await self._loop.sock_recv(self._socket, _CHUNK_BYTES)
+        except ConnectionError:
+            return False
+        self._arrived += data
+        return bool(data)
+
+    def _take(self, size: int) -> bytes:
+        taken = bytes(self._arrived[:size])
+        del self._arrived[:size]
+        return taken
 
 
 class Hijacked:
@@ -139,38 +219,33 @@ class Hijacked:
 
     def __init__(
         self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        connection: Connection,
         *,
         raw: bool,
         resize: Callable[[int, int], Awaitable[None]],
         exit_code: Callable[[], Awaitable[int]],
     ) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._frames = None if raw else _unframe(reader.readexactly)
+        self._connection = connection
+        self._frames = None if raw else _unframe(connection.exactly)
         self._resize = resize
         self._exit_code = exit_code
 
     async def read(self) -> interface.Chunk | None:
         """Return what came next."""
         if self._frames is not None:
-            return await anext(self._frames, None)
-        data = await self._reader.read(64 * 1024)
+            chunk = await anext(self._frames, None)
+            return chunk if chunk is None or not _LEFT_UNREAD.fullmatch(chunk.data) else await self.read()
+        data = await self._connection.read()
         return interface.Chunk(data) if data else None
 
     async def write(self, data: bytes) -> None:
         """Write to the standard input; what cannot take it any more is no error."""
-        try:
-            self._writer.write(data)
-            await self._writer.drain()
-        except ConnectionError:
-            return
+        with contextlib.suppress(ConnectionError):
+            await self._connection.write(data)
 
     async def close_input(self) -> None:
         """End the standard input."""
-        if self._writer.can_write_eof() and not self._writer.is_closing():
-            self._writer.write_eof()
+        self._connection.end()
 
     async def resize(self, width: int, height: int) -> None:
         """Tell the terminal its size."""
@@ -182,10 +257,10 @@ class Hijacked:
 
     async def close(self) -> None:
         """Close the connection."""
-        self._writer.close()
+        self._connection.close()
 
 
-async def hijack(socket: str, path: str, body: object = None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def hijack(service: str, path: str, body: object = None) -> Connection:
     """Make a call that turns its connection into a stream of bytes in both directions."""
     # Without a body there must be no byte of one: attach would hand it to the process.
     content = orjson.dumps(body) if body is not None else b""
@@ -195,18 +270,30 @@ async def hijack(socket: str, path: str, body: object = None) -> tuple[asyncio.S
     )
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
-            reader, writer = await asyncio.open_unix_connection(socket)
-        writer.write(head.encode() + content)
-        async with asyncio.timeout(calls.PROCESS.seconds):
-            answer = await reader.readuntil(b"\r\n\r\n")
-    except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            connection = await Connection.open(service)
+    except (OSError, TimeoutError) as error:
         raise interface.Unavailable(f"podman: POST {path}: {error}") from error
+    try:
+        await _ask(connection, path, head.encode() + content)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+async def _ask(connection: Connection, path: str, request: bytes) -> None:
+    """Make a request and read the head of its answer, after which the connection is the process'."""
+    try:
+        async with asyncio.timeout(calls.PROCESS.seconds):
+            await connection.write(request)
+            answer = await connection.until(_HEAD_END, _LINE_BYTES)
+    except (OSError, TimeoutError) as error:
+        raise interface.Unavailable(f"podman: POST {path}: {error}") from error
+    if not answer.endswith(_HEAD_END):
+        raise interface.Unavailable(f"podman: POST {path}: the connection ended within the answer")
     status = int(answer.split(b" ", 2)[1])
     if status not in (101, 200):
-        rest = await reader.read(_LINE_BYTES)
-        writer.close()
-        raise calls.fault(status, rest, interface.NoSuchContainer)
-    return reader, writer
+        raise calls.fault(status, await connection.read(), interface.NoSuchContainer)
 
 
 async def events(http: Http) -> AsyncIterator[interface.Event]:

@@ -232,6 +232,20 @@ async def test_exec_takes_input_until_it_is_closed(runtime: interface.Runtime, s
         await stream.close()
 
 
+async def test_exec_that_leaves_its_input_unread_ends_well(runtime: interface.Runtime, script: Script) -> None:
+    """`head -1 < big file`: input that has nowhere to go is no error, and no word of it gets into the output."""
+    container = await _run(runtime, script("run"))
+    said = ("echo", "enough") if runtime.scheme == "memory" else ("sh", "-c", "echo enough; sleep 0.2")
+    async with asyncio.timeout(WAIT_SECONDS):
+        stream = await runtime.exec(container, interface.ExecOptions(said, stdin=True))
+        for _ in range(32):
+            await stream.write(b"x" * 65536)
+        assert await stream.read() == interface.Chunk(b"enough\n")
+        assert await stream.read() is None
+        assert await stream.exit_code() == 0
+        await stream.close()
+
+
 async def test_exec_in_what_does_not_run_is_refused(runtime: interface.Runtime, script: Script) -> None:
     """The caller gets the runtime's words."""
     container = await runtime.create(_spec(script("run")))
