@@ -9,9 +9,7 @@ from fairlead.api.pb import celast_pb2
 
 _OPTIONAL = "optional_type"
 # What may be given an optional value; what else takes one could hide it where the library cannot follow it.
-_TAKE_OPTIONALS = frozenset(
-    ("hasValue", "value", "or", "orValue", "optional.of", "_==_", "_!=_", "_?._", "_[?_]", "_[_]", "type")
-)
+_TAKE_OPTIONALS = frozenset(("hasValue", "value", "or", "orValue", "_==_", "_!=_", "_?._", "_[?_]", "_[_]", "type"))
 
 
 def variables(tree: celast_pb2.CheckedExpr) -> frozenset[str]:

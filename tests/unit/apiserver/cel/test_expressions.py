@@ -158,6 +158,7 @@ REFUSED = [
     ("self.name.nothing()", "undeclared reference to 'nothing'"),
     ("[optional.of(1)].size() == 1", "optional values as elements of lists or maps"),
     ("{'a': optional.none()}.size() == 1", "optional values as elements of lists or maps"),
+    ("{?'k': optional.of(optional.of(1))}", "optional values as elements of lists or maps"),
     ("self.ports.map(p, p.?name).size() == 1", "optional values as elements of lists or maps"),
     ("[dyn(optional.of(1))].isSorted()", "optional values as elements of lists or maps, or of unknown type"),
     ("(self.on ? dyn(1) : optional.of(1)) == 1", "optional values as elements of lists or maps, or of unknown type"),
