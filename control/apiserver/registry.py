@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,6 +135,7 @@ class Registry(reading.Reader):
         self.strategy.prepare_for_create(obj)
         faults = [*self._judged(metadata), *self.strategy.validate(obj)]
         self._refuse_invalid(metadata.name, faults)
+        self.strategy.canonicalize(obj)
         await self._admission.validate(request)
         if actor.dry_run:
             return await self._dry_created(obj)
@@ -209,18 +210,47 @@ class Registry(reading.Reader):
 
         `may_create` raises where the user may only change what exists.
         """
+        return await self._written_or_created(
+            name,
+            lambda: self._apply(actor, namespace, name, applied),
+            None if applied.subresource else lambda: self._apply_new(actor, namespace, name, applied),
+            may_create,
+        )
+
+    async def put(
+        self, actor: Actor, namespace: str, name: str, change: Callable[[Any], Any], may_create: Callable[[], None]
+    ) -> tuple[Entry, bool]:
+        """Replace an object as `update` does, or create it where a replacement of its kind may; says whether it did.
+
+        `change` is then called with an empty object. `may_create` raises where the user may only change what exists.
+        """
+        return await self._written_or_created(
+            name,
+            lambda: self.update(actor, namespace, name, change),
+            (lambda: self._put_new(actor, namespace, name, change)) if self.strategy.created_by_update else None,
+            may_create,
+        )
+
+    async def _written_or_created(
+        self,
+        name: str,
+        write: Callable[[], Awaitable[Entry]],
+        create: Callable[[], Awaitable[Entry]] | None,
+        may_create: Callable[[], None],
+    ) -> tuple[Entry, bool]:
+        """Change an object, or create it where there is none; over again where another was faster."""
         for _ in range(WRITE_ATTEMPTS):
             try:
-                return await self._apply(actor, namespace, name, applied), False
+                return await write(), False
             except errors.NotFound as error:
-                if error.name != name or applied.subresource:
+                if error.name != name or create is None:
                     raise
             may_create()
             try:
-                return await self._apply_new(actor, namespace, name, applied), True
+                return await create(), True
             except errors.AlreadyExists:
                 continue
-        raise self._too_contended("apply", name)
+        raise self._too_contended("write", name)
 
     async def _apply(self, actor: Actor, namespace: str, name: str, applied: applying.Application) -> Entry:
         subresource = "" if actor.through else applied.subresource
@@ -240,6 +270,14 @@ class Registry(reading.Reader):
         system.prepare_new(self.kind, obj.metadata, namespace)
         self.strategy.default(obj)
         return await self._create_named(actor, obj)
+
+    async def _put_new(self, actor: Actor, namespace: str, name: str, change: Callable[[Any], Any]) -> Entry:
+        obj = change(content.empty_of(self.kind))
+        if obj.metadata.uid:
+            why = f"Precondition failed: UID in precondition: {obj.metadata.uid}, UID in object meta: "
+            raise errors.conflict(self.kind.group, self.kind.resource, name, why)
+        obj.metadata.name, obj.metadata.resourceVersion = name, ""  # there is no revision to compare with
+        return await self.create(actor, obj, namespace)
 
     async def _update(self, actor: Actor, namespace: str, name: str, change: _Change) -> Entry:
         entry, sure = await self._cached(namespace, name), False
@@ -319,6 +357,7 @@ class Registry(reading.Reader):
             faults = list(self.strategy.validate_update(obj, old))
         judged = [*self._judged(metadata), *meta.validate_update(metadata, before)]
         self._refuse_invalid(before.name, [*judged, *faults])
+        self.strategy.canonicalize(obj)
         if actor.through:
             request.obj = self.strategy.scale_of(obj)
         await admission.validate(request)

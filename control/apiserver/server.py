@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
+import functools
 import ipaddress
 import logging
 import time
@@ -332,11 +333,21 @@ class ApiServer:
             plugin.Request(user, "CONNECT", kind, target.namespace, name, subresource, obj=options)
         )
 
-    @recording.recorded("update")
     async def update(
         self, user: authn.User, target: Target, obj: Any, *, dry_run: bool = False, manager: str = ""
     ) -> Entry:
         """Replace an object or a subresource of it."""
+        entry, _ = await self.put(user, target, obj, dry_run=dry_run, manager=manager)
+        return entry
+
+    @recording.recorded("update")
+    async def put(
+        self, user: authn.User, target: Target, obj: Any, *, dry_run: bool = False, manager: str = ""
+    ) -> tuple[Entry, bool]:
+        """Replace an object or a subresource of it; returns it, and whether it was created.
+
+        A few kinds are created so where they do not exist (`created_by_update`), if the user may create as well.
+        """
         found = self._authorize(user, "update", target)
         metadata = obj.metadata
         if not metadata.name:
@@ -350,16 +361,21 @@ class ApiServer:
             raise errors.BadRequest(text)
         actor = registries.Actor(user, dry_run, manager, asked=target.kind)
         if self._subresources.owns(target.subresource):
-            return await self._subresources.update(
+            written = await self._subresources.update(
                 actor, found, target.namespace, target.name, target.subresource, obj
             )
+            return written, False
         _check_kind(target.kind, obj)
 
         def replaced(old: Message) -> Any:
             return versions.to_hub(objects.copy(obj), target.kind, old)
 
-        entry = await found.update(actor, target.namespace, target.name, replaced, target.subresource)
-        return versions.entry(entry, target.kind)
+        if target.subresource:
+            entry = await found.update(actor, target.namespace, target.name, replaced, target.subresource)
+            return versions.entry(entry, target.kind), False
+        may_create = functools.partial(self._permit, user, "create", target)
+        entry, created = await found.put(actor, target.namespace, target.name, replaced, may_create)
+        return versions.entry(entry, target.kind), created
 
     @recording.recorded("patch")
     async def patch(
@@ -367,7 +383,7 @@ class ApiServer:
     ) -> Entry:
         """Change an object, or a subresource of it, by a patch."""
         if patch.type is PatchType.APPLY:
-            entry, _ = await self.apply(user, target, patch, dry_run=dry_run, manager=manager)
+            entry, _ = await self._apply(user, target, patch, dry_run=dry_run, manager=manager)
             return entry
         found = self._authorize(user, "patch", target)
         actor = registries.Actor(user, dry_run, manager, asked=target.kind)
@@ -386,6 +402,7 @@ class ApiServer:
         entry = await found.update(actor, target.namespace, target.name, change, target.subresource)
         return versions.entry(entry, target.kind)
 
+    @recording.recorded("patch")
     async def apply(
         self, user: authn.User, target: Target, patch: Patch, *, dry_run: bool = False, manager: str = ""
     ) -> tuple[Entry, bool]:
@@ -393,6 +410,11 @@ class ApiServer:
 
         `manager` is the one that the request names: it must name one.
         """
+        return await self._apply(user, target, patch, dry_run=dry_run, manager=manager)
+
+    async def _apply(
+        self, user: authn.User, target: Target, patch: Patch, *, dry_run: bool, manager: str
+    ) -> tuple[Entry, bool]:
         found = self._authorize(user, "patch", target)
         managers.check_apply(manager)
         config = applying.of_hub(applying.read(patch.body), target.kind)
@@ -402,9 +424,7 @@ class ApiServer:
         if self._subresources.owns(target.subresource):
             return await self._subresources.apply(actor, found, target, applied), False
 
-        def may_create() -> None:
-            self._authorize(user, "create", target)
-
+        may_create = functools.partial(self._permit, user, "create", target)
         entry, created = await found.apply(actor, target.namespace, target.name, applied, may_create)
         return versions.entry(entry, target.kind), created
 

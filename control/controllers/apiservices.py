@@ -28,10 +28,31 @@ SERVICE_NAME = "kubernetes.io/service-name"
 DEFAULT_PORT = 443
 CHECK_SECONDS = 5.0
 AGAIN_SECONDS = 30.0
-# How groups are ordered where clients look for a resource: the core first, custom ones last.
-CORE_PRIORITY, BUILT_IN_PRIORITY, CUSTOM_PRIORITY = 18000, 17000, 1000
-VERSION_PRIORITIES = {"v1": 15, "v2": 30}
-CUSTOM_VERSION_PRIORITY = 100
+# How groups are ordered where clients look for a resource, as in Kubernetes: the core first, custom ones last.
+GROUP_PRIORITIES = {
+    "": 18000,
+    "apps": 17800,
+    "events.k8s.io": 17750,
+    "authentication.k8s.io": 17700,
+    "authorization.k8s.io": 17600,
+    "autoscaling": 17500,
+    "batch": 17400,
+    "certificates.k8s.io": 17300,
+    "networking.k8s.io": 17200,
+    "policy": 17100,
+    "rbac.authorization.k8s.io": 17000,
+    "storage.k8s.io": 16800,
+    "apiextensions.k8s.io": 16700,
+    "admissionregistration.k8s.io": 16700,
+    "scheduling.k8s.io": 16600,
+    "coordination.k8s.io": 16500,
+    "node.k8s.io": 16300,
+    "discovery.k8s.io": 16200,
+    "flowcontrol.apiserver.k8s.io": 16100,
+}
+VERSION_PRIORITIES = {("", "v1"): 1, ("autoscaling", "v2"): 30, ("flowcontrol.apiserver.k8s.io", "v1"): 21}
+VERSION_PRIORITY = 15
+CUSTOM_PRIORITY, CUSTOM_VERSION_PRIORITY = 1000, 100
 Verdict = tuple[str, str, str]
 
 
@@ -53,7 +74,12 @@ class RegistrationController(framework.Controller):
         return {*(_name(kind.group, kind.version) for kind in self._local()), *self._managed()}
 
     def _local(self) -> Sequence[scheme.Kind]:
-        return [kind for kind in self._kinds.scheme.versions() if not kind.compat]
+        """Return the kinds that an APIService stands for; as in Kubernetes none stands for that of APIServices."""
+        return [
+            kind
+            for kind in self._kinds.scheme.versions()
+            if not kind.compat and (kind.message is None or kind.group in GROUP_PRIORITIES)
+        ]
 
     def _managed(self) -> Iterable[str]:
         for each in self._services.list():
@@ -66,8 +92,10 @@ class RegistrationController(framework.Controller):
                 self.enqueue(_name(kind.group, kind.version))
 
     def _changed(self, change: str, old: APIService | None, new: APIService | None) -> None:
-        if new is None and old is not None and not old.spec.HasField("service"):
-            self.enqueue(old.metadata.name)
+        each = new if new is not None else old
+        assert each is not None
+        if MANAGED in each.metadata.labels:
+            self.enqueue(each.metadata.name)
 
     async def reconcile(self, key: str) -> framework.Result:
         version, _, group = key.partition(".")
@@ -78,10 +106,16 @@ class RegistrationController(framework.Controller):
                 return framework.nothing("is none of ours")
             await self.client.delete(APIService, key)
             return framework.Result("deleted, as nothing serves it any more")
+        wanted = local(group, version, is_custom=all(k.message is None for k in kinds))
         if present is not None:
-            return framework.nothing("is there")
+            if MANAGED not in present.metadata.labels or present.spec == wanted.spec:
+                return framework.nothing("is there")
+            fresh = objects.copy(present)
+            fresh.spec.CopyFrom(wanted.spec)
+            self.wrote(key, await self.client.update(fresh))
+            return framework.Result("put right")
         try:
-            made = await self.client.create(local(group, version, is_custom=all(k.message is None for k in kinds)))
+            made = await self.client.create(wanted)
         except errors.AlreadyExists:
             return framework.nothing("is there")
         self.wrote(key, made)
@@ -101,8 +135,8 @@ def local(group: str, version: str, *, is_custom: bool) -> APIService:
     if is_custom:
         made.spec.groupPriorityMinimum, made.spec.versionPriority = CUSTOM_PRIORITY, CUSTOM_VERSION_PRIORITY
     else:
-        made.spec.groupPriorityMinimum = BUILT_IN_PRIORITY if group else CORE_PRIORITY
-        made.spec.versionPriority = VERSION_PRIORITIES.get(version, 9)
+        made.spec.groupPriorityMinimum = GROUP_PRIORITIES[group]
+        made.spec.versionPriority = VERSION_PRIORITIES.get((group, version), VERSION_PRIORITY)
     return made
 
 

@@ -88,7 +88,7 @@ CLUSTER_ROLES: Mapping[str, Sequence[str]] = {
     ),
     # Kubernetes' aggregator does this with all rights, within its API server.
     "apiservice-registration-controller": (
-        "get list watch create delete | apiregistration.k8s.io | apiservices",
+        "get list watch create update delete | apiregistration.k8s.io | apiservices",
         "get list watch | apiextensions.k8s.io | customresourcedefinitions",
         EVENTS,
     ),

@@ -41,6 +41,7 @@ class EventStrategy(strategy.Strategy[corev1.Event]):
     """The rules of Events."""
 
     message = corev1.Event
+    created_by_update = True
     ttl_seconds = TTL_SECONDS
     selectable: ClassVar = {
         "involvedObject.kind": lambda event: event.involvedObject.kind,

@@ -12,6 +12,7 @@ class LeaseStrategy(strategy.Strategy[coordinationv1.Lease]):
 
     message = coordinationv1.Lease
     allow_unconditional_update = False
+    created_by_update = True
 
     def validate(self, obj: coordinationv1.Lease) -> field.Faults:
         """Judge a Lease."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 from control.apiserver import field
 from control.apiserver.defaults import podspec
 from control.apiserver.strategies import strategy
@@ -13,6 +15,7 @@ class LimitRangeStrategy(strategy.Strategy[corev1.LimitRange]):
     """The rules of LimitRanges."""
 
     message = corev1.LimitRange
+    created_by_update = True
 
     def default(self, obj: corev1.LimitRange) -> None:
         """Fill in a container's defaults: the limit from the maximum, the request from the limit or the minimum."""
@@ -31,6 +34,10 @@ class LimitRangeStrategy(strategy.Strategy[corev1.LimitRange]):
             for name, amount in item.min.items():
                 if name not in request:
                     request[name].CopyFrom(amount)
+
+    def prepare_for_create(self, obj: corev1.LimitRange) -> None:
+        """Name it after a new uid where nobody has named it."""
+        obj.metadata.name = obj.metadata.name or str(uuid.uuid4())
 
     def validate(self, obj: corev1.LimitRange) -> field.Faults:
         """Judge that the bounds fit together."""

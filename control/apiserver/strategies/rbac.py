@@ -18,6 +18,8 @@ SUBJECT_KINDS = ("Group", "ServiceAccount", "User")
 class _Rbac(strategy.Strategy[Any]):
     """What roles and bindings have in common."""
 
+    created_by_update = True
+
     def name_rule(self, name: str) -> names.Found:
         return tuple(naming.path_segment(name))
 

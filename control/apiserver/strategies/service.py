@@ -16,6 +16,7 @@ class ServiceStrategy(strategy.Strategy[corev1.Service]):
     """The rules of Services."""
 
     message = corev1.Service
+    created_by_update = True
     selectable = {  # noqa: RUF012 - read only
         "spec.clusterIP": lambda service: service.spec.clusterIP,
         "spec.type": lambda service: service.spec.type,

@@ -45,6 +45,8 @@ class Strategy(Generic[M]):
     selectable: ClassVar[Mapping[str, Callable[[Any], str]]] = {}
     # Whether an update may leave out the resourceVersion, and then wins over what others wrote.
     allow_unconditional_update: ClassVar[bool] = True
+    # Whether an update of what does not exist creates it.
+    created_by_update: ClassVar[bool] = False
     # Seconds that objects of the kind live; 0: until deleted.
     ttl_seconds: ClassVar[int] = 0
     # What happens to dependents where the caller does not say.
@@ -83,6 +85,9 @@ class Strategy(Generic[M]):
     def validate_update(self, obj: M, old: M) -> Sequence[field.Cause]:
         """Judge a changed object against the old one, its metadata excepted."""
         return self.validate(obj)
+
+    def canonicalize(self, obj: M) -> None:
+        """Bring an object that has been judged into the form that is stored."""
 
     def prepare_for_status_update(self, obj: M, old: M) -> None:
         """Take over from the old object all but the status."""

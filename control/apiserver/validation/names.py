@@ -44,7 +44,8 @@ def port(value: int) -> Found:
 def cidr(value: str) -> Found:
     """Judge an IPv4 or IPv6 network."""
     try:
-        if "/" in value:
+        address, slash, length = value.partition("/")
+        if slash and length.isascii() and length.isdigit() and not ip(address):
             ipaddress.ip_network(value, strict=False)
             return ()
     except ValueError:
@@ -53,9 +54,11 @@ def cidr(value: str) -> Found:
 
 
 def ip(value: str) -> Found:
-    """Judge an IPv4 or IPv6 address."""
+    """Judge an IPv4 or IPv6 address; one with a zone is none."""
     try:
-        ipaddress.ip_address(value)
+        if "%" not in value:
+            ipaddress.ip_address(value)
+            return ()
     except ValueError:
-        return ("must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",)
-    return ()
+        pass
+    return ("must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",)

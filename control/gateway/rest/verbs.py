@@ -91,8 +91,8 @@ class Verbs:
     async def _update(self, call: Call, target: Target, answer: answers.Answer) -> web.StreamResponse:
         how = _writing(call)
         obj = await self._body(call, target, how)
-        entry = await self._api.update(call.user, target, obj, dry_run=how.dry_run, manager=how.manager)
-        return await self._answer(answer, target, entry)
+        entry, created = await self._api.put(call.user, target, obj, dry_run=how.dry_run, manager=how.manager)
+        return await self._answer(answer, target, entry, 201 if created else 200)
 
     async def _patch(self, call: Call, target: Target, answer: answers.Answer) -> web.StreamResponse:
         kind = media.patch_type(call.request.headers.get("Content-Type", ""))

@@ -21,15 +21,15 @@ ATOMIC = frozenset(
             for name in (
                 "ConfigMapKeySelector", "EndpointAddress", "EndpointPort", "LocalObjectReference", "NodeSelector",
                 "NodeSelectorTerm", "ObjectFieldSelector", "ObjectReference", "ResourceFieldSelector",
-                "ScopeSelector", "ScopedResourceSelectorRequirement", "SecretKeySelector", "SecretReference",
-                "TopologySelectorTerm", "TypedLocalObjectReference",
+                "ScopeSelector", "SecretKeySelector", "SecretReference", "TopologySelectorTerm",
+                "TypedLocalObjectReference",
             )
         ),
-        *(f"k8s.io.api.autoscaling.{version}.CrossVersionObjectReference" for version in ("v1", "v2", "v2beta2")),
+        "k8s.io.api.autoscaling.v1.CrossVersionObjectReference",
         *(f"k8s.io.api.discovery.{version}.EndpointPort" for version in ("v1", "v1beta1")),
         *(
             f"k8s.io.api.admissionregistration.v1.{name}"
-            for name in ("NamedRuleWithOperations", "ParamKind", "ParamRef")
+            for name in ("MatchResources", "NamedRuleWithOperations", "ParamKind", "ParamRef", "Variable")
         ),
         "k8s.io.api.networking.v1.ServiceBackendPort",
         "k8s.io.api.rbac.v1.RoleRef",

@@ -1,8 +1,14 @@
-"""JSON patch (RFC 6902) over JSON pointers (RFC 6901)."""
+"""JSON patch (RFC 6902) over JSON pointers (RFC 6901), as Kubernetes' library reads them and in its words.
+
+What it allows beyond the standard is allowed: an index below zero counts from the end, replacing a member that is not
+there adds it, an operation without a value has the value null.
+"""
 
 from __future__ import annotations
 
 import copy
+import re
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -10,122 +16,212 @@ import orjson
 from fairlead.api.patches.errors import PatchError
 
 Json = Any
-INDEX_DIGITS = 18  # more than any list is long, and what int() reads
+Operation = dict[str, Json]
 MAX_COPIED_BYTES = 3 * 1024 * 1024  # what Kubernetes allows one patch to grow an object by
+MISSING = "missing value"
+BAD_INDEX = "Unable to access invalid index: {}: invalid index referenced"
+_INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
+_INT64_DIGITS = 19
 
 
 def apply_json_patch(document: Json, operations: Json) -> Json:
     """Return the document with all operations applied in order; PatchError for the first that fails."""
     if not isinstance(operations, list):
         raise PatchError("a JSON patch must be a list of operations")
-    root = {"": copy.deepcopy(document)}
-    copied = 0
-    for index, operation in enumerate(operations):
+    changed, copied = copy.deepcopy(document), 0
+    for operation in operations:
+        if not isinstance(operation, dict):
+            raise PatchError("an operation of a JSON patch must be an object")
+        kind = operation.get("op")
+        apply = _KINDS.get(kind) if isinstance(kind, str) else None
+        if apply is None:
+            raise PatchError(f"Unexpected kind: {kind if isinstance(kind, str) else 'unknown'}")
         try:
-            copied += _apply(root, operation)
-            if copied > MAX_COPIED_BYTES:
-                raise PatchError(
-                    "Unable to complete the copy, the accumulated size increase of copy is"
-                    f" {copied}, exceeding the limit {MAX_COPIED_BYTES}"
-                )
-        except PatchError as error:
-            raise PatchError(f"operation {index}: {error}") from None
+            changed, grown = apply(changed, operation)
         except RecursionError:
-            raise PatchError(f"operation {index}: nested too deeply") from None
-    if "" not in root:
-        raise PatchError("the whole document cannot be removed")
-    return root[""]
+            raise PatchError("nested too deeply") from None
+        copied += grown
+        if copied > MAX_COPIED_BYTES:
+            raise PatchError(
+                "Unable to complete the copy, the accumulated size increase of copy is"
+                f" {copied}, exceeding the limit {MAX_COPIED_BYTES}"
+            )
+    return changed
 
 
-def _apply(root: dict[str, Json], operation: Json) -> int:
-    """Apply one operation below a root that holds the document under the empty name; returns the bytes it copied."""
-    if not isinstance(operation, dict):
-        raise PatchError("must be an object")
-    name, path = operation.get("op"), _pointer(operation, "path")
-    if name in ("add", "replace", "test"):
-        if "value" not in operation:
-            raise PatchError(f"{name} needs a value")
-        value = operation["value"]
-        if name == "test":
-            if not _same(_get(root, path), value):
-                raise PatchError(f"testing value {operation['path']} failed: test failed")
-        elif name == "add":
-            _add(root, path, copy.deepcopy(value))
-        else:
-            _remove(root, path)
-            _add(root, path, copy.deepcopy(value))
-    elif name == "remove":
-        _remove(root, path)
-    elif name in ("move", "copy"):
-        source = _pointer(operation, "from")
-        value = _get(root, source)
-        if name == "move":
-            if path[: len(source)] == source and path != source:
-                raise PatchError(f"cannot move {operation['from']} into itself")
-            _remove(root, source)
-        _add(root, path, copy.deepcopy(value))
-        return len(orjson.dumps(value)) if name == "copy" else 0
-    else:
-        raise PatchError(f"Unexpected kind: {name}")
-    return 0
+def _add(document: Json, operation: Operation) -> tuple[Json, int]:
+    path = _pointer(operation, "path", f"add operation failed to decode path: {MISSING}")
+    parent, key = _find(document, path, f'add operation does not apply: doc is missing path: "{path}": {MISSING}')
+    _insert(parent, key, copy.deepcopy(operation.get("value")), f"error in add for path: '{path}'")
+    return document, 0
 
 
-def _pointer(operation: dict[str, Json], key: str) -> list[str]:
-    """Return the steps of a pointer from the root; the first is the document itself."""
+def _remove(document: Json, operation: Operation) -> tuple[Json, int]:
+    path = _pointer(operation, "path", f"remove operation failed to decode path: {MISSING}")
+    why = f'remove operation does not apply: doc is missing path: "{path}": {MISSING}'
+    parent, key = _find(document, path, why)
+    _delete(parent, key, f"error in remove for path: '{path}'")
+    return document, 0
+
+
+def _replace(document: Json, operation: Operation) -> tuple[Json, int]:
+    path = _path(operation, "replace")
+    value = copy.deepcopy(operation.get("value"))
+    if not path:
+        if not isinstance(value, dict | list):
+            raise PatchError("replace operation value must be object or array: %!w(<nil>)")
+        return value, 0
+    why = f"replace operation does not apply: doc is missing path: {path}: {MISSING}"
+    parent, key = _find(document, path, why)
+    if isinstance(parent, dict):
+        parent[key] = value
+        return document, 0
+    try:
+        parent[_index(key, len(parent))] = value
+    except PatchError:
+        raise PatchError(f"replace operation does not apply: doc is missing key: {path}: {MISSING}") from None
+    return document, 0
+
+
+def _move(document: Json, operation: Operation) -> tuple[Json, int]:
+    source = _from(operation, "move")
+    why = f"move operation does not apply: doc is missing from path: {source}: {MISSING}"
+    parent, key = _find(document, source, why)
+    value = _value(parent, key, f"error in move for path: '{key}'")
+    _delete(parent, key, f"error in move for path: '{key}'")
+    path = _path(operation, "move")
+    why = f"move operation does not apply: doc is missing destination path: {path}: {MISSING}"
+    parent, key = _find(document, path, why)
+    _insert(parent, key, value, f"error in move for path: '{path}'")
+    return document, 0
+
+
+def _copy(document: Json, operation: Operation) -> tuple[Json, int]:
+    source = _from(operation, "copy")
+    why = f"copy operation does not apply: doc is missing from path: {source}: {MISSING}"
+    parent, key = _find(document, source, why)
+    value = copy.deepcopy(_value(parent, key, f"error in copy for from: '{source}'"))
+    path = _pointer(operation, "path", f"copy operation failed to decode path: {MISSING}")
+    why = f"copy operation does not apply: doc is missing destination path: {path}: {MISSING}"
+    parent, key = _find(document, path, why)
+    _insert(parent, key, value, "error while adding value during copy")
+    return document, len(orjson.dumps(value)) if value is not None else 0
+
+
+def _test(document: Json, operation: Operation) -> tuple[Json, int]:
+    path, found = _path(operation, "test"), document
+    if path:
+        why = f"test operation does not apply: is missing path: {path}: {MISSING}"
+        found = _value(*_find(document, path, why), f"error in test for path: '{path}'")
+    if not _same(found, operation.get("value")):
+        raise PatchError(f"testing value {path} failed: test failed")
+    return document, 0
+
+
+_KINDS: dict[str, Callable[[Json, Operation], tuple[Json, int]]] = {
+    "add": _add,
+    "remove": _remove,
+    "replace": _replace,
+    "move": _move,
+    "copy": _copy,
+    "test": _test,
+}
+
+
+def _path(operation: Operation, kind: str) -> str:
+    return _pointer(
+        operation, "path", f"{kind} operation failed to decode path: operation missing path field: {MISSING}"
+    )
+
+
+def _from(operation: Operation, kind: str) -> str:
+    why = f"{kind} operation failed to decode from: operation, missing from field: {MISSING}"
+    return _pointer(operation, "from", why)
+
+
+def _pointer(operation: Operation, key: str, why: str) -> str:
     text = operation.get(key)
-    if not isinstance(text, str) or (text and not text.startswith("/")):
-        raise PatchError(f'"{key}" must be a JSON pointer, got {text!r}')
-    return [step.replace("~1", "/").replace("~0", "~") for step in text.split("/")]
+    if not isinstance(text, str):
+        raise PatchError(why)
+    return text
 
 
-def _get(root: Json, path: list[str]) -> Json:
-    value = root
-    for step in path:
-        value = _child(value, step)
-    return value
+def _find(document: Json, path: str, why: str) -> tuple[Json, str]:
+    """Return the list or object that a pointer's last step is in, and that step; PatchError(why) if there is none."""
+    _, *steps = (step.replace("~1", "/").replace("~0", "~") for step in path.split("/"))
+    if not steps:
+        raise PatchError(why)
+    parent = document
+    for step in steps[:-1]:
+        try:
+            parent = _value(parent, step, "")
+        except PatchError:
+            raise PatchError(why) from None
+        if not isinstance(parent, dict | list):
+            raise PatchError(why)
+    return parent, steps[-1]
 
 
-def _child(value: Json, step: str) -> Json:
-    if isinstance(value, dict) and step in value:
-        return value[step]
-    if isinstance(value, list):
-        return value[_index(step, len(value) - 1)]
-    raise PatchError(f'missing path: nothing at "{step}"')
+def _value(parent: Json, key: str, where: str) -> Json:
+    """Return what stands at a key; None for a member that an object does not have."""
+    if isinstance(parent, dict):
+        return parent.get(key)
+    try:
+        return parent[_index(key, len(parent))]
+    except PatchError as error:
+        raise PatchError(f"{where}: {error}") from None
 
 
-def _index(step: str, highest: int) -> int:
-    if not (step.isascii() and step.isdigit()) or (len(step) > 1 and step[0] == "0"):
-        raise PatchError(f'invalid index "{step}"')
-    if len(step) > INDEX_DIGITS or int(step) > highest:
-        raise PatchError(f"index {step[:INDEX_DIGITS]} is out of bounds")
+def _insert(parent: Json, key: str, value: Json, where: str) -> None:
+    if isinstance(parent, dict):
+        parent[key] = value
+        return
+    if key == "-":
+        parent.append(value)
+        return
+    try:
+        _integer(key)
+    except PatchError as error:
+        raise PatchError(f"{where}: value was not a proper array index: '{key}': {error}") from None
+    try:
+        parent.insert(_index(key, len(parent) + 1), value)
+    except PatchError as error:
+        raise PatchError(f"{where}: {error}") from None
+
+
+def _delete(parent: Json, key: str, where: str) -> None:
+    if isinstance(parent, dict):
+        if key not in parent:
+            raise PatchError(f"{where}: Unable to remove nonexistent key: {key}: {MISSING}")
+        del parent[key]
+        return
+    try:
+        del parent[_index(key, len(parent))]
+    except PatchError as error:
+        raise PatchError(f"{where}: {error}") from None
+
+
+def _index(step: str, length: int) -> int:
+    """Return the place in a list of a length that a step names, from the end where it is below zero."""
+    place = _integer(step)
+    if not -length <= place < length:
+        raise PatchError(BAD_INDEX.format(place))
+    return place + length if place < 0 else place
+
+
+def _integer(step: str) -> int:
+    if not _INTEGER.fullmatch(step):
+        raise PatchError(f"strconv.Atoi: parsing {orjson.dumps(step).decode()}: invalid syntax")
+    digits = step.lstrip("+-").lstrip("0")
+    if len(digits) > _INT64_DIGITS or not -(2**63) <= int(step) < 2**63:
+        raise PatchError(f"strconv.Atoi: parsing {orjson.dumps(step).decode()}: value out of range")
     return int(step)
 
 
-def _add(root: Json, path: list[str], value: Json) -> None:
-    parent, step = _get(root, path[:-1]), path[-1]
-    if isinstance(parent, list):
-        parent.insert(len(parent) if step == "-" else _index(step, len(parent)), value)
-    elif isinstance(parent, dict):
-        parent[step] = value
-    else:
-        raise PatchError(f'nothing can be added at "{step}"')
-
-
-def _remove(root: Json, path: list[str]) -> None:
-    parent, step = _get(root, path[:-1]), path[-1]
-    _child(parent, step)
-    if isinstance(parent, list):
-        del parent[int(step)]
-    else:
-        del parent[step]
-
-
 def _same(left: Json, right: Json) -> bool:
-    """Whether two values are equal in JSON, where true is not 1."""
-    if isinstance(left, bool) or isinstance(right, bool):
-        return left is right
+    """Whether two values are written alike in JSON: true is not 1, nor is 1.0."""
     if isinstance(left, dict) and isinstance(right, dict):
         return left.keys() == right.keys() and all(_same(left[key], right[key]) for key in left)
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(_same(a, b) for a, b in zip(left, right, strict=True))
-    return bool(left == right)
+    return type(left) is type(right) and bool(left == right)

@@ -98,7 +98,7 @@ def test_a_patch_that_does_not_fit_is_refused(kubectl: Kubectl, web: str) -> Non
 
     rejected = "The request is invalid"
     if not kubectl.old:
-        rejected += ": the server rejected our request due to an error in our request: operation 0: "
+        rejected += ": the server rejected our request due to an error in our request: "
     assert refused("--type=json", "-p", '[{"op": "test", "path": "/spec/replicas", "value": 9}]').startswith(rejected)
     assert refused("--type=json", "-p", '[{"op": "remove", "path": "/spec/nope"}]').startswith(rejected)
     assert refused("-p", "{bad").startswith("Error from server (BadRequest): ")

@@ -6,12 +6,16 @@ from typing import Any
 
 import orjson
 import pytest
+from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead.api.fields import comparing, merging, owning, sets, steps, structural, tabled, typings
 from fairlead.api.fields.typings import Shape, Typing
+from fairlead.api.pb import admissionregistration_v1_pb2 as admissionv1
 from fairlead.api.pb import apps_v1_pb2 as appsv1
+from fairlead.api.pb import autoscaling_v1_pb2 as autoscalingv1
+from fairlead.api.pb import autoscaling_v2_pb2 as autoscalingv2
 from fairlead.api.pb import core_v1_pb2 as corev1
 
 NAMES = st.sampled_from("abc")
@@ -236,6 +240,27 @@ def test_faults_of_a_configuration_have_paths() -> None:
 def test_the_table_says_how_a_deployments_fields_are_owned(path: str, shape: Shape) -> None:
     """Selectors and references whole, lists as marked."""
     found: Typing | None = tabled.of_type(appsv1.Deployment)
+    for name in path.split("."):
+        assert found is not None
+        found = found.child(name)
+
+    assert found is not None
+    assert found.shape is shape
+
+
+@pytest.mark.parametrize(
+    ("message", "path", "shape"),
+    [
+        (autoscalingv2.HorizontalPodAutoscaler, "spec.scaleTargetRef", Shape.FIELDS),
+        (autoscalingv1.HorizontalPodAutoscaler, "spec.scaleTargetRef", Shape.WHOLE),
+        (admissionv1.ValidatingAdmissionPolicy, "spec.matchConstraints", Shape.WHOLE),
+        (admissionv1.ValidatingAdmissionPolicyBinding, "spec.matchResources", Shape.WHOLE),
+        (corev1.ResourceQuota, "spec.scopeSelector", Shape.WHOLE),
+    ],
+)
+def test_structs_are_whole_where_kubernetes_marks_them_so(message: type[Message], path: str, shape: Shape) -> None:
+    """By release 1.32's schema: an autoscaler's target is in one piece in v1 only."""
+    found: Typing | None = tabled.of_type(message)
     for name in path.split("."):
         assert found is not None
         found = found.child(name)

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from control.apiserver import authn, authz, tokens
 from control.apiserver.audit import log, policy, recording
+from control.apiserver.target import Target
 from fairlead import certificates
-from fairlead.api import errors
+from fairlead.api import errors, scheme
 from fairlead.api.pb import authentication_v1_pb2 as authenticationv1
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.client.interface import Patch, PatchType
@@ -169,6 +170,25 @@ async def test_an_event_is_kubernetes() -> None:
     }
     assert refused["annotations"]["authorization.k8s.io/decision"] == "forbid"
     assert (refused["responseStatus"]["code"], refused["responseStatus"]["reason"]) == (403, "Forbidden")
+
+
+async def test_an_apply_over_rest_is_logged_as_the_patch_that_it_is() -> None:
+    """The method that says whether it created is asked by the edge, not `patch`."""
+    lines = Lines()
+    auditor = recording.Recorder(policy_of({"level": "Metadata"}), lines.write)
+    async with control.memory_api(auditor=auditor) as api:
+        body = b'{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}'
+        target = Target(scheme.DEFAULT.of(corev1.Namespace), "", "shop")
+        user = authn.user("admin", ("system:masters",))
+        _, created = await api.apply(user, target, Patch(PatchType.APPLY, body), manager="me")
+
+    assert created
+    assert [
+        (line["verb"], line["stage"]) for line in lines.of("namespaces") if line["objectRef"]["name"] == "shop"
+    ] == [
+        ("patch", "RequestReceived"),
+        ("patch", "ResponseComplete"),
+    ]
 
 
 async def test_a_watch_is_logged_when_it_starts_and_when_it_ends() -> None:

@@ -275,6 +275,20 @@ BAD: list[tuple[str, dict[str, Any], list[str]]] = [
         {"spec/egress/0/to/0/podSelector": {}},
         ["spec.egress[0].to[0]: Forbidden: may not specify both ipBlock and another peer"],
     ),
+    (
+        "NetworkPolicy",
+        {"spec/egress/0/to/0/ipBlock/cidr": "10.0.0.0/255.0.0.0"},
+        [
+            'spec.egress[0].to[0].ipBlock.cidr: Invalid value: "10.0.0.0/255.0.0.0": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)'
+        ],
+    ),
+    (
+        "NetworkPolicy",
+        {"spec/egress/0/to/0/ipBlock/cidr": "fe80::1%eth0/64"},
+        [
+            'spec.egress[0].to[0].ipBlock.cidr: Invalid value: "fe80::1%eth0/64": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)'
+        ],
+    ),
     ("NetworkPolicy", {"spec/egress/0/to/0/ipBlock/cidr": ""}, ["spec.egress[0].to[0].ipBlock.cidr: Required value"]),
     (
         "NetworkPolicy",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from fairlead.api.pb import autoscaling_v1_pb2 as autoscalingv1
 from fairlead.api.pb import coordination_v1_pb2 as coordinationv1
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
+from fairlead.api.pb import rbac_v1_pb2 as rbacv1
 from fairlead.client.interface import Patch, PatchType, Selection
 from fairlead.testing import control
 from tests.unit.apiserver import yamls
@@ -341,3 +343,77 @@ async def test_a_status_update_does_not_move_a_pod(admin: Any) -> None:
     after = await admin.update(made, subresource="status")
 
     assert (after.spec.nodeName, after.status.qosClass, after.status.phase) == ("", "BestEffort", "Running")
+
+
+@pytest.mark.parametrize(
+    ("subsets", "want"),
+    [
+        (
+            "[{addresses: [{ip: 10.0.0.2}, {ip: 10.0.0.1}], ports: [{name: b, port: 2}]},"
+            " {addresses: [{ip: 10.0.0.1}, {ip: 10.0.0.2}], ports: [{name: a, port: 1}]}]",
+            "[{addresses: [{ip: 10.0.0.1}, {ip: 10.0.0.2}],"
+            " ports: [{name: a, port: 1, protocol: TCP}, {name: b, port: 2, protocol: TCP}]}]",
+        ),
+        (
+            "[{addresses: [{ip: 10.0.0.1}], ports: [{port: 1}]},"
+            " {notReadyAddresses: [{ip: 10.0.0.1}], ports: [{port: 1}]}]",
+            "[{notReadyAddresses: [{ip: 10.0.0.1}], ports: [{port: 1, protocol: TCP}]}]",
+        ),
+        (
+            "[{addresses: [{ip: 10.0.0.2}], ports: [{port: 1}]}, {addresses: [{ip: 10.0.0.1}], ports: [{port: 2}]}]",
+            "[{addresses: [{ip: 10.0.0.1}], ports: [{port: 2, protocol: TCP}]},"
+            " {addresses: [{ip: 10.0.0.2}], ports: [{port: 1, protocol: TCP}]}]",
+        ),
+        ("[{addresses: [{ip: 10.0.0.2}, {ip: 10.0.0.1}]}]", "[{addresses: [{ip: 10.0.0.1}, {ip: 10.0.0.2}]}]"),
+    ],
+)
+async def test_endpoints_are_stored_in_order_and_packed(admin: Any, subsets: str, want: str) -> None:
+    """A port is there once with all its addresses, ports with the same share a subset, not ready outdoes ready."""
+    made = await admin.create(
+        yamls.read(f"{{metadata: {{name: db, namespace: default}}, subsets: {subsets}}}", corev1.Endpoints)
+    )
+
+    assert made.subsets == yamls.read(f"{{subsets: {want}}}", corev1.Endpoints).subsets
+
+
+async def test_an_update_creates_an_object_of_the_kinds_that_kubernetes_creates_so(
+    api: ApiServer, admin: Any
+) -> None:
+    """A lease is one of them, a ConfigMap is not; who may only update is refused, and a uid must be known."""
+    lease = yamls.read("{metadata: {name: leader, namespace: default, resourceVersion: '7'}}", coordinationv1.Lease)
+    made = await admin.update(lease)
+    assert made.metadata.uid
+    assert made.metadata.creationTimestamp.seconds == 1000
+    assert [entry.operation for entry in made.metadata.managedFields] == []  # it has no fields
+    with pytest.raises(errors.Conflict):
+        await admin.update(lease)
+
+    with pytest.raises(errors.NotFound):
+        await admin.update(yamls.read("{metadata: {name: none, namespace: default}}", corev1.ConfigMap))
+
+    known = yamls.read("{metadata: {name: other, namespace: default, uid: u1}}", coordinationv1.Lease)
+    with pytest.raises(errors.Conflict, match="Precondition failed: UID in precondition: u1, UID in object meta: $"):
+        await admin.update(known)
+
+    role = "{metadata: {name: updater}, rules: [{apiGroups: ['*'], resources: ['*'], verbs: [update]}]}"
+    await admin.create(yamls.read(role, rbacv1.ClusterRole))
+    binding = "{metadata: {name: updater}, subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: ann}]}"
+    bound = yamls.read(binding, rbacv1.ClusterRoleBinding)
+    bound.roleRef.apiGroup, bound.roleRef.kind, bound.roleRef.name = (
+        "rbac.authorization.k8s.io",
+        "ClusterRole",
+        "updater",
+    )
+    await admin.create(bound)
+    await api.cache.fresh()
+    with pytest.raises(errors.Forbidden, match='cannot create resource "leases"'):
+        await api.as_user("ann").update(
+            yamls.read("{metadata: {name: other, namespace: default}}", coordinationv1.Lease)
+        )
+
+
+async def test_a_limit_range_without_a_name_is_named_by_a_uid(admin: Any) -> None:
+    """As Kubernetes' strategy does for this kind alone."""
+    made = await admin.create(yamls.read("{metadata: {namespace: default}}", corev1.LimitRange))
+
+    assert str(uuid.UUID(made.metadata.name)) == made.metadata.name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from control.controllers import apiservices
-from fairlead.api import custom
+from fairlead.api import custom, objects
 from fairlead.api.pb import apiregistration_v1_pb2 as apiregistrationv1
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
@@ -75,6 +75,9 @@ async def test_what_is_served_here_is_registered() -> None:
         assert [(each.type, each.status, each.reason) for each in made.status.conditions] == [
             ("Available", "True", "Local")
         ]
+        core = await cluster.client.get(APIService, "v1.")
+        assert (core.spec.groupPriorityMinimum, core.spec.versionPriority) == (18000, 1)
+        assert "v1.apiregistration.k8s.io" not in names()
 
         await cluster.client.delete(custom.Definition, "widgets.example.com")
         await clusters.wait_until(lambda: "still there" if "v1.example.com" in names() else "")
@@ -96,3 +99,19 @@ async def test_an_api_without_its_service_is_not_available() -> None:
             return "" if reasons == ["ServiceNotFound"] else str(reasons)
 
         await clusters.wait_until(condition)
+
+
+async def test_a_local_api_service_with_other_priorities_is_put_right() -> None:
+    """Priorities of built-in groups are the server's; what is not marked as kept is left alone."""
+    async with clusters.cluster(watched=[APIService]) as cluster:
+
+        def priority(name: str) -> int:
+            found = [each for each in cluster.all(APIService) if each.metadata.name == name]
+            return found[0].spec.groupPriorityMinimum if found else 0
+
+        await clusters.wait_until(lambda: "" if priority("v2.autoscaling") == 17500 else "not registered")
+        changed = objects.copy(await cluster.client.get(APIService, "v2.autoscaling"))
+        changed.spec.groupPriorityMinimum = 5
+        await cluster.client.update(changed)
+
+        await clusters.wait_until(lambda: "" if priority("v2.autoscaling") == 17500 else "not put right")
