@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from control.apiserver import authn, deletion, reading, system
+from control.apiserver import authn, deletion, reading, system, warnings
 from control.apiserver import hooks as hooking
 from control.apiserver import views as viewing
 from control.apiserver.admission import plugin
@@ -135,6 +135,7 @@ class Registry(reading.Reader):
         self.strategy.prepare_for_create(obj)
         faults = [*self._judged(metadata), *self.strategy.validate(obj)]
         self._refuse_invalid(metadata.name, faults)
+        self._advise(obj, None)
         self.strategy.canonicalize(obj)
         await self._admission.validate(request)
         if actor.dry_run:
@@ -357,6 +358,8 @@ class Registry(reading.Reader):
             faults = list(self.strategy.validate_update(obj, old))
         judged = [*self._judged(metadata), *meta.validate_update(metadata, before)]
         self._refuse_invalid(before.name, [*judged, *faults])
+        if not subresource:
+            self._advise(obj, old)
         self.strategy.canonicalize(obj)
         if actor.through:
             request.obj = self.strategy.scale_of(obj)
@@ -490,6 +493,11 @@ class Registry(reading.Reader):
         strategy = self.strategy
         short = strategy.short_finalizers
         return meta.validate(metadata, self.kind.namespaced, strategy.name_rule, short_finalizers=short)
+
+    def _advise(self, obj: Any, old: Any) -> None:
+        if warnings.wanted():
+            for text in self.strategy.advise(obj, old):
+                warnings.add(text)
 
     def _refuse_invalid(self, name: str, faults: Sequence[errors.Cause]) -> None:
         if faults:

@@ -22,6 +22,11 @@ def add(text: str) -> None:
         found.append(text)
 
 
+def wanted() -> bool:
+    """Say whether the request that is being carried out has somebody to hear of warnings."""
+    return _collected.get() is not None
+
+
 @contextlib.contextmanager
 def collected() -> Iterator[list[str]]:
     """Collect what is added within the context; the list grows while it is carried out."""

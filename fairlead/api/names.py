@@ -80,6 +80,8 @@ def pattern(text: str, expression: str, *examples: str) -> str:
 
 def dns_label(value: str) -> list[str]:
     """Judge a DNS-1123 label: names of namespaces, containers, volumes."""
+    if "." in value and not dns_subdomain(value):
+        return [*([max_length(LABEL_MAX)] if len(value) > LABEL_MAX else []), "must not contain dots"]
     return _judged(value, _LABEL, LABEL_MAX, _LABEL_TEXT, "my-name", "123-abc")
 
 

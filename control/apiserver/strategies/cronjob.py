@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from control.apiserver import field
+from control.apiserver.advice import podspec as advice
 from control.apiserver.strategies import job, strategy
 from control.apiserver.validation import cronjobs
 from fairlead.api.pb import batch_v1_pb2 as batchv1
 
 SUCCESSFUL_KEPT = 3
 FAILED_KEPT = 1
+
+ZONE_IN_SCHEDULE = (
+    "cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, see"
+    " https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details"
+)
 
 
 class CronJobStrategy(strategy.SpecStrategy[batchv1.CronJob]):
@@ -27,6 +35,15 @@ class CronJobStrategy(strategy.SpecStrategy[batchv1.CronJob]):
         if not spec.HasField("failedJobsHistoryLimit"):
             spec.failedJobsHistoryLimit = FAILED_KEPT
         job.fill_template(spec.jobTemplate.spec)
+
+    def advise(self, obj: batchv1.CronJob, old: batchv1.CronJob | None) -> Iterable[str]:
+        """Warn of what is odd in a Job that is new or has changed, of the name, and of a zone in the schedule."""
+        if old is None:
+            yield from advice.name(obj.metadata.name, advice.IN_NAMES)
+        if old is None or obj.metadata.generation != old.metadata.generation:
+            yield from job.advised(obj.spec.jobTemplate.spec, "spec.jobTemplate.spec")
+        if old is not None and "TZ" in obj.spec.schedule:
+            yield ZONE_IN_SCHEDULE
 
     def validate(self, obj: batchv1.CronJob) -> field.Faults:
         """Judge a new CronJob, whose name becomes the start of its Jobs' names."""

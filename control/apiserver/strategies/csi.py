@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from control.apiserver import field, notation
+from control.apiserver.advice import labels
 from control.apiserver.strategies import storageclass, strategy
 from control.apiserver.validation import meta, names, numbers, selectors
 from fairlead.api.pb import storage_v1_pb2 as storagev1
@@ -118,6 +121,15 @@ class CSIStorageCapacityStrategy(strategy.Strategy[storagev1.CSIStorageCapacity]
     """The rules of CSIStorageCapacities."""
 
     message = storagev1.CSIStorageCapacity
+
+    def advise(self, obj: storagev1.CSIStorageCapacity, old: storagev1.CSIStorageCapacity | None) -> Iterable[str]:
+        """Warn of deprecated labels of nodes."""
+        for index, rule in enumerate(obj.nodeTopology.matchExpressions):
+            if rule.key in labels.DEPRECATED:
+                yield f"nodeTopology.matchExpressions[{index}].key: {rule.key} is {labels.DEPRECATED[rule.key]}"
+        for key in sorted(obj.nodeTopology.matchLabels):
+            if key in labels.DEPRECATED:
+                yield f"nodeTopology.matchLabels.{key}: {labels.DEPRECATED[key]}"
 
     def validate(self, obj: storagev1.CSIStorageCapacity) -> field.Faults:
         """Judge a CSIStorageCapacity."""

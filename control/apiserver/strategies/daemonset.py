@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from control.apiserver import field, notation
+from control.apiserver.advice import podspec as advice
 from control.apiserver.defaults import podspec as defaults
 from control.apiserver.strategies import strategy
 from control.apiserver.validation import numbers, workloads
@@ -42,6 +45,11 @@ class DaemonSetStrategy(strategy.SpecStrategy[appsv1.DaemonSet]):
         if not spec.HasField("revisionHistoryLimit"):
             spec.revisionHistoryLimit = REVISION_HISTORY
         defaults.fill(spec.template.spec)
+
+    def advise(self, obj: appsv1.DaemonSet, old: appsv1.DaemonSet | None) -> Iterable[str]:
+        """Warn of what is odd in a template that is new or has changed."""
+        if old is None or obj.metadata.generation != old.metadata.generation:
+            yield from advice.template(obj.spec.template, "spec.template")
 
     def validate(self, obj: appsv1.DaemonSet) -> field.Faults:
         """Judge a DaemonSet."""

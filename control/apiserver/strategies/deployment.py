@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from control.apiserver import field, notation
+from control.apiserver.advice import podspec as advice
 from control.apiserver.defaults import podspec as defaults
 from control.apiserver.strategies import strategy
 from control.apiserver.validation import numbers, workloads
@@ -53,6 +56,13 @@ class DeploymentStrategy(strategy.SpecStrategy[appsv1.Deployment]):
         """Keep spec and labels."""
         strategy.keep_all_but_status(obj, old)
         strategy.keep_labels(obj, old)
+
+    def advise(self, obj: appsv1.Deployment, old: appsv1.Deployment | None) -> Iterable[str]:
+        """Warn of what is odd in a template that is new or has changed, and of its name."""
+        if old is None:
+            yield from advice.name(obj.metadata.name, advice.IN_NAMES)
+        if old is None or obj.metadata.generation != old.metadata.generation:
+            yield from advice.template(obj.spec.template, "spec.template")
 
     def validate(self, obj: appsv1.Deployment) -> field.Faults:
         """Judge a Deployment."""

@@ -65,10 +65,11 @@ def _repacked(subsets: Iterable[corev1.EndpointSubset]) -> Iterator[corev1.Endpo
         port = ports[name]
         together.setdefault(tuple(sorted(hosts.items())), []).extend([port] if port is not None else [])
     for hosts_of_all, shared in sorted(together.items(), key=lambda one: one[0]):
+        shared.sort(key=lambda port: (port.name, port.protocol, port.port, port.appProtocol))
         yield corev1.EndpointSubset(
             addresses=[known[key] for key, ready in hosts_of_all if ready],
             notReadyAddresses=[known[key] for key, ready in hosts_of_all if not ready],
-            ports=sorted(shared, key=lambda port: (port.name, port.protocol, port.port, port.appProtocol)),
+            ports=shared,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable
 
 from control.apiserver import field
 from control.apiserver.strategies import strategy
@@ -34,6 +35,13 @@ class IngressStrategy(strategy.SpecStrategy[networkingv1.Ingress]):
             text = "must match `ingressClassName` when both are specified"
             faults.append(field.invalid(f"annotations.{CLASS_ANNOTATION}", named, text))
         return faults
+
+    def advise(self, obj: networkingv1.Ingress, old: networkingv1.Ingress | None) -> Iterable[str]:
+        """Warn of a class that an annotation names where it is new."""
+        if CLASS_ANNOTATION in obj.metadata.annotations and (
+            old is None or CLASS_ANNOTATION not in old.metadata.annotations
+        ):
+            yield f"annotation \"{CLASS_ANNOTATION}\" is deprecated, please use 'spec.ingressClassName' instead"
 
     def validate_update(self, obj: networkingv1.Ingress, old: networkingv1.Ingress) -> field.Faults:
         """Judge a changed Ingress."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 from control.apiserver import field
+from control.apiserver.advice import podspec as advice
 from control.apiserver.defaults import podspec as defaults
 from control.apiserver.strategies import strategy
 from control.apiserver.validation import jobs, jobstatus
@@ -12,6 +14,12 @@ from fairlead.api.pb import batch_v1_pb2 as batchv1
 
 BACKOFF = 6
 UNLIMITED = 2**31 - 1  # the backoff limit of a Job that limits each index instead
+
+MANY_INDEXES, MANY_AT_ONCE = 100_000, 10_000
+TOO_MANY = (
+    "In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4,"
+    " Kubernetes might not be able to track completedIndexes when a big number of indexes fail"
+)
 
 
 class JobStrategy(strategy.SpecStrategy[batchv1.Job]):
@@ -49,6 +57,13 @@ class JobStrategy(strategy.SpecStrategy[batchv1.Job]):
         if not obj.spec.manualSelector:
             jobs.select(obj)
 
+    def advise(self, obj: batchv1.Job, old: batchv1.Job | None) -> Iterable[str]:
+        """Warn of what is odd in a spec that is new or has changed, and of its name."""
+        if old is None:
+            yield from advice.name(obj.metadata.name, advice.IN_NAMES)
+        if old is None or obj.metadata.generation != old.metadata.generation:
+            yield from advised(obj.spec, "spec")
+
     def validate(self, obj: batchv1.Job) -> field.Faults:
         """Judge a new Job."""
         faults = jobs.generated(obj)
@@ -62,6 +77,13 @@ class JobStrategy(strategy.SpecStrategy[batchv1.Job]):
     def validate_status_update(self, obj: batchv1.Job, old: batchv1.Job) -> field.Faults:
         """Judge a new status."""
         return jobstatus.validate(obj) + jobstatus.validate_update(obj, old)
+
+
+def advised(spec: batchv1.JobSpec, path: str) -> Iterator[str]:
+    """Iterate over what is to be said of a Job's spec."""
+    if spec.completionMode == "Indexed" and spec.completions > MANY_INDEXES and spec.parallelism > MANY_AT_ONCE:
+        yield f"{path}: {TOO_MANY}"
+    yield from advice.template(spec.template, f"{path}.template")
 
 
 def fill_template(spec: batchv1.JobSpec) -> None:

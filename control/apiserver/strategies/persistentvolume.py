@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from control.apiserver import field
+from control.apiserver.advice import volumes as advice
 from control.apiserver.defaults import podspec
 from control.apiserver.strategies import strategy
 from control.apiserver.validation import persistentvolumes
@@ -51,6 +52,10 @@ class PersistentVolumeStrategy(strategy.Strategy[corev1.PersistentVolume]):
                 stamp.CopyFrom(before)
         elif not obj.status.HasField("lastPhaseTransitionTime") or stamp == before:
             stamp.seconds = int(self._now())
+
+    def advise(self, obj: corev1.PersistentVolume, old: corev1.PersistentVolume | None) -> Iterable[str]:
+        """Warn of what is deprecated."""
+        return advice.persistent(obj)
 
     def validate(self, obj: corev1.PersistentVolume) -> field.Faults:
         """Judge a volume."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from control.apiserver import field
+from control.apiserver.advice import volumes as advice
 from control.apiserver.strategies import strategy
 from control.apiserver.validation import claims
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -30,6 +33,10 @@ class PersistentVolumeClaimStrategy(strategy.Strategy[corev1.PersistentVolumeCla
         """Keep the status, and let both ways to name a source say the same."""
         strategy.keep_status(obj, old)
         _settle_sources(obj.spec)
+
+    def advise(self, obj: corev1.PersistentVolumeClaim, old: corev1.PersistentVolumeClaim | None) -> Iterable[str]:
+        """Warn of amounts in pieces."""
+        return advice.claim(obj.spec, "spec")
 
     def validate(self, obj: corev1.PersistentVolumeClaim) -> field.Faults:
         """Judge a claim."""

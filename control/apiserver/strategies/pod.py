@@ -8,6 +8,7 @@ from typing import ClassVar
 from google.protobuf.message import Message
 
 from control.apiserver import field
+from control.apiserver.advice import podspec as advice
 from control.apiserver.defaults import podspec as defaults
 from control.apiserver.strategies import remembered, strategy
 from control.apiserver.validation import ephemeral, podspec
@@ -70,6 +71,10 @@ class PodStrategy(strategy.Strategy[corev1.Pod]):
         if obj.spec.ephemeralContainers:
             return [*self._faults(obj.spec), field.forbidden("spec.ephemeralContainers", "cannot be set on create")]
         return list(self._faults(obj.spec))
+
+    def advise(self, obj: corev1.Pod, old: corev1.Pod | None) -> Iterable[str]:
+        """Warn of what is odd in a new pod; of changes hardly anybody reads."""
+        return advice.pod(obj) if old is None else ()
 
     def prepare_for_update(self, obj: corev1.Pod, old: corev1.Pod) -> None:
         """Keep the status, and the node once it is set."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from control.apiserver import field
+from control.apiserver.advice import podspec as advice
 from control.apiserver.defaults import podspec as defaults
 from control.apiserver.strategies import strategy
 from control.apiserver.validation import podspec
@@ -25,6 +28,10 @@ class PodTemplateStrategy(strategy.Strategy[corev1.PodTemplate]):
     def prepare_for_update(self, obj: corev1.PodTemplate, old: corev1.PodTemplate) -> None:
         """Count the generation if the template changed."""
         obj.metadata.generation = old.metadata.generation + (not strategy.same(obj.template, old.template))
+
+    def advise(self, obj: corev1.PodTemplate, old: corev1.PodTemplate | None) -> Iterable[str]:
+        """Warn of what is odd in the template."""
+        return advice.template(obj.template, "template")
 
     def validate(self, obj: corev1.PodTemplate) -> field.Faults:
         """Judge the template."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from control.apiserver import field
+from control.apiserver.advice import podspec as advice
 from control.apiserver.defaults import podspec as defaults
 from control.apiserver.strategies import strategy
 from control.apiserver.validation import numbers, workloads
@@ -22,6 +24,13 @@ class ReplicaSetStrategy(strategy.SpecStrategy[appsv1.ReplicaSet]):
         if not obj.spec.HasField("replicas"):
             obj.spec.replicas = 1
         defaults.fill(obj.spec.template.spec)
+
+    def advise(self, obj: appsv1.ReplicaSet, old: appsv1.ReplicaSet | None) -> Iterable[str]:
+        """Warn of what is odd in a template that is new or has changed, and of its name."""
+        if old is None:
+            yield from advice.name(obj.metadata.name, advice.IN_NAMES)
+        if old is None or obj.metadata.generation != old.metadata.generation:
+            yield from advice.template(obj.spec.template, "spec.template")
 
     def validate(self, obj: appsv1.ReplicaSet) -> field.Faults:
         """Judge a ReplicaSet."""

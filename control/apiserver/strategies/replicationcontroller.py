@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from control.apiserver import field, notation
+from control.apiserver.advice import podspec as advice
 from control.apiserver.defaults import podspec as defaults
 from control.apiserver.strategies import strategy
 from control.apiserver.validation import meta, numbers, podspec, workloads
@@ -32,6 +34,13 @@ class ReplicationControllerStrategy(strategy.SpecStrategy[corev1.ReplicationCont
             spec.replicas = 1
         if spec.HasField("template"):
             defaults.fill(spec.template.spec)
+
+    def advise(self, obj: corev1.ReplicationController, old: corev1.ReplicationController | None) -> Iterable[str]:
+        """Warn of what is odd in a template that is new or has changed, and of its name."""
+        if old is None:
+            yield from advice.name(obj.metadata.name, advice.IN_NAMES)
+        if old is None or obj.metadata.generation != old.metadata.generation:
+            yield from advice.template(obj.spec.template, "spec.template")
 
     def validate(self, obj: corev1.ReplicationController) -> field.Faults:
         """Judge a ReplicationController."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from control.apiserver import field
+from control.apiserver.advice import labels
 from control.apiserver.strategies import strategy
 from control.apiserver.validation import meta, names, numbers, scheduling
 from fairlead.api.pb import node_v1_pb2 as nodev1
@@ -12,6 +15,12 @@ class RuntimeClassStrategy(strategy.Strategy[nodev1.RuntimeClass]):
     """The rules of RuntimeClasses."""
 
     message = nodev1.RuntimeClass
+
+    def advise(self, obj: nodev1.RuntimeClass, old: nodev1.RuntimeClass | None) -> Iterable[str]:
+        """Warn of deprecated labels of nodes."""
+        for key in sorted(obj.scheduling.nodeSelector):
+            if key in labels.DEPRECATED:
+                yield f"scheduling.nodeSelector: {labels.DEPRECATED[key]}"
 
     def validate(self, obj: nodev1.RuntimeClass) -> field.Faults:
         """Judge a RuntimeClass."""

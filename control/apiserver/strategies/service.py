@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from control.apiserver import field
+from control.apiserver.advice import services as advice
 from control.apiserver.strategies import strategy
 from control.apiserver.validation import names, numbers, services
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -75,6 +78,10 @@ class ServiceStrategy(strategy.Strategy[corev1.Service]):
             spec.externalTrafficPolicy = ""
         if spec.type != "LoadBalancer":
             spec.ClearField("allocateLoadBalancerNodePorts")
+
+    def advise(self, obj: corev1.Service, old: corev1.Service | None) -> Iterable[str]:
+        """Warn of what the Service's type ignores."""
+        return advice.service(obj)
 
     def validate(self, obj: corev1.Service) -> field.Faults:
         """Judge a Service."""

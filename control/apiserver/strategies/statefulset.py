@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from control.apiserver import field, notation
+from control.apiserver.advice import podspec as advice
+from control.apiserver.advice import volumes
 from control.apiserver.defaults import podspec as defaults
 from control.apiserver.strategies import persistentvolumeclaim, strategy
 from control.apiserver.validation import meta, numbers, workloads
@@ -25,6 +29,8 @@ MUTABLE_TEXT = (
     "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy',"
     " 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
 )
+
+KEEPS_ALL = "a negative value retains all historical revisions; a value >= 0 is recommended"
 
 
 class StatefulSetStrategy(strategy.SpecStrategy[appsv1.StatefulSet]):
@@ -55,6 +61,16 @@ class StatefulSetStrategy(strategy.SpecStrategy[appsv1.StatefulSet]):
         for claim in spec.volumeClaimTemplates:
             persistentvolumeclaim.fill(claim)
 
+    def advise(self, obj: appsv1.StatefulSet, old: appsv1.StatefulSet | None) -> Iterable[str]:
+        """Warn of what is odd in a template that is new or has changed, and of claims and revisions."""
+        if old is None or obj.metadata.generation != old.metadata.generation:
+            yield from advice.template(obj.spec.template, "spec.template")
+        for index, claim in enumerate(obj.spec.volumeClaimTemplates):
+            part = "" if old is None else ".Spec"  # as Kubernetes has it
+            yield from volumes.claim(claim.spec, f"spec.volumeClaimTemplates[{index}]{part}")
+        if obj.spec.revisionHistoryLimit < 0:
+            yield f"spec.revisionHistoryLimit: {KEEPS_ALL}"
+
     def validate(self, obj: appsv1.StatefulSet) -> field.Faults:
         """Judge a StatefulSet; its template's spec is judged with each pod, as in Kubernetes."""
         spec = obj.spec
@@ -83,7 +99,7 @@ class StatefulSetStrategy(strategy.SpecStrategy[appsv1.StatefulSet]):
         faults += numbers.not_negative("spec.replicas", spec.replicas)
         faults += numbers.not_negative("spec.minReadySeconds", spec.minReadySeconds)
         faults += numbers.not_negative("spec.ordinals.start", spec.ordinals.start)
-        return faults + numbers.not_negative("spec.revisionHistoryLimit", spec.revisionHistoryLimit)
+        return faults
 
     def validate_update(self, obj: appsv1.StatefulSet, old: appsv1.StatefulSet) -> field.Faults:
         """Judge what changes: replicas, template and a few more may."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from control.apiserver import field, notation
+from control.apiserver.advice import labels
 from control.apiserver.strategies import strategy
 from control.apiserver.validation import meta, names
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -30,6 +31,14 @@ class StorageClassStrategy(strategy.Strategy[storagev1.StorageClass]):
             obj.reclaimPolicy = "Delete"
         if not obj.HasField("volumeBindingMode"):
             obj.volumeBindingMode = "Immediate"
+
+    def advise(self, obj: storagev1.StorageClass, old: storagev1.StorageClass | None) -> Iterable[str]:
+        """Warn of deprecated labels of nodes."""
+        for index, term in enumerate(obj.allowedTopologies):
+            for place, rule in enumerate(term.matchLabelExpressions):
+                if rule.key in labels.DEPRECATED:
+                    at = f"allowedTopologies[{index}].matchLabelExpressions[{place}]"
+                    yield f"{at}: {labels.DEPRECATED[rule.key]}"
 
     def validate(self, obj: storagev1.StorageClass) -> field.Faults:
         """Judge a new StorageClass."""

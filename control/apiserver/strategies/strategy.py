@@ -8,7 +8,7 @@ they need to know of the world (the time) is passed in.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
@@ -85,6 +85,10 @@ class Strategy(Generic[M]):
     def validate_update(self, obj: M, old: M) -> Sequence[field.Cause]:
         """Judge a changed object against the old one, its metadata excepted."""
         return self.validate(obj)
+
+    def advise(self, obj: M, old: M | None) -> Iterable[str]:
+        """Return what the caller is to be warned of; `old` is None for a creation. Parts are not asked about."""
+        return ()
 
     def canonicalize(self, obj: M) -> None:
         """Bring an object that has been judged into the form that is stored."""

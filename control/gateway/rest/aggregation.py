@@ -183,9 +183,7 @@ def _attributes(call: Call, raw: str, path: paths.Path | None) -> authz.Attribut
     if path is None:
         return authz.Attributes(call.user, call.request.method.lower(), path=raw)
     verb = paths.verb(call.request.method, path, queries.flag(call.request.query, "watch"))
-    return authz.Attributes(
-        call.user, verb, path.group, path.resource, path.subresource, path.namespace, path.name
-    )
+    return authz.Attributes(call.user, verb, path.group, path.resource, path.subresource, path.namespace, path.name)
 
 
 async def _passed_on(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> web.StreamResponse:

@@ -76,14 +76,14 @@ test_of.__test__ = False  # type: ignore[attr-defined]
             PatchType.JSON,
             test_of("/spec/replicas", 4),
             errors.Invalid,
-            f"{patching.REJECTED}: operation 0: testing value /spec/replicas failed: test failed",
+            f"{patching.REJECTED}: testing value /spec/replicas failed: test failed",
             "",
         ),
         (
             PatchType.JSON,
             [{"op": "explode", "path": "/spec"}],
             errors.Invalid,
-            f"{patching.REJECTED}: operation 0: Unexpected kind: explode",
+            f"{patching.REJECTED}: Unexpected kind: explode",
             "",
         ),
         (
