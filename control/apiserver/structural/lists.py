@@ -6,14 +6,14 @@ import json
 from typing import Any
 
 from control.apiserver import field
-from control.apiserver.structural import validating
+from control.apiserver.structural import embedded, validating
 from control.apiserver.structural.schema import Schema
 
 Json = Any
 
 
 def validate(value: Json, schema: Schema, path: str = "") -> field.Faults:
-    """Judge uniqueness in lists of type set and map, and embedded resources' kind and version."""
+    """Judge uniqueness in lists of type set and map, and resources within resources."""
     faults: field.Faults = []
     _walk(value, schema, path, faults)
     return faults
@@ -30,9 +30,7 @@ def _walk(value: Json, schema: Schema, path: str, faults: field.Faults) -> None:
                 _walk(each, schema.items, f"{path}[{index}]", faults)
     elif isinstance(value, dict):
         if schema.embedded:
-            for name in ("apiVersion", "kind"):
-                if not value.get(name):
-                    faults.append(field.required(f"{path}.{name}", "must not be empty"))
+            faults += embedded.validate(value, path)
         for key, found in value.items():
             below = f"{path}.{key}" if path else key
             if key in schema.properties:

@@ -25,6 +25,14 @@ PATTERN_BYTES = 1 << 20  # what a pattern may take once it is compiled
 LONGEST_PLAIN_FLOAT = 6  # digits before the point, from which Go writes an exponent
 
 
+# The highest number of each format; the lowest integer is one further from zero.
+WIDTHS: Mapping[tuple[str, str], float] = {
+    ("integer", "int32"): 2**31 - 1,
+    ("integer", "int64"): 2**63 - 1,
+    ("number", "float"): (2 - 2**-23) * 2.0**127,
+}
+
+
 class PatternError(ValueError):
     """A pattern that is none."""
 
@@ -96,6 +104,7 @@ def _compiled(rules: Mapping[str, Json]) -> Check:
             *_junctors(rules),
             _string_check(rules),
             _number_check(rules),
+            _width_check(rules),
             _array_check(rules),
             listed,
             _object_check(rules),
@@ -192,6 +201,24 @@ def _number_check(rules: Mapping[str, Json]) -> Check | None:
         if least is not None and (value <= least if above else value < least):
             words = "greater than" if above else "greater than or equal to"
             faults.append(_fault(path, value, _named(path, f"should be {words} {bound(value, least)}")))
+
+    return check
+
+
+def _width_check(rules: Mapping[str, Json]) -> Check | None:
+    """Return the check that a number fits into the bits that a format gives it."""
+    kind, form = rules.get("type", ""), rules.get("format", "")
+    most = WIDTHS.get((kind, form))
+    if most is None:
+        return None
+
+    def check(value: Json, path: str, faults: field.Faults) -> None:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return
+        lowest = -most - 1 if kind == "integer" else -most
+        if not lowest <= value <= most:
+            text = f"Checked value must be of type {kind} with format {form} in {path}"
+            faults.append(field.Cause("FieldValueInvalid", f'Invalid value: "": {text}', ROOT))
 
     return check
 

@@ -9,6 +9,7 @@ import pytest
 from control.apiserver.structural import formats, lists, validating
 from control.apiserver.structural import schema as schemas
 
+EMBEDDED = {"type": "object", "x-kubernetes-embedded-resource": True, "x-kubernetes-preserve-unknown-fields": True}
 CASES: list[tuple[dict[str, Any], Any, list[str]]] = [
     ({"type": "integer"}, 1, []),
     ({"type": "integer"}, 1.0, []),
@@ -35,6 +36,24 @@ CASES: list[tuple[dict[str, Any], Any, list[str]]] = [
         ["Invalid value: 2.0000005e+06: spec in body should be less than or equal to 1e+06"],
     ),
     ({"multipleOf": 3}, 4, ["Invalid value: 4: spec in body should be a multiple of 3"]),
+    ({"type": "integer", "format": "int32"}, 2**31 - 1, []),
+    ({"type": "integer", "format": "int32"}, -(2**31), []),
+    (
+        {"type": "integer", "format": "int32"},
+        2**31,
+        ['Invalid value: "": Checked value must be of type integer with format int32 in spec'],
+    ),
+    (
+        {"type": "integer", "format": "int64"},
+        -(2**63) - 1,
+        ['Invalid value: "": Checked value must be of type integer with format int64 in spec'],
+    ),
+    (
+        {"type": "number", "format": "float"},
+        1e39,
+        ['Invalid value: "": Checked value must be of type number with format float in spec'],
+    ),
+    ({"type": "number", "format": "double"}, 1e39, []),
     ({"maxLength": 2}, "abc", ["Too long: may not be more than 2 bytes"]),
     ({"minLength": 2}, "a", ['Invalid value: "a": spec in body should be at least 2 chars long']),
     ({"pattern": "^a+$"}, "ab", ["Invalid value: \"ab\": spec in body should match '^a+$'"]),
@@ -170,3 +189,45 @@ def test_a_pattern_cannot_hold_the_server_up() -> None:
 
     assert judge("ä" * 50_000, "spec") == []
     assert [fault.field for fault in judge("a" * 50_000 + "!", "spec")] == ["spec"]
+
+
+@pytest.mark.parametrize(
+    ("resource", "want"),
+    [
+        ({"apiVersion": "v1", "kind": "Pod", "metadata": {"labels": {"a": "b"}}}, []),
+        ({}, ["spec.apiVersion: Required value", "spec.kind: Required value"]),
+        (
+            {"apiVersion": "", "kind": 7},
+            [
+                'spec.apiVersion: Invalid value: "": must not be empty',
+                "spec.kind: Invalid value: 7: must be a string",
+            ],
+        ),
+        (
+            {"apiVersion": "a/b/c", "kind": "A"},
+            ['spec.apiVersion: Invalid value: "a/b/c": unexpected GroupVersion string: a/b/c'],
+        ),
+        (
+            {"apiVersion": "v1", "kind": "A", "metadata": {"name": "a/b"}},
+            ["spec.metadata.name: Invalid value: \"a/b\": may not contain '/'"],
+        ),
+        (
+            {"apiVersion": "v1", "kind": "A", "metadata": {"namespace": "a.b"}},
+            ['spec.metadata.namespace: Invalid value: "a.b": must not contain dots'],
+        ),
+    ],
+)
+def test_a_resource_within_a_resource_has_a_kind_and_good_metadata(resource: Any, want: list[str]) -> None:
+    """Missing is another fault than empty; a name is not needed."""
+    made = schemas.parse({"type": "object", "properties": {"spec": EMBEDDED}})
+
+    assert [f"{fault.field}: {fault.message}" for fault in lists.validate({"spec": resource}, made)] == want
+
+
+def test_a_resource_within_a_resource_has_metadata_that_can_be_read() -> None:
+    """A label is text."""
+    made = schemas.parse({"type": "object", "properties": {"spec": EMBEDDED}})
+    resource = {"apiVersion": "v1", "kind": "A", "metadata": {"labels": {"a": 1}}}
+
+    (fault,) = lists.validate({"spec": resource}, made)
+    assert fault.field == "spec.metadata"
