@@ -47,19 +47,22 @@ class ListQuery:
 
 @dataclass(frozen=True, slots=True)
 class WatchQuery:
-    """What a watch asks for. `bookmark_seconds`: how often it hears of progress without changes; 0: never."""
+    """What a watch asks for. `bookmark_seconds`: how often it hears of progress without changes; 0: never.
+
+    `initial_events` says whether it is told of what is there; None leaves that to the resource version.
+    """
 
     namespace: str = ""
     labels: str = ""
     fields: str = ""
     resource_version: str = ""
     bookmark_seconds: float = 0.0
-    initial_events: bool = False
+    initial_events: bool | None = None
 
     @property
     def begins_with_state(self) -> bool:
         """Whether the watch tells of what is there before it tells of changes."""
-        return self.initial_events or not self.resource_version.strip("0")
+        return not self.resource_version.strip("0") if self.initial_events is None else self.initial_events
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,9 @@ class Reader:
             initial = [selection.Event("ADDED", entry, entry.revision) async for entry in slices.sliced(entries)]
             if query.initial_events or query.bookmark_seconds:
                 initial.append(selection.Event("BOOKMARK", None, after, initial_end=True))
+        elif not after:
+            await self._reach(query.resource_version)
+            after = self._cache.revision
         elif after > self._cache.revision:
             await self._cache.wait_for(after)
         watcher = self._cache.watch(self.kind, query.namespace, after=after, limits=limits)

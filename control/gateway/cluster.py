@@ -89,7 +89,7 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
             request.field_selector,
             request.resource_version,
             BOOKMARK_SECONDS if request.allow_watch_bookmarks else 0.0,
-            request.send_initial_events,
+            request.send_initial_events or None,  # what is not asked for is not refused
         )
         limit = request.timeout_seconds or None
         ticket, user = await self._enter(context, "watch", request)

@@ -97,7 +97,7 @@ def watching(query: Query, namespace: str, name: str = "") -> reading.WatchQuery
         fields,
         query.get("resourceVersion", ""),
         BOOKMARK_SECONDS if flag(query, "allowWatchBookmarks") else 0.0,
-        flag(query, "sendInitialEvents"),
+        flag(query, "sendInitialEvents") if "sendInitialEvents" in query else None,
     )
 
 

@@ -146,7 +146,7 @@ class Verbs:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds or WATCH_SECONDS * (1 + random.random())), contextlib.aclosing(events):
                 sender = _Sender(response, view)
-                await sender.send(events, query.initial_events, call.started)
+                await sender.send(events, bool(query.initial_events), call.started)
         await response.write_eof()
         return response
 

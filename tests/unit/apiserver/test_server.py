@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from control.apiserver import authn, reading
 from control.apiserver.server import ApiServer
 from control.store import memory
-from fairlead.api import errors, objects
+from fairlead.api import errors, objects, scheme
 from fairlead.api.pb import apps_v1_pb2 as appsv1
 from fairlead.api.pb import autoscaling_v1_pb2 as autoscalingv1
 from fairlead.api.pb import coordination_v1_pb2 as coordinationv1
@@ -417,3 +419,31 @@ async def test_a_limit_range_without_a_name_is_named_by_a_uid(admin: Any) -> Non
     made = await admin.create(yamls.read("{metadata: {namespace: default}}", corev1.LimitRange))
 
     assert str(uuid.UUID(made.metadata.name)) == made.metadata.name
+
+
+async def test_a_watch_without_initial_events_begins_with_what_comes(api: ApiServer, admin: Any) -> None:
+    """`sendInitialEvents=false` without a revision: what is there already is not told."""
+    await admin.create(yamls.read("{metadata: {name: old, namespace: default}}", corev1.ConfigMap))
+    query = reading.WatchQuery("default", bookmark_seconds=0.01, initial_events=False)
+    kind = scheme.DEFAULT.of(corev1.ConfigMap)
+    user = authn.user("admin", ("system:masters",))
+    async with contextlib.aclosing(api.watch(user, kind, query)) as events:
+        first = asyncio.ensure_future(anext(events))
+        others = 0
+        while not first.done():  # what changes elsewhere moves the watch on
+            others += 1
+            text = f"{{metadata: {{name: other-{others}, namespace: default}}}}"
+            await admin.create(yamls.read(text, corev1.ServiceAccount))
+        assert [event.type for event in first.result()] == ["BOOKMARK"]
+        await admin.create(yamls.read("{metadata: {name: new, namespace: default}}", corev1.ConfigMap))
+        told = [event async for some in _until_added(events) for event in some]
+
+    assert [event.entry.object.metadata.name for event in told if event.type == "ADDED"] == ["new"]
+
+
+async def _until_added(events: Any) -> AsyncIterator[Any]:
+    """Pass a watch's batches on until one says that something came."""
+    async for some in events:
+        yield some
+        if any(event.type == "ADDED" for event in some):
+            return
