@@ -157,6 +157,7 @@ async def serve(
         "compaction": compactor.Compactor(store, lambda: watched.revision).run(),
         "allocations": api.keep_repaired(),
         "definitions": api.keep_defined(),
+        "built-ins": bootstrap.keep(api),
         "dispatcher": then(dispatcher.run),
         "listeners": begin(),
     }

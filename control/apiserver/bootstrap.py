@@ -6,8 +6,10 @@ system:masters, which needs no role; everyone else waits for it, because it make
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ipaddress
+import logging
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -19,7 +21,10 @@ from fairlead.api import errors, objects
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.client.interface import Client
 
+_log = logging.getLogger(__name__)
 M = TypeVar("M", bound=Message)
+
+KEEP_SECONDS = 60.0  # as often as Kubernetes looks
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 REST_PORT = 6443
@@ -28,8 +33,8 @@ AUTHENTICATION = "extension-apiserver-authentication"
 
 async def ensure(api: server.ApiServer) -> str:
     """Create what is missing; returns a sentence."""
-    client = api.client(authn.User("system:apiserver", (authn.MASTERS, authn.AUTHENTICATED)))
-    made = [name for name in NAMESPACES if await _ensure_namespace(client, name)]
+    client = _server(api)
+    made = await _ensure_kept(client)
     if await _ensure_service(client, api.settings):
         made.append("service kubernetes")
     made += [
@@ -37,9 +42,6 @@ async def ensure(api: server.ApiServer) -> str:
         for one in priorityclass.SYSTEM_CLASSES.values()
         if await _ensure_object(client, one)
     ]
-    flows = [one for one in (*flowdefaults.levels(), *flowdefaults.schemas()) if await _ensure_object(client, one)]
-    if flows:
-        made.append(f"{len(flows)} flow schemas and priority levels")
     written = await reconcile.ensure(client)
     if written:
         made.append(f"{len(written)} roles and bindings")
@@ -47,9 +49,38 @@ async def ensure(api: server.ApiServer) -> str:
     return f"created {', '.join(made)}" if made else "everything was there"
 
 
+async def keep(api: server.ApiServer) -> None:
+    """Make the built-in namespaces and flows again where somebody deleted them, for ever; one supervised task."""
+    while True:
+        await asyncio.sleep(KEEP_SECONDS)
+        try:
+            if made := await ensure_kept(api):
+                _log.warning("built-in objects", extra={"outcome": made})
+        except errors.ApiError as error:
+            _log.warning("built-in objects", extra={"outcome": f"could not be looked after: {error.message}"})
+
+
+async def ensure_kept(api: server.ApiServer) -> str:
+    """Make again what Kubernetes keeps in being; returns a sentence, "" where nothing was missing."""
+    made = await _ensure_kept(_server(api))
+    return f"made again: {', '.join(made)}" if made else ""
+
+
+def _server(api: server.ApiServer) -> Client:
+    return api.client(authn.User("system:apiserver", (authn.MASTERS, authn.AUTHENTICATED)))
+
+
+async def _ensure_kept(client: Client) -> list[str]:
+    made = [name for name in NAMESPACES if await _ensure_namespace(client, name)]
+    flows = [one for one in (*flowdefaults.levels(), *flowdefaults.schemas()) if await _ensure_object(client, one)]
+    if flows:
+        made.append(f"{len(flows)} flow schemas and priority levels")
+    return made
+
+
 async def publish_authentication(api: server.ApiServer, authority: str, front_proxy: str) -> None:
     """Tell aggregated APIs whose certificates to believe: callers' own, and the gateway's that speaks for callers."""
-    client = api.client(authn.User("system:apiserver", (authn.MASTERS, authn.AUTHENTICATED)))
+    client = _server(api)
     wanted = {
         "client-ca-file": authority,
         "requestheader-client-ca-file": authority,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from control.apiserver import authn, reading
+from control.apiserver import authn, bootstrap, reading
 from control.apiserver.server import ApiServer
 from control.store import memory
 from fairlead.api import errors, objects, scheme
@@ -18,6 +18,7 @@ from fairlead.api.pb import apps_v1_pb2 as appsv1
 from fairlead.api.pb import autoscaling_v1_pb2 as autoscalingv1
 from fairlead.api.pb import coordination_v1_pb2 as coordinationv1
 from fairlead.api.pb import core_v1_pb2 as corev1
+from fairlead.api.pb import flowcontrol_v1_pb2 as flowcontrolv1
 from fairlead.api.pb import meta_v1_pb2 as metav1
 from fairlead.api.pb import rbac_v1_pb2 as rbacv1
 from fairlead.client.interface import Patch, PatchType, Selection
@@ -447,3 +448,12 @@ async def _until_added(events: Any) -> AsyncIterator[Any]:
         yield some
         if any(event.type == "ADDED" for event in some):
             return
+
+
+async def test_built_in_namespaces_and_flows_come_back(api: ApiServer, admin: Any) -> None:
+    """What was deleted is made again; what is there stays as it is."""
+    await admin.delete(flowcontrolv1.FlowSchema, "probes")
+    await admin.delete(flowcontrolv1.PriorityLevelConfiguration, "catch-all")
+
+    assert await bootstrap.ensure_kept(api) == "made again: 2 flow schemas and priority levels"
+    assert await bootstrap.ensure_kept(api) == ""
