@@ -88,9 +88,12 @@ async def test_deleted_pod_is_replaced() -> None:
         await cluster.rolled_out("web")
         victim = cluster.pods()[0].metadata.name
         await cluster.client.delete(corev1.Pod, victim, "default")
-        await clusters.wait_until(
-            lambda: "still there" if any(pod.metadata.name == victim for pod in cluster.pods()) else ""
-        )
+
+        def replaced() -> str:
+            names = [pod.metadata.name for pod in cluster.pods()]
+            return "" if len(names) == 3 and victim not in names else f"{names} with {victim} deleted"
+
+        await clusters.wait_until(replaced)
         await cluster.rolled_out("web")
         assert len(cluster.pods()) == 3
 
