@@ -19,14 +19,11 @@ from fairlead.api.pb import cluster_pb2, cluster_pb2_grpc
 
 MESSAGE_BYTES = 16 * 1024 * 1024
 STREAMS_PER_CONNECTION = 1000
-# Every connection keeps a buffer of this size; gRPC's own choice is 16 kB.
-TLS_RECORD_BYTES = 2048
 
 OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
     ("grpc.max_send_message_length", MESSAGE_BYTES),
     ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION),
-    ("grpc.tsi.max_frame_size", TLS_RECORD_BYTES),
     ("grpc.so_reuseport", 0),  # a second process on the port must fail, not share it
     # a peer that vanished without a word is noticed, and clients may ask often whether we are there
     ("grpc.keepalive_time_ms", 10_000),
