@@ -310,7 +310,7 @@ class Program:
         """Return the value of the expression; Error where there is none."""
         try:
             found = self._expression.eval(activation.bound)
-            value = found.plain_value()
+            value = _plain(found)
         except (TypeError, SystemError):
             return None  # an optional, which has no plain value
         except (RuntimeError, ValueError, OverflowError) as error:
@@ -318,6 +318,19 @@ class Program:
         if found.type() == _cel().Type.ERROR:
             raise _evaluation_error(str(value))
         return value
+
+
+def _plain(found: Any) -> Any:
+    """Return a value in Python: null without asking the library, which each time would take a reference from None."""
+    kind = found.type()
+    if kind == _cel().Type.NULL:
+        return None
+    name = kind.name()
+    if name.startswith("LIST"):
+        return [_plain(each) for each in found.value()]
+    if name.startswith("MAP"):
+        return {key: _plain(each) for key, each in found.value().items()}
+    return found.value()
 
 
 def _evaluation_error(text: str) -> Error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from control.apiserver.cel import library
 from control.apiserver.policies import compiling, evaluating, judging
 from control.apiserver.structural import rules, schema
 from control.apiserver.validation import structural
@@ -120,6 +122,18 @@ def test_policies_have_an_answer_for_any_object(rule: str, variable: str, made: 
     told = judging.judge(compiling.policy(spec), values)
 
     assert all(denial.message for denial in told.denials)
+
+
+def test_null_can_be_returned_any_number_of_times() -> None:
+    """None keeps its references: the library takes one with each null that it is asked for."""
+    program = library.Program("[self, null, {'a': self}, self.map(x, null)]")
+    given_nulls = library.Activation({"self": [None, None]})
+    program.evaluate(given_nulls)
+    before = sys.getrefcount(None)
+    for _ in range(1000):
+        assert program.evaluate(given_nulls) == [[None, None], None, {"a": [None, None]}, [None, None]]
+
+    assert sys.getrefcount(None) > before - 500
 
 
 def test_a_budget_that_is_spent_is_a_failure() -> None:
