@@ -1,8 +1,8 @@
 """The generic registry: every verb on the objects of one kind, by its strategy, over store and cache.
 
 The API server owns one for each kind and calls it for authorised users. A write is prepared, judged by admission and
-strategy, encoded and committed in one transaction on the revision that it was decided on; where another was faster,
-an unconditional write is decided anew on what that one left.
+strategy, and committed on the revision that it was decided on (`writing`); where another was faster, an unconditional
+write is decided anew on what that one left.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from control.apiserver import authn, deletion, reading, system, warnings
+from control.apiserver import authn, deletion, reading, system, warnings, writing
 from control.apiserver import hooks as hooking
 from control.apiserver import views as viewing
 from control.apiserver.admission import plugin
@@ -21,17 +21,14 @@ from control.apiserver.managed import applying, content, managers, tracker
 from control.apiserver.strategies import strategy as strategies
 from control.apiserver.validation import meta
 from control.store import cache as caches
-from control.store import interface, leases
+from control.store import interface
 from control.store.entry import Entry
-from control.store.interface import Put, Refused, Remove
-from fairlead.api import codec, errors, objects, scheme
+from fairlead.api import errors, objects, scheme
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
-WRITE_ATTEMPTS = 64
 NAME_ATTEMPTS = 8
 DELETES_IN_FLIGHT = 32
 UNTRACKED = frozenset({"binding"})  # Kubernetes records nobody for what these write
-MAX_OBJECT_BYTES = 1536 * 1024  # etcd refuses larger requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,7 @@ class _Change:
     by: str | None
 
 
-class Registry(reading.Reader):
+class Registry(writing.Writer):
     """All verbs on one kind."""
 
     def __init__(
@@ -82,12 +79,9 @@ class Registry(reading.Reader):
         hooks: hooking.Hooks | None = None,
         views: viewing.Views = viewing.AS_STORED,
     ) -> None:
-        super().__init__(strategy, store, cache, views)
+        super().__init__(strategy, store, cache, views, hooks)
         self._admission = admission
         self._now = now
-        self._hooks = hooks or hooking.Hooks()
-        self._allocates = hooks is not None
-        self._leases = leases.LeasePool(store) if strategy.ttl_seconds else None
         self._tracker = tracker.Tracker(strategy, now)
         self._applier = applying.Applier(self._tracker)
 
@@ -142,45 +136,6 @@ class Registry(reading.Reader):
             return await self._dry_created(obj)
         async with self._hooks.turn():
             return await self._insert(obj)
-
-    async def _dry_created(self, obj: Any) -> Entry:
-        key = self.kind.key(obj.metadata.namespace, obj.metadata.name)
-        async with self._hooks.turn():
-            await self._hooks.before_write(obj, None, hooking.Companions())
-        item, _ = await self._store.get(key)
-        if item is not None:
-            raise errors.already_exists(self.kind.group, self.kind.resource, obj.metadata.name)
-        entry = Entry(key, self.kind, obj, 0)
-        obj.metadata.resourceVersion = ""
-        return entry
-
-    async def _insert(self, obj: Any) -> Entry:
-        """Store a new object that has been judged."""
-        key = self.kind.key(obj.metadata.namespace, obj.metadata.name)
-        for _ in range(WRITE_ATTEMPTS):
-            companions = hooking.Companions()
-            complete = objects.copy(obj) if self._allocates else obj
-            await self._hooks.before_write(complete, None, companions)
-            put = Put(key, await self._encode(complete), expected=0, lease=await self._lease())
-            outcome = await self._commit(put, companions)
-            if not isinstance(outcome, Refused):
-                return Entry(key, self.kind, complete, outcome.revision)
-            if outcome.current[0] is not None:
-                raise errors.already_exists(self.kind.group, self.kind.resource, obj.metadata.name)
-        raise self._too_contended("create", obj.metadata.name)
-
-    async def _commit(self, write: interface.Write, companions: hooking.Companions) -> interface.Committed | Refused:
-        """Commit a write with its companions, and let the hooks know how it went."""
-        try:
-            outcome = await self._store.commit(write, *companions.writes)
-        except errors.ApiError:
-            self._hooks.unknown()
-            raise
-        if isinstance(outcome, Refused):
-            self._hooks.refused(companions, outcome.current[1:])
-        else:
-            self._hooks.committed(outcome.revision)
-        return outcome
 
     async def update(
         self,
@@ -240,7 +195,7 @@ class Registry(reading.Reader):
         may_create: Callable[[], None],
     ) -> tuple[Entry, bool]:
         """Change an object, or create it where there is none; over again where another was faster."""
-        for _ in range(WRITE_ATTEMPTS):
+        for _ in range(writing.WRITE_ATTEMPTS):
             try:
                 return await write(), False
             except errors.NotFound as error:
@@ -282,7 +237,7 @@ class Registry(reading.Reader):
 
     async def _update(self, actor: Actor, namespace: str, name: str, change: _Change) -> Entry:
         entry, sure = await self._cached(namespace, name), False
-        for _ in range(WRITE_ATTEMPTS):
+        for _ in range(writing.WRITE_ATTEMPTS):
             if entry is None:
                 entry, sure = await self._stored(namespace, name), True
             try:
@@ -300,7 +255,7 @@ class Registry(reading.Reader):
             system.keep_times(obj, entry.object)
             if obj == entry.object and not companions.writes and not entry.stale:
                 if sure:
-                    return _own(entry)
+                    return writing.own(entry)
                 entry, sure = await self._newer(entry), True
                 continue
             if actor.dry_run:
@@ -366,17 +321,6 @@ class Registry(reading.Reader):
         await admission.validate(request)
         metadata.resourceVersion = before.resourceVersion
 
-    async def _replace(self, entry: Entry, obj: Any, companions: hooking.Companions) -> Entry | Refused:
-        """Store a changed object, or remove it if that was all that it was waiting for."""
-        if deletion.is_over(self.strategy, obj):
-            companions = hooking.Companions()
-            await self._hooks.before_removal(entry.object, companions)
-            outcome = await self._commit(Remove(entry.key, entry.revision), companions)
-        else:
-            put = Put(entry.key, await self._encode(obj), expected=entry.revision, lease=await self._lease())
-            outcome = await self._commit(put, companions)
-        return outcome if isinstance(outcome, Refused) else Entry(entry.key, self.kind, obj, outcome.revision)
-
     async def delete(
         self, actor: Actor, namespace: str, name: str, options: metav1.DeleteOptions
     ) -> tuple[Entry, bool]:
@@ -400,7 +344,7 @@ class Registry(reading.Reader):
             asked=actor.asked,
         )
         admission = self._judges(actor)
-        for _ in range(WRITE_ATTEMPTS):
+        for _ in range(writing.WRITE_ATTEMPTS):
             if entry is None:
                 entry, sure = await self._stored(namespace, name), True
             try:
@@ -416,11 +360,11 @@ class Registry(reading.Reader):
             decided = deletion.decide(self.strategy, entry.object, options, int(self._now()))
             if isinstance(decided, deletion.Mark) and decided.obj == entry.object:
                 if sure:
-                    return _own(entry), False
+                    return writing.own(entry), False
                 entry, sure = await self._newer(entry), True
                 continue
             if actor.dry_run:
-                return _own(entry), isinstance(decided, deletion.Remove)
+                return writing.own(entry), isinstance(decided, deletion.Remove)
             outcome = await self._delete(entry, decided)
             if isinstance(outcome, Entry):
                 return outcome, isinstance(decided, deletion.Remove)
@@ -428,16 +372,6 @@ class Registry(reading.Reader):
                 raise self.not_found(name)
             entry, sure = await self.presented(self.decode(outcome.current[0])), True
         raise self._too_contended("delete", name)
-
-    async def _delete(self, entry: Entry, decided: deletion.Remove | deletion.Mark) -> Entry | Refused:
-        if isinstance(decided, deletion.Mark):
-            return await self._replace(entry, decided.obj, hooking.Companions())
-        companions = hooking.Companions()
-        await self._hooks.before_removal(entry.object, companions)
-        outcome = await self._commit(Remove(entry.key, entry.revision), companions)
-        if isinstance(outcome, Refused):
-            return outcome
-        return Entry(entry.key, self.kind, objects.copy(entry.object), outcome.revision)
 
     async def delete_collection(
         self, actor: Actor, query: reading.ListQuery, options: metav1.DeleteOptions
@@ -460,35 +394,6 @@ class Registry(reading.Reader):
     def _judges(self, actor: Actor) -> plugin.Chain:
         return plugin.NOBODY if actor.admitted else self._admission
 
-    async def _cached(self, namespace: str, name: str) -> Entry | None:
-        """Return what the cache has: good enough to decide on, because the write is refused if it is old."""
-        entry = self._cache.get(self.kind, namespace, name)
-        return await self.presented(entry) if entry is not None else None
-
-    async def _stored(self, namespace: str, name: str) -> Entry:
-        item, _ = await self._store.get(self.kind.key(namespace, name))
-        if item is None:
-            raise self.not_found(name)
-        return await self.presented(self.decode(item))
-
-    async def _newer(self, entry: Entry) -> Entry:
-        """Return what etcd has of an object, for a decision that a stale cache may have misled."""
-        metadata = entry.object.metadata
-        newer = await self._stored(metadata.namespace, metadata.name)
-        return entry if newer.revision == entry.revision else newer
-
-    async def _encode(self, obj: Any) -> bytes:
-        """Return an object as it is stored: without the revision, which etcd itself counts."""
-        obj.metadata.resourceVersion = ""
-        data = codec.encode_stored(await self.views.stored(obj))
-        if len(data) > MAX_OBJECT_BYTES:
-            text = f"etcdserver: request is too large: {len(data)} bytes, at most {MAX_OBJECT_BYTES}"
-            raise errors.RequestEntityTooLarge(text, group=self.kind.group, kind=self.kind.resource)
-        return data
-
-    async def _lease(self) -> int:
-        return await self._leases.lease(self.strategy.ttl_seconds) if self._leases is not None else 0
-
     def _judged(self, metadata: metav1.ObjectMeta) -> list[errors.Cause]:
         strategy = self.strategy
         short = strategy.short_finalizers
@@ -502,12 +407,3 @@ class Registry(reading.Reader):
     def _refuse_invalid(self, name: str, faults: Sequence[errors.Cause]) -> None:
         if faults:
             raise errors.invalid(self.kind.group, self.kind.kind, name, faults)
-
-    def _too_contended(self, verb: str, name: str) -> errors.ApiError:
-        text = f'{self.kind.group_resource} "{name}" changes too fast to {verb} it'
-        return errors.TooManyRequests(text, retry_after_seconds=1)
-
-
-def _own(entry: Entry) -> Entry:
-    """Return an entry that belongs to the caller, as every answer to a write does."""
-    return Entry(entry.key, entry.kind, objects.copy(entry.object), entry.revision)
