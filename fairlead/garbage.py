@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gc
 
-# Young objects between collections, and how many of those make the next older generation due. A control process holds
-# hundreds of thousands of objects that stay, and a full collection looks at all of them while everything else waits.
-THRESHOLDS = (50_000, 20, 100)
+# Young objects between collections, how many of those make the next generation due, and how many of these the last. A
+# control process holds hundreds of thousands of objects that stay, and looking at one takes up to two microseconds
+# while all else waits: so few are looked at in one go, each twice while it is young, and all together hardly ever.
+THRESHOLDS = (4_000, 3, 10_000)
 
 
 def collect_rarely() -> None:
