@@ -108,6 +108,8 @@ class Reader:
         selector = selection.Selector(self.strategy, query.labels, query.fields)
         if query.continue_:
             revision, start = self._parse_continue(query.continue_, query.namespace)
+            if query.resource_version not in ("", "0"):
+                raise errors.BadRequest("specifying resource version is not allowed when using continue")
             return await self._page(query, selector, revision, start)
         if query.resource_version_match == "Exact":
             return await self._page(query, selector, parse_version(query.resource_version), "")
@@ -222,8 +224,9 @@ class Reader:
                 raise ValueError(parsed["v"])
             if not 0 < revision <= LAST_REVISION:
                 raise ValueError("no such resource version")
-        except (binascii.Error, ValueError, KeyError, TypeError) as error:
-            raise errors.BadRequest(f"continue key is not valid: {error}") from None
+        except (binascii.Error, ValueError, KeyError, TypeError):
+            text = "invalid continue token: continue key is not valid: it is none that this server gave"
+            raise errors.BadRequest(text) from None
         return revision, self.kind.key_prefix(namespace) + start
 
 

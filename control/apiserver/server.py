@@ -386,6 +386,7 @@ class ApiServer:
             entry, _ = await self._apply(user, target, patch, dry_run=dry_run, manager=manager)
             return entry
         found = self._authorize(user, "patch", target)
+        managers.check_plain(force=patch.force)
         actor = registries.Actor(user, dry_run, manager, asked=target.kind)
         if self._subresources.owns(target.subresource):
             return await self._subresources.patch(

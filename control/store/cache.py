@@ -105,8 +105,7 @@ class Cache:
             async with asyncio.timeout(timeout):
                 await future
         except TimeoutError:
-            message = f"Too large resource version: {revision}, current: {self._revision}"
-            raise errors.Timeout(message, retry_after_seconds=1) from None
+            raise errors.too_large_resource_version(revision, self._revision) from None
         finally:
             if revision > self._revision:
                 self._waiting.remove(waiter)

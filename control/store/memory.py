@@ -78,7 +78,7 @@ class MemoryStore:
         await self._arrive()
         at = revision or self._revision
         if at > self._revision:
-            raise errors.Timeout(f"Too large resource version: {at}, current: {self._revision}")
+            raise errors.too_large_resource_version(at, self._revision)
         if at < self._compacted:
             raise _expired(at, self._compacted)
         found = [value for value in self._values_at(prefix, max(start, prefix), at) if value is not None]

@@ -195,6 +195,15 @@ def already_exists(group: str, resource: str, name: str) -> AlreadyExists:
     return AlreadyExists(message, group=group, kind=resource, name=name)
 
 
+def too_large_resource_version(wanted: int, current: int) -> Timeout:
+    """Return the error of a read at a revision that is yet to come; clients look for the cause, and ask again."""
+    return Timeout(
+        f"Timeout: Too large resource version: {wanted}, current: {current}",
+        causes=[Cause("ResourceVersionTooLarge", "Too large resource version", "")],
+        retry_after_seconds=1,
+    )
+
+
 def conflict(group: str, resource: str, name: str, why: str = "") -> Conflict:
     """Return the error of a write that was decided on an old revision."""
     why = why or ("the object has been modified; please apply your changes to the latest version and try again")

@@ -60,6 +60,12 @@ def check_apply(manager: str) -> None:
     refuse("PatchOptions", found)
 
 
+def check_plain(*, force: bool) -> None:
+    """Refuse another patch that is to be forced: only an apply can conflict with an owner."""
+    if force:
+        refuse("PatchOptions", [field.forbidden("force", "may not be specified for non-apply patch")])
+
+
 def refuse(options: str, found: Sequence[field.Cause]) -> None:
     """Raise Invalid for a request's options if anything is wrong with them."""
     if found:

@@ -28,7 +28,7 @@ class ConfigMapStrategy(strategy.Strategy[corev1.ConfigMap]):
             faults += field.invalids(f"binaryData[{key}]", key, names.config_key(key))
             size += len(obj.binaryData[key])
         if size > MAX_BYTES:
-            faults.append(field.too_long("", MAX_BYTES))
+            faults.append(field.too_long("[]", MAX_BYTES))  # how Kubernetes writes the path of the whole
         return faults
 
     def validate_update(self, obj: corev1.ConfigMap, old: corev1.ConfigMap) -> field.Faults:

@@ -398,7 +398,7 @@ async def test_an_object_that_is_too_large_is_refused(client: Any) -> None:
     large = config_map("one")
     large.data["key"] = "x" * (1024 * 1024 + 1)
 
-    with pytest.raises(errors.Invalid, match="Too long: may not be more than 1048576 bytes"):
+    with pytest.raises(errors.Invalid, match=r"invalid: \[\]: Too long: may not be more than 1048576 bytes"):
         await client.create(large)
 
 

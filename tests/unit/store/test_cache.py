@@ -295,8 +295,10 @@ async def test_is_unavailable_while_etcd_is(world: World) -> None:
 
 async def test_waiting_for_a_revision_that_does_not_come_times_out(world: World) -> None:
     """The error is Kubernetes' for a resourceVersion from the future."""
-    with pytest.raises(errors.Timeout, match="Too large resource version: 1000, current: 1"):
+    with pytest.raises(errors.Timeout, match="^Timeout: Too large resource version: 1000, current: 1$") as raised:
         await world.cache.wait_for(1000, timeout=0.01)
+    assert [cause.reason for cause in raised.value.causes] == ["ResourceVersionTooLarge"]
+    assert raised.value.status().details.retryAfterSeconds == 1
 
 
 async def test_indexes_follow_the_objects(world: World) -> None:

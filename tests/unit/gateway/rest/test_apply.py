@@ -54,6 +54,18 @@ async def test_an_apply_must_name_its_manager(call: Caller) -> None:
     )
 
 
+async def test_only_an_apply_may_be_forced(call: Caller) -> None:
+    """Another patch has no conflicts that could be forced."""
+    await call("PATCH", f"{CONFIGMAP}?fieldManager=one", configmap("1"), Content_Type=APPLY)
+
+    refused = await call("PATCH", f"{CONFIGMAP}?force=true", b"{}", Content_Type="application/merge-patch+json")
+
+    assert (refused.status, refused.json["message"]) == (
+        422,
+        'PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified for non-apply patch',
+    )
+
+
 async def test_a_patch_is_read_strictly_where_asked_and_warned_of_otherwise(call: Caller) -> None:
     """After patching, as kubectl's users see it."""
     await call("PATCH", f"{CONFIGMAP}?fieldManager=one", configmap("1"), Content_Type=APPLY)

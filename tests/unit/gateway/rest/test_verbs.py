@@ -81,6 +81,25 @@ async def test_a_list_over_all_namespaces_comes_in_pages(call: Caller) -> None:
     assert second["metadata"] == {"resourceVersion": first["metadata"]["resourceVersion"]}
 
 
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        ("continue=!", "invalid continue token: continue key is not valid: it is none that this server gave"),
+        ("continue=e30", "invalid continue token: continue key is not valid: it is none that this server gave"),
+        ("continue={}&resourceVersion=1", "specifying resource version is not allowed when using continue"),
+    ],
+)
+async def test_a_page_that_nobody_offered_is_refused(call: Caller, query: str, why: str) -> None:
+    """A token must be ours, and says by itself at which revision to go on."""
+    for name in ("a", "b"):
+        await call("POST", CONFIGMAPS, configmap(name))
+    offered = (await call("GET", f"{CONFIGMAPS}?limit=1")).json["metadata"]["continue"]
+
+    refused = await call("GET", f"{CONFIGMAPS}?limit=1&{query.format(offered)}")
+
+    assert (refused.status, refused.json["reason"], refused.json["message"]) == (400, "BadRequest", why)
+
+
 async def test_selectors_choose_what_is_listed(call: Caller) -> None:
     """Labels and fields; a field that cannot be selected is refused, and so is what is no selector."""
     labelled = configmap("a")
