@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import multiprocessing
+import functools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -23,13 +23,12 @@ from control import pki
 from control.apiserver import relay
 from control.gateway import cluster, identity, listening
 from control.store.etcd import EtcdStore
-from fairlead import garbage
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.client import grpc as clients
 from fairlead.client import kubeconfig
 from fairlead.testing import control
+from tests.bench import apart, report
 from tests.bench import lag as lags
-from tests.bench import report
 from tests.support import etcd
 
 WARM = 200
@@ -158,16 +157,7 @@ async def both(count: int, pipe: Connection) -> list[report.Row]:
 
 def run(count: int, in_flight: int = IN_FLIGHT) -> list[report.Row]:
     """Measure, with the client in a process of its own."""
-    garbage.collect_rarely()
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=caller, args=(theirs, in_flight), daemon=True)
-    process.start()
-    try:
-        return uvloop.run(both(count, ours))
-    finally:
-        ours.send(None)
-        process.join()
+    return apart.measured(functools.partial(both, count), caller, in_flight)
 
 
 def rows(quick: bool = False) -> list[report.Row]:

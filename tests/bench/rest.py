@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import multiprocessing
+import functools
 import pathlib
 import ssl
 import tempfile
@@ -27,11 +27,10 @@ from aiohttp import web
 
 from control.gateway.rest import handlers
 from control.store.etcd import EtcdStore
-from fairlead import garbage
 from fairlead.api import codec
 from fairlead.testing import control
 from fairlead.testing import rest as testing
-from tests.bench import creates, report
+from tests.bench import apart, creates, report
 from tests.bench import lag as lags
 from tests.support import etcd
 
@@ -193,16 +192,7 @@ def _list_rows(form: str, count: int, listed: Any) -> list[report.Row]:
 
 def run(pods: int, in_flight: int = IN_FLIGHT) -> list[report.Row]:
     """Measure, with the client in a process of its own."""
-    garbage.collect_rarely()
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=caller, args=(theirs, in_flight), daemon=True)
-    process.start()
-    try:
-        return uvloop.run(measure(pods, ours))
-    finally:
-        ours.send(None)
-        process.join()
+    return apart.measured(functools.partial(measure, pods), caller, in_flight)
 
 
 def rows(quick: bool = False) -> list[report.Row]:

@@ -12,8 +12,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import functools
 import gc
-import multiprocessing
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.client import grpc as clients
 from fairlead.client import kubeconfig
 from fairlead.testing import control
-from tests.bench import creates, report, rest, serving
+from tests.bench import apart, creates, report, rest, serving
 from tests.bench import lag as lags
 
 CREATING = 64
@@ -145,16 +145,7 @@ async def measure(pods: int, callers: int, pipe: Connection) -> list[report.Row]
 
 def run(pods: int, callers: int) -> list[report.Row]:
     """Measure, with the clients in a process of their own."""
-    garbage.collect_rarely()
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=caller, args=(theirs,), daemon=True)
-    process.start()
-    try:
-        return uvloop.run(measure(pods, callers, ours))
-    finally:
-        ours.send(None)
-        process.join(LIMIT_SECONDS)
+    return apart.measured(functools.partial(measure, pods, callers), caller)
 
 
 def rows(quick: bool = False) -> list[report.Row]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import multiprocessing
+import functools
 import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,15 +24,14 @@ import aiohttp
 import uvloop
 
 from control.store.etcd import EtcdStore
-from fairlead import garbage
 from fairlead.api import objects
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.client import grpc as clients
 from fairlead.client import kubeconfig
 from fairlead.client.interface import Selection
 from fairlead.testing import control
+from tests.bench import apart, report, rest, serving
 from tests.bench import lag as lags
-from tests.bench import report, rest, serving
 from tests.support import etcd
 
 NAME = "watched"
@@ -177,16 +176,7 @@ def _rows(told: Watching, took: list[float], others: tuple[float, lags.Worst, la
 
 def run(watches: int, changes: int) -> list[report.Row]:
     """Measure, with the clients in a process of their own."""
-    garbage.collect_rarely()
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=watcher, args=(theirs,), daemon=True)
-    process.start()
-    try:
-        return uvloop.run(measure(watches, changes, ours))
-    finally:
-        ours.send(None)
-        process.join(LIMIT_SECONDS)
+    return apart.measured(functools.partial(measure, watches, changes), watcher)
 
 
 def rows(quick: bool = False) -> list[report.Row]:
