@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 CHUNK_BYTES = 64 << 10
 QUEUED_FRAMES = 16
 EXIT_CODE = "NonZeroExitCode"
+# What a call raises that the other side has ended, or the connection's end.
+BROKEN = (grpc.aio.AioRpcError, asyncio.InvalidStateError)
 
 
 class Streams:
@@ -69,13 +71,16 @@ class Streams:
                 status = error.status()
             except (runtime.RuntimeFault, OSError) as error:
                 status = errors.InternalError(str(error) or type(error).__name__).status()
+            except BROKEN:
+                raise
+            except Exception:
+                log.exception("a stream failed", extra={"id": request.id})
+                status = errors.InternalError("the stream failed: the node's log says why").status()
             await call.write(agent.AgentFrame(status=status))
             await call.done_writing()
             await call.code()
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
+        except BROKEN as error:
             log.info("stream broke", extra={"id": request.id, "error": str(error)})
-        except Exception:
-            log.exception("a stream failed", extra={"id": request.id})
         finally:
             call.cancel()
             reading.cancel()

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from control.apiserver import authn
 from control.gateway.streams import terminal
 from fairlead.api.pb import admissionregistration_v1_pb2 as registrationv1
+from node.runtime import interface as runtime
+from node.runtime import memory as runtimes
 from tests.support import hooks, streaming
 from tests.unit.apiserver.admission import test_webhooks
 
@@ -30,6 +32,12 @@ EXIT_3 = {
     "details": {"causes": [{"reason": "ExitCode", "message": "3"}]},
 }
 BINARY = ["v5.channel.k8s.io", "v4.channel.k8s.io", "channel.k8s.io"]
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": base64.b64encode(bytes(16)).decode(),
+}
 ENCODED = ["v4.base64.channel.k8s.io", "base64.channel.k8s.io"]
 
 
@@ -320,4 +328,28 @@ async def test_a_webhook_changes_what_is_run() -> None:
             got = await conversation(socket)
 
         assert got[1] == b"nothing to see\n"
+        await made.until_quiet()
+
+
+class Faulty(runtimes.MemoryRuntime):
+    """A runtime with a fault that nobody foresaw."""
+
+    async def exec(self, container: str, options: runtime.ExecOptions) -> runtime.Stream:
+        """Fail."""
+        raise ValueError("unforeseen")
+
+
+async def test_a_fault_that_nobody_foresaw_is_told_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """The caller hears of it at once, the node's log says why, and the next stream is served."""
+    async with streaming.cluster(containers=Faulty(images=[streaming.IMAGE])) as made:
+        async with made.http.get(f"{made.url}{EXEC}&command=true", headers=UPGRADE) as refused:
+            said = await refused.json()
+        async with made.http.get(f"{made.url}{streaming.PODS}/web/log") as log:
+            status = log.status
+
+        assert (refused.status, said["message"]) == (500, "the stream failed: the node's log says why")
+        assert status == 200
+        [told] = [one for one in caplog.records if one.message == "a stream failed"]
+        assert told.exc_info is not None
+        assert str(told.exc_info[1]) == "unforeseen"
         await made.until_quiet()
