@@ -24,6 +24,7 @@ from control.apiserver import server as apiservers
 from control.apiserver.audit import log as auditlog
 from control.apiserver.audit import policy as policies
 from control.apiserver.audit import recording
+from control.apiserver.settings import Settings
 from control.config import Config, ConfigError
 from control.controllers import manager, podcidr
 from control.dispatcher import edge, leases, service, settings
@@ -155,7 +156,7 @@ async def serve(
     tasks = {
         "watch cache": watched.run(),
         "compaction": compactor.Compactor(store, lambda: watched.revision).run(),
-        "allocations": api.keep_repaired(),
+        "allocations": api.repairs.keep(),
         "definitions": api.keep_defined(),
         "built-ins": bootstrap.keep(api),
         "dispatcher": then(dispatcher.run),
@@ -264,13 +265,13 @@ def _authenticators(config: Config, issuer: tokens.Issuer) -> list[bearers.Authe
     return found
 
 
-def _api_settings(config: Config, rooms: Collection[str]) -> apiservers.Settings:
+def _api_settings(config: Config, rooms: Collection[str]) -> Settings:
     """Return what the API is told; without controllers nothing is asked of a write that only they could provide."""
     disabled = frozenset(config.disabledAdmissionPlugins)
     if "controllers" not in rooms:
         disabled |= NEED_CONTROLLERS
     ports = (config.nodePortMin, config.nodePortMax)
-    return apiservers.Settings(config.serviceCIDR, ports, config.apiCompat, disabled)
+    return Settings(config.serviceCIDR, ports, config.apiCompat, disabled)
 
 
 def _dispatcher_settings(config: Config, cluster_id: int, holder: leases.Holder) -> settings.Settings:

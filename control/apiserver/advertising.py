@@ -136,7 +136,7 @@ class Advertiser:
         """Make an object what it should be, if its kind is served."""
         kind = type(wanted)
         try:
-            if not self._api.serves(scheme.DEFAULT.of(kind)):
+            if not self._api.kinds.serves(scheme.DEFAULT.of(kind)):
                 return
         except scheme.UnknownKind:
             return

@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 
 from control.apiserver import authn, server
 from control.apiserver.rbac import reconcile
+from control.apiserver.settings import Settings
 from control.apiserver.strategies import flowdefaults, priorityclass
 from fairlead.api import errors, objects
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -121,7 +122,7 @@ async def _ensure_object(client: Client, wanted: M) -> bool:
     return False
 
 
-async def _ensure_service(client: Client, settings: server.Settings) -> bool:
+async def _ensure_service(client: Client, settings: Settings) -> bool:
     try:
         await client.get(corev1.Service, "kubernetes", "default")
     except errors.NotFound:
@@ -133,7 +134,7 @@ async def _ensure_service(client: Client, settings: server.Settings) -> bool:
     return False
 
 
-def kubernetes_service(settings: server.Settings) -> corev1.Service:
+def kubernetes_service(settings: Settings) -> corev1.Service:
     """Return the Service by which pods reach the API: the first address of the range, the REST port behind 443."""
     service = corev1.Service()
     service.metadata.name, service.metadata.namespace = "kubernetes", "default"

@@ -1,17 +1,22 @@
 """The repair of allocations: bitmaps that do not say what the Services hold are written anew.
 
-One loop of the leader calls `repair` at its start and every few minutes. Services and bitmaps are written in the same
+One loop of each process repairs at its start and every few minutes. Services and bitmaps are written in the same
 transaction, so a difference at one revision is a fault: of an older version, of another writer, of a changed range.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Iterable, Sequence
 
 from control.apiserver import allocation, bitmaps
+from control.store import cache as caches
 from control.store import interface
-from fairlead.api import codec, scheme
+from fairlead.api import codec, errors, scheme
 from fairlead.api.pb import core_v1_pb2 as corev1
+
+_log = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 180.0
 IN_ORDER = "allocations are in order"
@@ -19,13 +24,36 @@ PAGE_ITEMS = 500
 ATTEMPTS = 5
 
 
-async def repair(store: interface.Store, addresses: bitmaps.Range, ports: bitmaps.Range) -> str:
-    """Compare both bitmaps with the Services and mend them; returns a sentence."""
-    done = [
-        await _repair_one(store, allocation.ADDRESSES_KEY, addresses),
-        await _repair_one(store, allocation.PORTS_KEY, ports),
-    ]
-    return "; ".join(text for text in done if text) or IN_ORDER
+class Repairs:
+    """Keeps the allocations of a cluster's Services in order: their addresses and their node ports."""
+
+    def __init__(
+        self, store: interface.Store, cache: caches.Cache, addresses: bitmaps.Range, ports: bitmaps.Range
+    ) -> None:
+        self._store = store
+        self._cache = cache
+        self._addresses = addresses
+        self._ports = ports
+
+    async def keep(self) -> None:
+        """Repair at the start and every few minutes, for ever; one supervised task of the process."""
+        await self._cache.ready()
+        while True:
+            try:
+                sentence = await self.repair()
+            except (errors.ServiceUnavailable, errors.Timeout) as error:
+                sentence = f"allocations could not be judged: {error.message}"
+            if sentence != IN_ORDER:
+                _log.warning("service allocations", extra={"outcome": sentence})
+            await asyncio.sleep(INTERVAL_SECONDS)
+
+    async def repair(self) -> str:
+        """Compare both bitmaps with the Services and mend them; returns a sentence."""
+        done = [
+            await _repair_one(self._store, allocation.ADDRESSES_KEY, self._addresses),
+            await _repair_one(self._store, allocation.PORTS_KEY, self._ports),
+        ]
+        return "; ".join(text for text in done if text) or IN_ORDER
 
 
 async def _repair_one(store: interface.Store, key: str, over: bitmaps.Range) -> str:

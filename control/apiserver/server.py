@@ -6,7 +6,6 @@ encoded again; the control plane's own parts call `client(user)`, which is the s
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import datetime
 import functools
@@ -15,7 +14,6 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.message import Message
@@ -27,7 +25,7 @@ from control.apiserver import (
     bearers,
     bitmaps,
     cached,
-    componentstatus,
+    catalogue,
     inprocess,
     nodeauthz,
     patching,
@@ -38,18 +36,14 @@ from control.apiserver import (
     subresources,
     tokens,
     versions,
-    warnings,
 )
-from control.apiserver import hooks as hooking
 from control.apiserver import registry as registries
 from control.apiserver.admission import chain, escalation, plugin
 from control.apiserver.audit import recording
 from control.apiserver.custom import keeper, showing
-from control.apiserver.custom import registries as custom_registries
-from control.apiserver.custom import shape as shapes
 from control.apiserver.managed import applying, managers
 from control.apiserver.rbac import authorizer as rbac
-from control.apiserver.strategies import table
+from control.apiserver.settings import Settings
 from control.apiserver.target import Target
 from control.apiserver.webhooks import caller
 from control.store import cache as caches
@@ -65,20 +59,6 @@ from fairlead.client.interface import Patch, PatchType
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the API server is told of the cluster; `node_ports` is the range's first and last.
-
-    `api_compat` is an older release of Kubernetes whose clients are served as well, empty for none.
-    `disabled_plugins` are names of admission plugins, as Kubernetes has them.
-    """
-
-    service_cidr: str = "10.96.0.0/12"
-    node_ports: tuple[int, int] = (30000, 32767)
-    api_compat: str = ""
-    disabled_plugins: frozenset[str] = frozenset()
-
-
 class ApiServer:
     """The registries of all kinds, behind authorisation and admission."""
 
@@ -87,7 +67,7 @@ class ApiServer:
         store: interface.Store,
         cache: caches.Cache,
         *,
-        settings: Settings = Settings(),
+        settings: Settings,
         now: Callable[[], float] = time.time,
         auditor: recording.Recorder | None = None,
         issuer: tokens.Issuer | None = None,
@@ -105,39 +85,36 @@ class ApiServer:
             authz.MastersAuthorizer(), nodeauthz.NodeAuthorizer(known), self.rbac
         )
         self._webhooks = caller.Caller(cache)
-        self._admission = admission = chain.standard(
-            cache,
+        addresses = bitmaps.AddressRange(ipaddress.ip_network(settings.service_cidr))
+        ports = bitmaps.PortRange(*settings.node_ports)
+        self.repairs = repair.Repairs(store, cache, addresses, ports)
+        self.kinds = catalogue.Catalogue(
             store,
-            escalation.Escalation(self.authorizer, self.rbac),
-            self._webhooks,
-            versions=self,
+            cache,
+            admit=lambda versions: chain.standard(
+                cache,
+                store,
+                escalation.Escalation(self.authorizer, self.rbac),
+                self._webhooks,
+                versions=versions,
+                now=now,
+                issues_tokens=issuer is not None,
+                disabled=settings.disabled_plugins,
+            ),
+            hooks={
+                corev1.Service: allocation.ServiceAllocation(store, addresses, ports),
+                custom.Definition: showing.Shown(cache),
+            },
+            calls=self._webhooks,
             now=now,
-            issues_tokens=issuer is not None,
-            disabled=settings.disabled_plugins,
+            compat=settings.api_compat,
         )
-        self.addresses = bitmaps.AddressRange(ipaddress.ip_network(settings.service_cidr))
-        self.ports = bitmaps.PortRange(*settings.node_ports)
-        hooks: dict[type[Message], hooking.Hooks] = {
-            corev1.Service: allocation.ServiceAllocation(store, self.addresses, self.ports),
-            custom.Definition: showing.Shown(cache),
-        }
-        special: dict[type[Message], type[registries.Registry]] = {
-            corev1.ComponentStatus: componentstatus.ComponentStatuses
-        }
-        self._registries: dict[str, registries.Registry] = {
-            strategy.kind.prefix: special.get(strategy.message, registries.Registry)(
-                strategy, store, cache, admission=admission, now=now, hooks=hooks.get(strategy.message)
-            )
-            for strategy in (*table.strategies(now), componentstatus.ComponentStatusStrategy())
-        }
-        self._custom = custom_registries.CustomRegistries(
-            store, cache, admission=admission, now=now, calls=self._webhooks
-        )
+        self._admission = self.kinds.admission
         self.issuer = issuer
         self.bootstrap_tokens = authn.TokenAuthenticator(self._bootstrap_secret, self._utc)
         self.tokens = bearers.standard(self.bootstrap_tokens, issuer, known, authenticators)
         self._reviews = reviews.Reviews(self.authorizer, self.rbac, self.tokens, now)
-        self._subresources = subresources.Subresources(self.registry, admission, now, issuer)
+        self._subresources = subresources.Subresources(self.kinds.registry, self._admission, now, issuer)
 
     def client(self, user: authn.User) -> inprocess.InProcessClient:
         """Return a client that acts as a user."""
@@ -150,7 +127,7 @@ class ApiServer:
     async def _bootstrap_secret(self, name: str) -> corev1.Secret | None:
         """Read a Secret that a bootstrap token names, on behalf of the server itself."""
         try:
-            entry = await self.registry(schemes.DEFAULT.of(corev1.Secret)).get(authn.TOKEN_NAMESPACE, name)
+            entry = await self.kinds.registry(schemes.DEFAULT.of(corev1.Secret)).get(authn.TOKEN_NAMESPACE, name)
         except errors.NotFound:
             return None
         assert isinstance(entry.object, corev1.Secret)
@@ -159,66 +136,9 @@ class ApiServer:
     def _utc(self) -> datetime.datetime:
         return datetime.datetime.fromtimestamp(self.now(), datetime.UTC)
 
-    @property
-    def scheme(self) -> schemes.Scheme:
-        """The kinds that this process knows: its own scheme, which follows the definitions of custom resources."""
-        return self.cache.scheme
-
-    def served(self) -> Sequence[schemes.Kind]:
-        """Return the row of every version of every kind that is served, for discovery."""
-        return [kind for kind in self.scheme.versions() if self.serves(kind)]
-
-    async def convert(self, obj: Any, kind: schemes.Kind) -> Any:
-        """Return an object of a kind at another version of it; what a subresource carries as it is."""
-        if isinstance(obj, objects.Unstructured):
-            return await self._custom.convert(obj, kind)
-        return conversion.from_hub(conversion.to_hub(obj), kind)
-
-    def default(self, kind: schemes.Kind, obj: Any) -> None:
-        """Fill in the defaults of an object of a kind."""
-        self.registry(kind).strategy.default(obj)
-
-    async def resolve(self, group: str, version: str, resource: str) -> schemes.Kind:
-        """Return the row of a path's group, version and plural; errors.NotFound where there is none.
-
-        A kind that this process does not know yet, because another has just established it, is waited for.
-        """
-        try:
-            return self.scheme.by_resource(group, version, resource)
-        except schemes.UnknownKind:
-            await self.cache.fresh()
-        try:
-            return self.scheme.by_resource(group, version, resource)
-        except schemes.UnknownKind as error:
-            raise errors.NotFound(str(error)) from None
-
-    def shape(self, kind: schemes.Kind) -> shapes.Shape | None:
-        """Return what the definition of a custom kind says of its version, its schema above all; else None."""
-        return self._custom.shape(kind) if kind.message is None else None
-
     async def keep_defined(self) -> None:
         """Establish and empty the definitions of custom resources, for ever; one supervised task of the process."""
         await keeper.Keeper(self).run()
-
-    def serves(self, kind: schemes.Kind) -> bool:
-        """Say whether a version of a kind is served."""
-        if kind.message is None:
-            return True  # the scheme has no others than those that are established
-        return (kind.prefix in self._registries or not kind.stored) and kind.compat in ("", self.settings.api_compat)
-
-    def registry(self, kind: schemes.Kind) -> registries.Registry:
-        """Return a kind's registry; errors.NotFound for a kind or a version that is not served."""
-        found = self._registries.get(kind.prefix) if kind.message is not None else self.registry_of_custom(kind)
-        if found is None or not self.serves(kind):
-            raise errors.NotFound("the server could not find the requested resource")
-        return found
-
-    def registry_of_custom(self, kind: schemes.Kind) -> registries.Registry | None:
-        """Return the registry of a custom kind at its version, served or not; None where nothing defines it."""
-        shape = self._custom.shape(kind)
-        if shape is not None and shape.deprecation:
-            warnings.add(shape.deprecation)
-        return self._custom.find(kind)
 
     def authorize(self, request: authz.Attributes) -> None:
         """Raise Forbidden where the user may not do this."""
@@ -235,7 +155,7 @@ class ApiServer:
     def _authorize(self, user: authn.User, verb: str, target: Target, fields: str = "") -> registries.Registry:
         """Return the registry of what a user may do."""
         self._permit(user, verb, target, fields)
-        return self.registry(target.kind)
+        return self.kinds.registry(target.kind)
 
     def _permit(self, user: authn.User, verb: str, target: Target, fields: str = "") -> None:
         """Raise where the user may not do this, or nobody can."""
@@ -256,22 +176,6 @@ class ApiServer:
     async def close(self) -> None:
         """Close the connections that the server has opened."""
         await self._webhooks.close()
-
-    async def keep_repaired(self) -> None:
-        """Repair at the start and every few minutes, for ever; one supervised task of the process."""
-        await self.cache.ready()
-        while True:
-            try:
-                sentence = await self.repair()
-            except (errors.ServiceUnavailable, errors.Timeout) as error:
-                sentence = f"allocations could not be judged: {error.message}"
-            if sentence != repair.IN_ORDER:
-                _log.warning("service allocations", extra={"outcome": sentence})
-            await asyncio.sleep(repair.INTERVAL_SECONDS)
-
-    async def repair(self) -> str:
-        """Mend the allocations of Services where they are wrong; the leader calls this now and then."""
-        return await repair.repair(self.store, self.addresses, self.ports)
 
     @recording.recorded("get")
     async def get(self, user: authn.User, target: Target, resource_version: str = "") -> Entry:
@@ -313,7 +217,7 @@ class ApiServer:
                 plugin.Request(user, "CREATE", asked.kind, asked.namespace, asked.name, obj=obj, dry_run=dry_run)
             )
             return await self._reviews.answer(user, named, obj)
-        found = self.registry(target.kind)
+        found = self.kinds.registry(target.kind)
         actor = registries.Actor(user, dry_run, manager, asked=target.kind)
         if target.subresource:
             return await self._subresources.post(actor, target, conversion.to_hub(obj))
@@ -393,7 +297,7 @@ class ApiServer:
                 actor, found, target.namespace, target.name, target.subresource, patch
             )
 
-        shape = self.shape(target.kind)
+        shape = self.kinds.shape(target.kind)
         unknown = shape.unknown if shape is not None else lambda _: ()
 
         def change(old: Message) -> Any:

@@ -226,7 +226,7 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
         return await self._gate.enter(asked), user
 
     async def _kind(self, resource: cluster.Resource) -> scheme.Kind:
-        return await self._api.resolve(resource.group, resource.version or "v1", resource.resource)
+        return await self._api.kinds.resolve(resource.group, resource.version or "v1", resource.resource)
 
     async def _target(self, request: Any) -> Target:
         kind = await self._kind(request.resource)
@@ -240,7 +240,7 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
                 raise errors.BadRequest(f"{message.DESCRIPTOR.full_name} is not an API object")
             return message
         try:
-            return codec.from_any(request.object, scheme=self._api.scheme)
+            return codec.from_any(request.object, scheme=self._api.kinds.scheme)
         except scheme.UnknownKind as error:
             raise errors.BadRequest(str(error)) from None
 

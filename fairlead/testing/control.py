@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from control.apiserver.audit.recording import Recorder
-    from control.apiserver.server import ApiServer, Settings
+    from control.apiserver.server import ApiServer
+    from control.apiserver.settings import Settings
     from control.apiserver.tokens import Issuer
     from control.store.interface import Store
 
@@ -41,6 +42,7 @@ async def memory_api(
     import time
 
     from control.apiserver import bootstrap, server
+    from control.apiserver import settings as configured
     from control.store import cache, memory
 
     backing = store or memory.MemoryStore()
@@ -52,7 +54,7 @@ async def memory_api(
         api = server.ApiServer(
             backing,
             watched,
-            settings=settings or server.Settings(disabled_plugins=WITHOUT_CONTROLLERS),
+            settings=settings or configured.Settings(disabled_plugins=WITHOUT_CONTROLLERS),
             now=now or time.time,
             issuer=issuer,
             auditor=auditor,

@@ -24,6 +24,7 @@ import uvloop
 
 from control import pki
 from control.apiserver import authn, bootstrap, server
+from control.apiserver.settings import Settings
 from control.dispatcher import edge, leases, service, settings
 from control.gateway import listening
 from control.store import cache as caches
@@ -96,7 +97,7 @@ async def agents_main(folder: pathlib.Path, endpoint: str, count: int) -> None:
 async def control(store: EtcdStore, folder: pathlib.Path) -> AsyncIterator[tuple[interface.Client, str]]:
     """Give a client and the endpoint of a control process with a dispatcher."""
     watched = caches.Cache(store)
-    api = server.ApiServer(store, watched)
+    api = server.ApiServer(store, watched, settings=Settings())
     running = [asyncio.create_task(watched.run())]
     await watched.ready()
     await bootstrap.ensure(api)

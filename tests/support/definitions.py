@@ -53,7 +53,8 @@ async def establish(api: ApiServer, client: Client, *versions: dict[str, Any], *
     await until(client, made.metadata.name, custom.ESTABLISHED, "True")
     await api.cache.fresh()
     names = [each.name for each in made.spec.versions if each.served]
-    return [objects.class_of(api.scheme.by_kind(f"{made.spec.group}/{name}", made.spec.names.kind)) for name in names]
+    scheme = api.kinds.scheme
+    return [objects.class_of(scheme.by_kind(f"{made.spec.group}/{name}", made.spec.names.kind)) for name in names]
 
 
 async def until(client: Client, name: str, condition: str, status: str) -> custom.Definition:

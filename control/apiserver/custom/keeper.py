@@ -98,7 +98,7 @@ class Keeper:
         return [entry.object for entry in self._api.cache.list(definitions.KIND)]
 
     async def _update(self, name: str, change: Any, subresource: str) -> None:
-        await self._api.registry(definitions.KIND).update(self._actor, "", name, change, subresource)
+        await self._api.kinds.registry(definitions.KIND).update(self._actor, "", name, change, subresource)
 
     async def _clean(self, definition: Any) -> bool:
         """Delete a definition's objects, and let it go once there are none."""
@@ -124,7 +124,7 @@ class Keeper:
         """Delete all objects of a definition; returns how many are still there, held by finalizers."""
         kinds = custom.served_kinds(definition)
         kind = kinds[0] if kinds else custom.kind_at(definition, custom.storage_version(definition))
-        found = self._api.registry_of_custom(kind)
+        found = self._api.kinds.registry_of_custom(kind)
         if found is None:
             return 0
         await found.delete_collection(self._actor, reading.ListQuery(), metav1.DeleteOptions())

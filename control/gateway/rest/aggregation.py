@@ -73,7 +73,7 @@ class Aggregation:
 
     def _is_ours(self, group: str, version: str) -> bool:
         """Say whether this server serves a group's version itself: no APIService takes that away."""
-        return any((kind.group, kind.version) == (group, version) for kind in self._api.served())
+        return any((kind.group, kind.version) == (group, version) for kind in self._api.kinds.served())
 
     async def groups(self) -> Mapping[tuple[str, str], list[discovery.Resource]]:
         """Return what is served elsewhere, as those servers tell it; nothing of those that do not answer."""

@@ -151,8 +151,8 @@ class Gateway:
     async def _kind(self, path: paths.Path) -> scheme.Kind | None:
         """Return the kind of a path, None where not even its group and version are served."""
         try:
-            kind = await self._api.resolve(path.group, path.version, path.resource)
-            if self._api.serves(kind):
+            kind = await self._api.kinds.resolve(path.group, path.version, path.resource)
+            if self._api.kinds.serves(kind):
                 return kind
         except errors.NotFound:
             pass
@@ -161,7 +161,7 @@ class Gateway:
         return None
 
     def _served(self) -> Mapping[tuple[str, str], list[discovery.Resource]]:
-        return discovery.groups(self._api.served(), self.extra)
+        return discovery.groups(self._api.kinds.served(), self.extra)
 
     async def _document(self, request: web.BaseRequest, asked: authz.Attributes, audit_id: str) -> web.StreamResponse:
         """Answer a path that is no resource's."""

@@ -68,7 +68,7 @@ class OpenApi:
     def _groups(self) -> dict[str, list[scheme.Kind]]:
         """Return the kinds that are served by the path of their group and version: `apis/apps/v1`."""
         found: dict[str, list[scheme.Kind]] = {}
-        for kind in self._api.served():
+        for kind in self._api.kinds.served():
             path = f"apis/{kind.group}/{kind.version}" if kind.group else f"api/{kind.version}"
             found.setdefault(path, []).append(kind)
         return found
@@ -94,10 +94,10 @@ class OpenApi:
 
     def _served(self) -> tuple[Any, ...]:
         """Return what the documents depend on: rows of kinds and, of custom ones, their shapes."""
-        return tuple((kind, id(self._api.shape(kind))) for kind in self._api.served())
+        return tuple((kind, id(self._api.kinds.shape(kind))) for kind in self._api.kinds.served())
 
     def _custom(self, kinds: list[scheme.Kind]) -> dict[str, Mapping[str, Any]]:
-        shapes = {naming.custom(kind): self._api.shape(kind) for kind in kinds if kind.message is None}
+        shapes = {naming.custom(kind): self._api.kinds.shape(kind) for kind in kinds if kind.message is None}
         return {name: shape.written for name, shape in shapes.items() if shape is not None}
 
     def _v3(self, group_version: str) -> bytes:
@@ -105,7 +105,7 @@ class OpenApi:
         return jsontext.dumps(documents.v3(kinds, self._custom(kinds), self._release))
 
     def _everything(self) -> dict[str, Any]:
-        kinds = list(self._api.served())
+        kinds = list(self._api.kinds.served())
         return documents.v2(kinds, self._custom(kinds), self._release)
 
     def _v2(self) -> bytes:

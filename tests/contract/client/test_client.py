@@ -386,7 +386,7 @@ async def test_a_compacted_revision_is_expired(client: Any, api: Any) -> None:
     first = await client.create(config_map("one"))
     for n in range(3):
         await client.create(config_map(f"c{n}"))
-    kind = api.registry(objects.kind_of(first)).kind
+    kind = api.kinds.registry(objects.kind_of(first)).kind
     api.cache._tables[kind.prefix].history.clear(api.cache.revision)
 
     with pytest.raises(errors.Expired):

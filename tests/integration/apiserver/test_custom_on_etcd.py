@@ -30,7 +30,7 @@ async def test_a_kind_defined_through_one_process_is_served_by_all(api: ApiServe
     first, second = (each.as_user("admin", ["system:masters"]) for each in (api, other))
     (widget,) = await definitions.establish(api, first, definitions.version("v1"))
 
-    kind = await other.resolve("example.com", "v1", "widgets")
+    kind = await other.kinds.resolve("example.com", "v1", "widgets")
     made = await second.create(definitions.widget(widget, "a", spec={"x": 1}))
     read = await first.get(widget, "a", "default")
 
@@ -55,7 +55,7 @@ async def test_a_kind_that_is_deleted_through_one_process_is_gone_from_all(api: 
     assert seen == ["DELETED"]
     await definitions.until_gone(second, custom.Definition, "widgets.example.com")
     with pytest.raises(errors.NotFound):
-        await other.resolve("example.com", "v1", "widgets")
+        await other.kinds.resolve("example.com", "v1", "widgets")
 
 
 async def test_a_process_that_starts_later_knows_what_is_there(api: ApiServer, etcd_cluster: etcd.Cluster) -> None:

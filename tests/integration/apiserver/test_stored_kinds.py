@@ -37,8 +37,8 @@ async def test_every_kind_is_stored_as_kubernetes_stores_it(api: ApiServer) -> N
     admin = api.as_user(*control.ADMIN)
     seen = set()
     for document in every_kind.documents():
-        kind = api.scheme.by_kind(document["apiVersion"], document["kind"])
-        obj = codec.decode_object(document, scheme=api.scheme)
+        kind = api.kinds.scheme.by_kind(document["apiVersion"], document["kind"])
+        obj = codec.decode_object(document, scheme=api.kinds.scheme)
         namespace = document["metadata"].get("namespace", "")
         entry = await api.create(admin.user, Target(kind, namespace), obj)
         seen.add(kind.kind)
@@ -49,5 +49,5 @@ async def test_every_kind_is_stored_as_kubernetes_stores_it(api: ApiServer) -> N
         shown = unnamed(codec.to_json(entry.object))
         del shown["metadata"]["resourceVersion"]
         assert wire.read(item.value) == (kind.api_version, kind.kind, wire.without_empty(shown)), kind.kind
-    stored = {kind.kind for kind in api.served() if kind.stored and not kind.hub and kind.message is not None}
+    stored = {kind.kind for kind in api.kinds.served() if kind.stored and not kind.hub and kind.message is not None}
     assert stored - seen - every_kind.REFUSED == set(), "a kind has no sample"

@@ -14,6 +14,7 @@ import grpc
 
 from control import pki
 from control.apiserver import authn, bootstrap, server
+from control.apiserver.settings import Settings
 from control.dispatcher import edge, leases, relay, service, settings
 from control.gateway import listening
 from control.store import cache as caches
@@ -51,7 +52,7 @@ class Control:
     def __init__(self, name: str, store: memory.MemoryStore, authority: pki.Authority) -> None:
         self.name = name
         self.cache = caches.Cache(store)
-        self.api = server.ApiServer(store, self.cache)
+        self.api = server.ApiServer(store, self.cache, settings=Settings())
         self.client: interface.Client = self.api.client(MASTER)
         self.endpoint = ""
         self.dispatcher: service.Dispatcher

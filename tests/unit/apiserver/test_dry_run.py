@@ -123,7 +123,7 @@ async def test_dry_services_take_neither_addresses_nor_ports(api: ApiServer, adm
     made = await admin.create(chosen)
 
     assert (made.spec.clusterIP, made.spec.ports[0].nodePort) == ("10.96.0.77", 30077)
-    assert await api.repair() == "allocations are in order"
+    assert await api.repairs.repair() == "allocations are in order"
 
 
 async def test_dry_pods_use_no_quota(api: ApiServer, admin: Any) -> None:

@@ -206,4 +206,4 @@ async def test_a_question_knows_no_other_verb(api: ApiServer) -> None:
         await client.list(authenticationv1.TokenReview)
     with pytest.raises(errors.MethodNotAllowed):
         await client.get(authenticationv1.SelfSubjectReview, "x")
-    assert api.serves(scheme.DEFAULT.of(authenticationv1.TokenReview))
+    assert api.kinds.serves(scheme.DEFAULT.of(authenticationv1.TokenReview))

@@ -164,7 +164,7 @@ async def test_a_service_that_becomes_cluster_ip_gives_its_node_port_back(admin:
         changed = await admin.patch(corev1.Service, "web", "default", Patch(PatchType.MERGE, body))
 
         assert bool(changed.spec.ports[0].nodePort) == (kind == "NodePort")
-        assert await api.repair() == "allocations are in order"
+        assert await api.repairs.repair() == "allocations are in order"
 
 
 async def test_the_repair_mends_what_another_wrote(admin: Any, api: ApiServer) -> None:
@@ -176,8 +176,8 @@ async def test_the_repair_mends_what_another_wrote(admin: Any, api: ApiServer) -
         if item is not None:
             await api.store.commit(Remove(name, item.revision))
 
-    assert await api.repair() == "mended 10.96.0.0/12: 0 leaked, 1 missing"
-    assert await api.repair() == "allocations are in order"
+    assert await api.repairs.repair() == "mended 10.96.0.0/12: 0 leaked, 1 missing"
+    assert await api.repairs.repair() == "allocations are in order"
 
 
 async def test_a_headless_service_has_no_address(admin: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from control.apiserver import server
+from control.apiserver.settings import Settings
 from control.store import memory
 from fairlead.api import codec, conversion, errors, objects, scheme
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -36,7 +36,7 @@ addressType: IPv4
 endpoints: [{addresses: [10.0.0.1], topology: {topology.kubernetes.io/zone: a}}]
 """
 NOW = "2026-01-02T03:04:05.000006Z"
-OLD = server.Settings(api_compat=scheme.COMPAT_1_20)
+OLD = Settings(api_compat=scheme.COMPAT_1_20)
 
 
 @pytest.fixture
@@ -153,10 +153,10 @@ async def test_beta_versions_need_the_switch() -> None:
         with pytest.raises(errors.NotFound):
             await client.list(discoveryv1beta1.EndpointSlice, "default")
 
-        assert beta not in api.served()
-        assert scheme.DEFAULT.of(eventsv1.Event) in api.served()
+        assert beta not in api.kinds.served()
+        assert scheme.DEFAULT.of(eventsv1.Event) in api.kinds.served()
     async with control.memory_api(settings=OLD) as api:
-        assert beta in api.served()
+        assert beta in api.kinds.served()
 
 
 async def test_what_an_older_server_stored_is_read_as_its_hub() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from control.apiserver import server, tokens
+from control.apiserver import tokens
+from control.apiserver.settings import Settings
 from fairlead import certificates
 from fairlead.api import errors
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -158,18 +159,18 @@ async def test_a_new_node_takes_no_pods_yet() -> None:
     """It is tainted as not ready, once; settings turn the plugin off by its name."""
     node = corev1.Node()
     node.metadata.name = "node-1"
-    async with control.memory_api(settings=server.Settings()) as api:
+    async with control.memory_api(settings=Settings()) as api:
         made = await api.as_user(*control.ADMIN).create(node)
     assert [(one.key, one.effect) for one in made.spec.taints] == [("node.kubernetes.io/not-ready", "NoSchedule")]
     async with control.memory_api(
-        settings=server.Settings(disabled_plugins=frozenset({"TaintNodesByCondition"}))
+        settings=Settings(disabled_plugins=frozenset({"TaintNodesByCondition"}))
     ) as api:
         assert not (await api.as_user(*control.ADMIN).create(node)).spec.taints
 
 
 async def test_a_plugin_that_is_not_there_cannot_be_turned_off() -> None:
     """A misspelt name would leave the plugin on."""
-    misspelt = server.Settings(disabled_plugins=frozenset({"PodSecurities"}))
+    misspelt = Settings(disabled_plugins=frozenset({"PodSecurities"}))
     with pytest.raises(ValueError, match='admission plugin "PodSecurities" is unknown'):
         async with control.memory_api(settings=misspelt):
             pass
