@@ -83,6 +83,16 @@ async def first(messages: AsyncIterator[M], seconds: float) -> M:
         raise errors.BadRequest("the stream ended before its first message") from error
 
 
+async def begin(context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    """Send the answer's headers, before a write that may be cancelled.
+
+    grpc.aio sends them with the first message, and notes that only once this has left: a call whose first write was
+    cancelled meanwhile would send them again with its status, which the core refuses (TOO_MANY_OPERATIONS), and the
+    other side would wait for the call's end for ever.
+    """
+    await context.send_initial_metadata(())
+
+
 async def abort(context: grpc.aio.ServicerContext[Any, Any], error: errors.ApiError) -> NoReturn:
     """End the call with an error's code and text."""
     code = rpcerrors.code_of(error)

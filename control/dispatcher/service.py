@@ -231,6 +231,7 @@ class Dispatcher:
             await edge.abort(context, error)
             return
         try:
+            await edge.begin(context)
             await self._serve(held, messages, context.write)
         except errors.ApiError as error:
             await edge.abort(context, error)
@@ -249,6 +250,7 @@ class Dispatcher:
             await edge.abort(context, error)
             return
         try:
+            await edge.begin(context)
             await supervise.first_of(
                 _forward(exchange, context.write),
                 _collect(exchange, frames),

@@ -32,6 +32,7 @@ MASTER = authn.User("test", (authn.MASTERS, authn.AUTHENTICATED))
 CLUSTER_ID = 0xC0FFEE
 HEARTBEAT_SECONDS = 0.1
 GRACE_SECONDS = 0.6
+GIVE_UP_SECONDS = 10.0
 
 
 class NoPeers:
@@ -151,7 +152,7 @@ async def world() -> AsyncIterator[World]:
         await made.close()
 
 
-async def wait_until(probe: Callable[[], Awaitable[str]], seconds: float = 10.0) -> None:
+async def wait_until(probe: Callable[[], Awaitable[str]], seconds: float = GIVE_UP_SECONDS) -> None:
     """Wait until a probe returns "", failing with what it said last."""
     why = "never asked"
     try:
@@ -162,7 +163,9 @@ async def wait_until(probe: Callable[[], Awaitable[str]], seconds: float = 10.0)
         raise AssertionError(f"after {seconds} s: {why}") from None
 
 
-async def until_ready(client: interface.Client, node: str, status: str = "True", seconds: float = 10.0) -> None:
+async def until_ready(
+    client: interface.Client, node: str, status: str = "True", seconds: float = GIVE_UP_SECONDS
+) -> None:
     """Wait until a node's Ready condition has a status."""
 
     async def probe() -> str:

@@ -1,11 +1,18 @@
-"""Streams whose caller leaves while the process on the node does not take its input."""
+"""Streams whose caller or whose process leaves while the other side still has something to say."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 
+import grpc
+import pytest
+
+from fairlead.api.pb import agent_pb2 as agent
 from fairlead.api.pb import cluster_pb2 as cluster
+from fairlead.testing import nodes
+from node.agent import link
 from node.runtime import interface
 from node.runtime import memory as runtimes
 from tests.integration.dispatcher import harness
@@ -87,3 +94,26 @@ async def test_a_caller_that_leaves_with_input_held_back_leaves_nothing() -> Non
 
         await harness.wait_until(probe)
         await made.until_quiet()
+
+
+async def test_a_call_ends_although_its_first_write_was_cut_off(caplog: pytest.LogCaptureFixture) -> None:
+    """The headers that would go with a first frame have gone before: without them no status could follow."""
+    async with harness.world() as world:
+        control = await world.control("one")
+        exchanges = control.dispatcher.exchanges
+        async with nodes.Link(world.authority, "node-1").channel(control.endpoint) as channel:
+            for _ in range(20):
+                exchange = exchanges.open("node-1")
+                call = link.Stub(channel).stream()
+                await call.write(agent.AgentFrame(id=exchange.id))
+                await exchange.arrived.wait()
+
+                await exchange.to_agent.put(cluster.ClientFrame(data=bytes(1 << 20)))
+                exchanges.close(exchange)
+
+                async with asyncio.timeout(harness.GIVE_UP_SECONDS):
+                    while await call.read() is not link.EOF:
+                        pass
+                    assert await call.code() is grpc.StatusCode.OK
+
+    assert [one.getMessage() for one in caplog.records if one.levelno >= logging.ERROR] == []
