@@ -62,11 +62,11 @@ async def test_500_services_at_once_through_three_servers_share_nothing_and_leak
     assert len(made) == SERVICES * 9 // 10
     assert len({one.spec.clusterIP for one in made} | {taken}) == len(made) + 1
     assert len({one.spec.ports[0].nodePort for one in made}) == len(made)
-    assert await servers[0].repair() == "allocations are in order"
+    assert await servers[0].repairs.repair() == "allocations are in order"
     await asyncio.gather(
         *(clients[n % 3].delete(corev1.Service, one.metadata.name, "default") for n, one in enumerate(made))
     )
-    assert await servers[1].repair() == "allocations are in order"
+    assert await servers[1].repairs.repair() == "allocations are in order"
     left = await clients[2].list(corev1.Service)
     assert sorted(one.metadata.name for one in left.items) == ["kubernetes", "taken"]
 
