@@ -26,8 +26,11 @@ TOOLS = {
 }
 # what no program on the path shows: file -> Debian package that has it
 FILES = {"/usr/share/rubygems-integration/all/specifications/vagrant-libvirt-*.gemspec": "vagrant-libvirt"}
-SUITES = ("tests/unit", "tests/contract", "tests/golden", "tests/fuzz", "tests/clients", "tests/integration")
-FULL_SUITES = ("tests/faults", "tests/bench")
+# suites that may run beside others: those of a row are one run, and the longest comes first
+SHARING = (("tests/fuzz", "tests/clients"), ("tests/unit", "tests/contract", "tests/golden"))
+# suites that make namespaces, mounts and rules, or measure: nothing runs beside them
+ALONE = ("tests/integration",)
+ALONE_IN_FULL = ("tests/faults", "tests/bench")
 # what tests/fuzz reads: how many times as much it tries in a full run
 FULL_ENVIRONMENT = (("FUZZ_TIMES", "20"),)
 LAB_SUITE = "tests/lab"
@@ -47,11 +50,15 @@ class Options:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Step:
-    """One command: a check that passes or fails as a whole, or a pytest run that counts its tests."""
+    """One command: a check that passes or fails as a whole, or a pytest run that counts its tests.
+
+    Steps may run beside each other unless they are to be `alone`.
+    """
 
     name: str
     command: tuple[str, ...]
     is_pytest: bool = False
+    alone: bool = False
     environment: tuple[tuple[str, str], ...] = ()
 
 
@@ -74,14 +81,19 @@ def checks(checkout: Path, bin_folder: Path) -> list[Step]:
 
 def suites(checkout: Path, bin_folder: Path, options: Options) -> list[Step]:
     """The pytest runs that need no lab."""
-    folders = SUITES + (FULL_SUITES if options.full else ())
-    wanted = [name for name in folders if has_tests(checkout / name)]
-    if options.only:
-        wanted = [path for name in folders for path in _of_room(checkout, name, options.only)]
-    fast = [name for name in wanted if not name.startswith(("tests/integration", *FULL_SUITES))]
-    slow = [name for name in wanted if name not in fast]
-    steps = [pytest(bin_folder, " ".join(part), part) for part in (fast, slow) if part]
-    return [dataclasses.replace(step, environment=FULL_ENVIRONMENT) for step in steps] if options.full else steps
+    machine = ALONE + (ALONE_IN_FULL if options.full else ())
+    rows: list[tuple[tuple[str, ...], bool]] = [*((row, False) for row in SHARING), (machine, True)]
+    environment = FULL_ENVIRONMENT if options.full else ()
+    steps = []
+    for folders, alone in rows:
+        if options.only:
+            paths = [path for name in folders for path in _of_room(checkout, name, options.only)]
+        else:
+            paths = [name for name in folders if has_tests(checkout / name)]
+        if paths:
+            step = pytest(bin_folder, " ".join(paths), paths)
+            steps.append(dataclasses.replace(step, alone=alone, environment=environment))
+    return steps
 
 
 def lab_suite(checkout: Path, bin_folder: Path, options: Options) -> list[Step]:

@@ -1,7 +1,8 @@
-"""The run itself: prepare the machine, run the steps in two lanes, count, and close with one line.
+"""The run itself: prepare the machine, run the steps, count, and close with one line.
 
-While the static checks and the quick suites share the machine's cores, the lab's root filesystem is made, so
-that the lab can boot when its turn comes. A step that fails does not stop the others.
+What may share the machine goes first, two steps at a time: the suites of the programs' own code, the static checks,
+and the making of the lab's root filesystem, so that the lab can boot when its turn comes. A step that fails does not
+stop the others.
 """
 
 from __future__ import annotations
@@ -94,22 +95,17 @@ def _install(log: Path, options: plan.Options) -> None:
 
 
 def _run_all(options: plan.Options, log: Path) -> list[Outcome]:
-    """Run the static checks beside the suites, and the lab's tests after them."""
+    """Run what may share the machine, two at a time, then the suites that want it alone, and the lab's at the end."""
     suites = plan.suites(CHECKOUT, BIN, options)
     lab = plan.lab_suite(CHECKOUT, BIN, options)
-    outcomes = []
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        aside = []
+        sharing = [pool.submit(_run_steps, [step]) for step in suites if not step.alone]
         if lab:
-            aside.append(pool.submit(_prepare_lab, log))
+            sharing.append(pool.submit(_prepare_lab, log))
         if not options.only:
-            aside.append(pool.submit(_run_checks))
-        for step in suites:
-            outcomes.append(_report(_run(step)))
-        for future in aside:
-            outcomes += future.result()
-    for step in lab:
-        outcomes.append(_report(_run(step)))
+            sharing.append(pool.submit(_run_steps, plan.checks(CHECKOUT, BIN)))
+        outcomes = [outcome for future in sharing for outcome in future.result()]
+    outcomes += _run_steps([*(step for step in suites if step.alone), *lab])
     if options.vagrant:
         outcomes.append(_report(_run_vagrant(log)))
     return outcomes
@@ -134,8 +130,9 @@ def _prepare_lab(log: Path) -> list[Outcome]:
     return [_report(_outcome("systemd-analyze verify", not said, time.monotonic() - started, said))]
 
 
-def _run_checks() -> list[Outcome]:
-    return [_report(_run(step)) for step in plan.checks(CHECKOUT, BIN)]
+def _run_steps(steps: Iterable[plan.Step]) -> list[Outcome]:
+    """Run steps one after another, telling of each as it ends."""
+    return [_report(_run(step)) for step in steps]
 
 
 def _run(step: plan.Step) -> Outcome:

@@ -41,6 +41,14 @@ def test_a_plain_run_has_every_suite_but_the_long_ones(checkout: Path) -> None:
     ]
 
 
+def test_what_wants_the_machine_alone_says_so(checkout: Path) -> None:
+    """Suites that change the machine, or measure it, have nothing beside them; those of the code share it."""
+    steps = plan.suites(checkout, BIN, plan.Options(full=True))
+
+    assert paths([step for step in steps if not step.alone]) == ["tests/unit", "tests/golden"]
+    assert paths([step for step in steps if step.alone]) == ["tests/integration", "tests/bench"]
+
+
 def test_a_full_run_has_the_benchmarks_too(checkout: Path) -> None:
     """--full adds what takes long."""
     assert "tests/bench" in paths(plan.suites(checkout, BIN, plan.Options(full=True)))
