@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import grpc
 
 from control.dispatcher import leases, service, tenure
-from fairlead.api import errors
+from fairlead.api import errors, pods
 from fairlead.api.pb import agent_pb2 as agent
 from fairlead.api.pb import cluster_pb2 as cluster
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -56,7 +56,7 @@ class Relay:
         stored = await self._client.get(corev1.Pod, pod, namespace)
         wanted = corev1.PodLogOptions()
         wanted.CopyFrom(options)
-        wanted.container = container_of(stored, options.container)
+        wanted.container = pods.container_of(stored, options.container)
         if not stored.spec.nodeName:
             return
         endpoint = await self._elsewhere(stored.spec.nodeName)
@@ -121,7 +121,7 @@ class Relay:
         begun = cluster.StreamStart()
         begun.CopyFrom(start)
         if type_ != agent.OpenStream.PORT_FORWARD:
-            begun.container = container_of(stored, start.container)
+            begun.container = pods.container_of(stored, start.container)
         endpoint = await self._elsewhere(stored.spec.nodeName)
         if endpoint:
             call = getattr(self._peers.stub(endpoint), method)(_after(cluster.ClientFrame(start=begun), frames))
@@ -188,24 +188,6 @@ class Relay:
 
 
 WITH_STATUS = (agent.OpenStream.EXEC, agent.OpenStream.ATTACH)
-
-
-def container_of(pod: corev1.Pod, name: str) -> str:
-    """Return the container that a request means; errors.BadRequest, in Kubernetes' words, where it is not clear."""
-    spec = pod.spec
-    names = [container.name for container in spec.containers]
-    others = [container.name for container in spec.initContainers]
-    others += [container.ephemeralContainerCommon.name for container in spec.ephemeralContainers]
-    if not name and len(names) == 1:
-        return names[0]
-    if name in names or name in others:
-        return name
-    if name:
-        raise errors.BadRequest(f"container {name} is not valid for pod {pod.metadata.name}")
-    choices = f"choose one of: [{' '.join(names)}]"
-    if spec.initContainers:
-        choices += f" or one of the init containers: [{' '.join(c.name for c in spec.initContainers)}]"
-    raise errors.BadRequest(f"a container name must be specified for pod {pod.metadata.name}, {choices}")
 
 
 def newest(reports: Iterable[metrics.NodeMetrics]) -> list[metrics.NodeMetrics]:

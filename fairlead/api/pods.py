@@ -1,11 +1,11 @@
-"""What can be told from a Pod alone: whether it counts, is ready, is available.
+"""What can be told from a Pod alone: whether it counts, is ready, is available, which container is meant.
 
-Controllers, scheduler and dispatcher ask; pure.
+Both programs ask; pure.
 """
 
 from __future__ import annotations
 
-from fairlead.api import conditions, times
+from fairlead.api import conditions, errors, times
 from fairlead.api.pb import core_v1_pb2 as corev1
 
 PENDING, RUNNING, SUCCEEDED, FAILED, UNKNOWN = "Pending", "Running", "Succeeded", "Failed", "Unknown"
@@ -46,3 +46,18 @@ def available_in(pod: corev1.Pod, min_ready_seconds: float, now: float) -> float
     if since is None:
         return None
     return max(0.0, since + min_ready_seconds - now) if min_ready_seconds else 0.0
+
+
+def container_of(pod: corev1.Pod, name: str) -> str:
+    """Return the container that a request means; errors.BadRequest, in Kubernetes' words, where it is not clear."""
+    spec = pod.spec
+    names = [container.name for container in (*spec.initContainers, *spec.containers)]
+    names += [container.ephemeralContainerCommon.name for container in spec.ephemeralContainers]
+    if not name and len(spec.containers) == 1:
+        return spec.containers[0].name
+    if name in names:
+        return name
+    if name:
+        raise errors.BadRequest(f"container {name} is not valid for pod {pod.metadata.name}")
+    listed = f"choose one of: [{' '.join(names)}]"
+    raise errors.BadRequest(f"a container name must be specified for pod {pod.metadata.name}, {listed}")

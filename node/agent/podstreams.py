@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 
-from fairlead.api import errors, times
+from fairlead.api import errors, pods, times
 from fairlead.api.pb import core_v1_pb2 as corev1
 from node.agent import context, worker
 from node.network import interface as network
@@ -91,18 +91,10 @@ class Streams:
         return found
 
     def _history(self, pod: corev1.Pod, name: str) -> model.History:
+        wanted = pods.container_of(pod, name)
         specs = [*pod.spec.containers, *pod.spec.initContainers, *model.ephemerals(pod)]
-        names = [one.name for one in specs]
-        if not name:
-            if len(pod.spec.containers) != 1:
-                listed = " ".join(one.name for one in pod.spec.containers)
-                text = f"a container name must be specified for pod {pod.metadata.name}, choose one of: [{listed}]"
-                raise errors.BadRequest(text)
-            name = names[0]
-        if name not in names:
-            raise errors.BadRequest(f"container {name} is not valid for pod {pod.metadata.name}")
         containers = self._parts.containers.of(pod.metadata.uid)
-        return next(one for one in model.histories(specs, containers) if one.name == name)
+        return next(one for one in model.histories(specs, containers) if one.name == wanted)
 
     def _waiting(self, uid: str, name: str) -> str:
         """Return the reason why a container waits, as the pod's status has it."""

@@ -142,6 +142,11 @@ async def test_logs_and_top(api: ApiServer, run: Run) -> None:
     containers = (await run("top", "pods", "web", "--containers", "--no-headers")).split()
     sorted_ = (await run("top", "pods", "-l", "app=web", "--sort-by=memory", "--no-headers")).split()
     one = (await run("top", "node", "n1", "--no-headers")).split()
+    tables = [(await run("get", kind + ".metrics.k8s.io")).splitlines() for kind in ("nodes", "pods")]
+    assert [[line.split() for line in table] for table in tables] == [
+        [["NAME", "CPU", "MEMORY", "WINDOW"], ["n1", "250m", "3Mi", "10s"]],
+        [["NAME", "CPU", "MEMORY", "WINDOW"], ["web", "100m", "1Mi", "10s"]],
+    ]
     assert log == "two\n"
     assert nodes[1].split()[:4] == ["n1", "250m", "6%", "3Mi"]
     assert pods[1].split() == ["web", "100m", "1Mi"]

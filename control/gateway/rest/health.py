@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
@@ -12,12 +12,19 @@ from control.gateway.rest import answers
 from fairlead.api import errors
 
 CHECK_SECONDS = 2.0
+# What is made before the ports open, under the names of those who make it in Kubernetes.
+MADE_BEFORE = (
+    "poststarthook/start-system-namespaces-controller",
+    "poststarthook/rbac/bootstrap-roles",
+    "poststarthook/scheduling/bootstrap-system-priority-classes",
+    "poststarthook/priority-and-fairness-config-producer",
+)
 
 Check = Callable[[], Awaitable[None]]
 
 
 async def _ping() -> None:
-    """Succeed: that this answers is the check."""
+    """Succeed: that this answers is the check. What writes the log would hold this up, too."""
 
 
 class Health:
@@ -25,10 +32,14 @@ class Health:
 
     def __init__(self, api: server.ApiServer) -> None:
         self._api = api
-        self._checks: Mapping[str, Sequence[tuple[str, Check]]] = {
-            "healthz": (("ping", _ping), ("etcd", self._etcd)),
-            "livez": (("ping", _ping),),
-            "readyz": (("ping", _ping), ("etcd", self._etcd), ("informer-sync", self._filled)),
+        first = {"ping": _ping, "log": _ping, "etcd": self._etcd}
+        ready = {"etcd-readiness": self._etcd, "informer-sync": self._filled}
+        hooks = {"poststarthook/crd-informer-synced": self._filled, **dict.fromkeys(MADE_BEFORE, _ping)}
+        alive: dict[str, Check] = {**first, **hooks}
+        self._checks: dict[str, dict[str, Check]] = {
+            "healthz": alive,
+            "livez": alive,
+            "readyz": {**first, **ready, **hooks},
         }
 
     async def _etcd(self) -> None:
@@ -38,21 +49,30 @@ class Health:
         await self._api.cache.ready()
 
     async def answer(self, request: web.BaseRequest, name: str, check: str) -> web.Response | None:
-        """Answer /NAME or /NAME/CHECK; None where there is no such check."""
+        """Answer /NAME or /NAME/CHECK; None where there is no such check.
+
+        Only who may ask for the check itself learns why it fails.
+        """
         checks = self._checks[name]
-        if check:
-            checks = [one for one in checks if one[0] == check]
-            if not checks:
-                return None
-        excluded = request.query.getall("exclude", [])
+        if not check:
+            return await self._all(request, name)
+        if check not in checks:
+            return None
+        why = await _fault(checks[check])
+        return answers.text(f"internal server error: {why}\n", 500) if why else answers.text("ok")
+
+    async def _all(self, request: web.BaseRequest, name: str) -> web.Response:
+        excluded = set(request.query.getall("exclude", ()))
         lines, failed = [], False
-        for title, probe in checks:
+        for title, probe in self._checks[name].items():
             if title in excluded:
                 lines.append(f"[+]{title} excluded: ok")
                 continue
-            well = await _well(probe)
-            failed = failed or not well
-            lines.append(f"[+]{title} ok" if well else f"[-]{title} failed: reason withheld")
+            why = await _fault(probe)
+            failed = failed or bool(why)
+            lines.append(f"[-]{title} failed: reason withheld" if why else f"[+]{title} ok")
+        if unknown := sorted(excluded - self._checks[name].keys()):
+            lines.append(f"warn: some health checks cannot be excluded: no matches for {_quoted(unknown)}")
         if failed:
             return answers.text("\n".join([*lines, f"{name} check failed", ""]), 500)
         if "verbose" in request.query:
@@ -60,10 +80,17 @@ class Health:
         return answers.text("ok")
 
 
-async def _well(probe: Check) -> bool:
+def _quoted(names: Sequence[str]) -> str:
+    return ",".join(f'"{name}"' for name in names)
+
+
+async def _fault(probe: Check) -> str:
+    """Return why a check fails; "" where all is well."""
     try:
         async with asyncio.timeout(CHECK_SECONDS):
             await probe()
-    except (errors.ApiError, TimeoutError):
-        return False
-    return True
+    except errors.ApiError as error:
+        return error.message
+    except TimeoutError:
+        return f"no answer within {CHECK_SECONDS:g} seconds"
+    return ""

@@ -10,10 +10,12 @@ from typing import Any
 
 from aiohttp import web
 
-from control.apiserver import authz, relay, server
-from control.gateway.rest import answers, discovery, media, paths, queries
+from control.apiserver import authz, reading, relay, selection, server
+from control.apiserver.strategies import strategy
+from control.gateway.rest import answers, discovery, media, paths, views
 from control.gateway.rest.handlers import Call
-from fairlead.api import errors, quantity, scheme, selectors
+from control.store.entry import Entry
+from fairlead.api import errors, quantity, scheme
 from fairlead.api.pb import cluster_pb2 as cluster
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
@@ -23,11 +25,27 @@ from fairlead.api.pb import metrics_v1beta1_pb2 as metricsv1beta1
 GROUP, VERSION = "metrics.k8s.io", "v1beta1"
 PREFIX = f"/apis/{GROUP}/{VERSION}/"
 READ = ("get", "list")
-RESOURCES = (
-    discovery.Resource("nodes", GROUP, VERSION, "NodeMetrics", False, READ),
-    discovery.Resource("pods", GROUP, VERSION, "PodMetrics", True, READ),
-)
 _NANOS = 1_000_000_000
+
+
+class _Rules(strategy.Strategy[Any]):
+    """What can be selected of a kind that no registry serves: names and labels."""
+
+    def __init__(self, message: type[Any], resource: str, *, namespaced: bool) -> None:
+        name = message.DESCRIPTOR.name
+        self.kind = scheme.Kind(
+            GROUP, VERSION, name, resource, namespaced, message, "", "", verbs=READ, list_kind=f"{name}List"
+        )
+
+
+RULES = {
+    "nodes": _Rules(metricsv1beta1.NodeMetrics, "nodes", namespaced=False),
+    "pods": _Rules(metricsv1beta1.PodMetrics, "pods", namespaced=True),
+}
+RESOURCES = tuple(
+    discovery.Resource(rules.kind.resource, GROUP, VERSION, rules.kind.kind, rules.kind.namespaced, READ)
+    for rules in RULES.values()
+)
 
 
 class Metrics:
@@ -40,27 +58,31 @@ class Metrics:
     async def __call__(self, call: Call) -> web.StreamResponse:
         """Answer nodes or pods, all or one."""
         path = paths.parse(call.rest)
-        if path is None or path.resource not in ("nodes", "pods") or path.subresource:
+        if path is None or path.resource not in RULES or path.subresource:
             raise errors.NotFound("the server could not find the requested resource")
         verb = paths.verb(call.request.method, path, False)
         if verb not in READ:
             raise errors.MethodNotAllowed(paths.NOT_ALLOWED)
         self._api.authorize(authz.Attributes(call.user, verb, GROUP, path.resource, "", path.namespace, path.name))
-        form = media.accepted(call.request.headers.get("Accept", ""), GROUP)
+        rules, query = RULES[path.resource], call.request.query
+        form = media.accepted(call.request.headers.get("Accept", ""))
+        view = views.choose(rules.kind, form, query.get("includeObject", ""), many=not path.name)
+        selector = selection.Selector(rules, query.get("labelSelector", ""), query.get("fieldSelector", ""))
         answer = answers.Answer(call.request, form, answers.header_text(call.request.headers.get("Audit-Id", "")))
-        pods = path.resource == "pods"
-        top = await self._relay.top(cluster.TopRequest(pods=pods, namespace=path.namespace))
-        items: list[Any] = list(self._of_pods(top.nodes, path.namespace) if pods else self._of_nodes(top.nodes))
+        entries = [Entry("", rules.kind, one, 0) for one in await self._all(path)]
         if path.name:
-            found = next((one for one in items if one.metadata.name == path.name), None)
+            found = next((one for one in entries if one.object.metadata.name == path.name), None)
             if found is None:
                 raise errors.not_found(GROUP, path.resource, path.name)
-            return await answer.message(found)
-        wanted = _selector(call.request.query)
-        chosen = [one for one in items if wanted.matches(one.metadata.labels)]
-        chosen.sort(key=lambda one: (one.metadata.namespace, one.metadata.name))
-        kind = metricsv1beta1.PodMetricsList if pods else metricsv1beta1.NodeMetricsList
-        return await answer.message(kind(items=chosen))
+            return await answer.whole(view.one(found))
+        return await answer.stream(view.collection(reading.Listing(await selector.select(entries), 0)))
+
+    async def _all(self, path: paths.Path) -> list[Any]:
+        """Return what is measured, in the order of namespaces and names."""
+        pods = path.resource == "pods"
+        top = await self._relay.top(cluster.TopRequest(pods=pods, namespace=path.namespace))
+        found: list[Any] = list(self._of_pods(top.nodes, path.namespace) if pods else self._of_nodes(top.nodes))
+        return sorted(found, key=lambda one: (one.metadata.namespace, one.metadata.name))
 
     def _of_nodes(self, reports: Iterable[fairleadv1.NodeMetrics]) -> Iterable[metricsv1beta1.NodeMetrics]:
         for report in reports:
@@ -97,10 +119,3 @@ class Metrics:
 def _use(usage: Any, cores: float, working_set: int) -> None:
     usage["cpu"].string = quantity.canonical(f"{round(cores * _NANOS)}n")
     usage["memory"].string = quantity.canonical(f"{working_set // 1024}Ki")
-
-
-def _selector(query: queries.Query) -> selectors.Selector:
-    try:
-        return selectors.parse(query.get("labelSelector", ""))
-    except selectors.SelectorError as error:
-        raise errors.BadRequest(f"unable to parse requirement: {error}") from None

@@ -254,7 +254,7 @@ def metadata(obj: objects.Object) -> bytes:
 
 def list_meta(listing: reading.Listing) -> metav1.ListMeta:
     """Return the metadata of a list."""
-    meta = metav1.ListMeta(resourceVersion=str(listing.revision))
+    meta = metav1.ListMeta(resourceVersion=str(listing.revision) if listing.revision else "")
     setattr(meta, "continue", listing.continue_)
     if listing.remaining:
         meta.remainingItemCount = listing.remaining

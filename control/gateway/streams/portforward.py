@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from aiohttp import web
 
-from control.apiserver import authn, relay, server
+from control.apiserver import relay, server
 from control.apiserver.audit import recording
 from control.gateway.rest import handlers
 from control.gateway.streams import channels, requests, spdychannels, upgrade, websocket, wire
@@ -24,7 +24,6 @@ from fairlead.api.pb import core_v1_pb2 as corev1
 PROTOCOL = "portforward.k8s.io"
 TUNNEL = upgrade.TUNNEL_PREFIX + PROTOCOL
 SOCKETS = (TUNNEL, "v4.channel.k8s.io", "v4.base64.channel.k8s.io", PROTOCOL)
-ITSELF = authn.User("system:apiserver", (authn.MASTERS,))
 
 
 class PortForward:
@@ -39,13 +38,11 @@ class PortForward:
         request, what = call.request, requests.target(call)
         options = corev1.PodPortForwardOptions(ports=requests.ports(request.query))
         await requests.connect(self._api, call, options)
+        pod = await requests.pod(self._api, what)
         try:
             offer = upgrade.negotiate(request.headers, SOCKETS, (PROTOCOL,))
         except upgrade.NotNegotiated as error:
             return error.response()
-        pod = await self._api.client(ITSELF).get(corev1.Pod, what.name, what.namespace)
-        if not pod.spec.nodeName:
-            raise errors.BadRequest(f"pod {what.name} does not have a host assigned")
         if offer.socket and not offer.tunnel:
             return await self._over_socket(request, offer, pod, options.ports)
         carrier: wire.Tunnel | wire.Upgraded

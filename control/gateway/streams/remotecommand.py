@@ -44,11 +44,12 @@ class RemoteCommand:
         what = requests.target(call)
         options = requests.command(call.request.query, what.subresource)
         await requests.connect(self._api, call, options)
-        start = requests.start(options, what)
+        await requests.pod(self._api, what, options.container)
         try:
             offer = upgrade.negotiate(call.request.headers, SOCKETS, SPDY)
         except upgrade.NotNegotiated as error:
             return error.response()
+        start = requests.start(options, what)
         later = channels.Later()
         async with contextlib.aclosing(run(start, later.frames())) as output:  # type: ignore[type-var]
             first = await anext(output)

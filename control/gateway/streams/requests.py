@@ -1,19 +1,20 @@
-"""What a request for a stream asks for, and whether its caller may. Pure, but for `connect`."""
+"""What a request for a stream asks for, and whether its caller may. Pure, but for `connect` and `pod`."""
 
 from __future__ import annotations
 
 import multidict
 from google.protobuf.message import Message
 
-from control.apiserver import server
+from control.apiserver import authn, server
 from control.apiserver.target import Target
 from control.gateway import connecting
 from control.gateway.rest import handlers, queries
-from fairlead.api import errors
+from fairlead.api import errors, pods
 from fairlead.api.pb import cluster_pb2 as cluster
 from fairlead.api.pb import core_v1_pb2 as corev1
 
 MOST_PORT = 0xFFFF
+ITSELF = authn.User("system:apiserver", (authn.MASTERS,))
 
 Query = multidict.MultiMapping[str]
 
@@ -30,6 +31,19 @@ async def connect(api: server.ApiServer, call: handlers.Call, options: Message) 
     POST is `create`, a WebSocket's GET `get`.
     """
     await api.connect(call.user, call.verb, target(call), options)
+
+
+async def pod(api: server.ApiServer, what: Target, container: str | None = None) -> corev1.Pod:
+    """Return the pod that a stream is to, whose container may be named: an empty name is the only one's.
+
+    Raises errors.NotFound, and errors.BadRequest for a container that is not meant or a pod that no node has got yet.
+    """
+    found = await api.client(ITSELF).get(corev1.Pod, what.name, what.namespace)
+    if container is not None:
+        pods.container_of(found, container)
+    if not found.spec.nodeName:
+        raise errors.BadRequest(f"pod {what.name} does not have a host assigned")
+    return found
 
 
 def command(query: Query, subresource: str) -> connecting.Command:

@@ -14,7 +14,18 @@ from typing import Any
 from google.protobuf.message import Message
 
 from fairlead.api import objects, scheme
-from fairlead.api.columns import administration, batch, cluster, core, custom, pods, policies, resources, workloads
+from fairlead.api.columns import (
+    administration,
+    batch,
+    cluster,
+    core,
+    custom,
+    metrics,
+    pods,
+    policies,
+    resources,
+    workloads,
+)
 from fairlead.api.columns.layout import Column, Layout, age, created, human_duration, layout, selector_text
 from fairlead.api.columns.pods import pod_status
 
@@ -54,4 +65,5 @@ _LAYOUTS: Mapping[type[Message], Layout] = {
     **batch.LAYOUTS,
     **policies.LAYOUTS,
     **administration.LAYOUTS,
+    **metrics.LAYOUTS,
 }

@@ -178,17 +178,23 @@ async def test_the_version_is_kubernetes_with_ours_behind_it(call: Caller) -> No
 async def test_health_is_ok_in_one_word_or_check_by_check(call: Caller, name: str) -> None:
     """With ?verbose each check has its line; each has a path of its own."""
     short = await call("GET", f"/{name}")
-    verbose = await call("GET", f"/{name}?verbose&exclude=etcd")
-    one = await call("GET", f"/{name}/ping")
+    verbose = await call("GET", f"/{name}?verbose&exclude=etcd&exclude=b&exclude=a")
+    some = ["ping", "log", "etcd", "poststarthook/rbac/bootstrap-roles"]
+    each = [await call("GET", f"/{name}/{check}") for check in some]
     none = await call("GET", f"/{name}/nonsense")
     lines = verbose.body.decode().splitlines()
-    assert (short.status, short.body, one.body) == (200, b"ok", b"ok")
-    assert (lines[0], lines[-1]) == ("[+]ping ok", f"{name} check passed")
+    assert (short.status, short.body, [one.body for one in each]) == (200, b"ok", [b"ok"] * len(some))
+    assert lines[:3] == ["[+]ping ok", "[+]log ok", "[+]etcd excluded: ok"]
+    assert "[+]poststarthook/rbac/bootstrap-roles ok" in lines
+    assert lines[-2:] == [
+        'warn: some health checks cannot be excluded: no matches for "a","b"',
+        f"{name} check passed",
+    ]
     assert (none.status, none.body) == (404, b"404 page not found\n")
 
 
-async def test_a_process_without_etcd_is_not_ready(api: ApiServer, call: Caller) -> None:
-    """500, and which check failed; it lives all the same."""
+async def test_a_process_without_etcd_is_neither_ready_nor_live(api: ApiServer, call: Caller) -> None:
+    """500, and which check failed, as in Kubernetes; who would restart what lives leaves etcd out."""
 
     class Gone:
         """A store that does not answer."""
@@ -198,13 +204,18 @@ async def test_a_process_without_etcd_is_not_ready(api: ApiServer, call: Caller)
             raise errors.ServiceUnavailable("etcd does not answer")
 
     api.store = Gone()  # type: ignore[assignment]
-    ready = await call("GET", "/readyz?verbose")
-    alive = await call("GET", "/livez")
-    assert (ready.status, ready.body.decode().splitlines()) == (
+    ready = await call("GET", "/readyz")
+    live = await call("GET", "/livez")
+    itself = await call("GET", "/livez?exclude=etcd")
+    etcd = await call("GET", "/livez/etcd")
+    failed = [line for line in ready.body.decode().splitlines() if not line.startswith("[+]")]
+    assert (ready.status, failed) == (
         500,
-        ["[+]ping ok", "[-]etcd failed: reason withheld", "[+]informer-sync ok", "readyz check failed"],
+        ["[-]etcd failed: reason withheld", "[-]etcd-readiness failed: reason withheld", "readyz check failed"],
     )
-    assert alive.status == 200
+    assert (live.status, live.body.decode().splitlines()[-1]) == (500, "livez check failed")
+    assert (itself.status, itself.body) == (200, b"ok")
+    assert (etcd.status, etcd.body) == (500, b"internal server error: etcd does not answer\n")
 
 
 async def test_the_figures_count_requests(call: Caller) -> None:

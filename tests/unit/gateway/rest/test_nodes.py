@@ -44,6 +44,7 @@ class Nodes(relay.NoRelay):
         if request.pods:
             pod = report.pods.add(namespace="default", name="web-1")
             pod.containers.add(name="main", used_cores=0.0012345, working_set=2048)
+            pod.containers.add(name="helper", used_cores=0.001, working_set=8192)
         return answer
 
 
@@ -126,7 +127,10 @@ async def test_the_metrics_of_nodes_and_pods_are_kubernetes(call: Caller) -> Non
         {
             "metadata": {"name": "web-1", "namespace": "default", "labels": {"app": "web"}, **created},
             **stamp,
-            "containers": [{"name": "main", "usage": figures("1234500n", "2Ki")}],
+            "containers": [
+                {"name": "main", "usage": figures("1234500n", "2Ki")},
+                {"name": "helper", "usage": figures("1m", "8Ki")},
+            ],
         }
     ]
 
@@ -141,3 +145,28 @@ async def test_the_metrics_of_one_and_of_none(call: Caller) -> None:
     assert (none.status, none.json["message"]) == (404, 'nodes.metrics.k8s.io "n2" not found')
     assert wrong.status == 405
     assert (empty.json["kind"], empty.json["items"]) == ("PodMetricsList", [])
+
+
+async def test_the_metrics_are_a_table_to_who_wants_one(call: Caller) -> None:
+    """Metrics-server's columns; a pod's figures are its containers' together, and its row has its metadata."""
+    accept = "application/json;as=Table;v=v1;g=meta.k8s.io"
+    nodes = await call("GET", f"{METRICS}/nodes", accept=accept)
+    pod = await call("GET", f"{METRICS}/namespaces/default/pods/web-1?includeObject=None", accept=accept)
+    none = await call("GET", f"{METRICS}/pods?labelSelector=app%3Dother", accept=accept)
+    assert (nodes.json["kind"], nodes.json["metadata"]) == ("Table", {})
+    assert [column["name"] for column in nodes.json["columnDefinitions"]] == ["Name", "cpu", "memory", "Window"]
+    assert [row["cells"] for row in nodes.json["rows"]] == [["n1", "250m", "3Mi", "10s"]]
+    assert nodes.json["rows"][0]["object"]["metadata"]["labels"]["zone"] == "a"
+    assert pod.json["rows"] == [{"cells": ["web-1", "2234500n", "10Ki", "10s"], "object": None}]
+    assert none.json["rows"] == []
+
+
+async def test_the_metrics_can_be_selected_by_name(call: Caller) -> None:
+    """As `kubectl top --field-selector` asks; another field is none of them."""
+    one = await call("GET", f"{METRICS}/pods?fieldSelector=metadata.name%3Dweb-1")
+    none = await call("GET", f"{METRICS}/pods?fieldSelector=metadata.namespace%21%3Ddefault")
+    wrong = await call("GET", f"{METRICS}/pods?fieldSelector=spec.nodeName%3Dn1")
+    assert ([len(answer.json["items"]) for answer in (one, none)], wrong.status) == ([1, 0], 400)
+    assert wrong.json["message"] == (
+        '"spec.nodeName" is not a known field selector: only "metadata.name", "metadata.namespace"'
+    )

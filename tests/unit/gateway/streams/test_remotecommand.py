@@ -17,6 +17,7 @@ from control.gateway.streams import terminal
 from fairlead.api.pb import admissionregistration_v1_pb2 as registrationv1
 from node.runtime import interface as runtime
 from node.runtime import memory as runtimes
+from tests.integration.dispatcher import harness
 from tests.support import hooks, streaming
 from tests.unit.apiserver.admission import test_webhooks
 
@@ -168,6 +169,10 @@ async def test_a_cut_spdy_connection_leaves_nothing() -> None:
     ("path", "code", "reason", "message"),
     [
         ("gone/exec?stdout=1&command=ls", 404, "NotFound", 'pods "gone" not found'),
+        ("gone/exec", 404, "NotFound", 'pods "gone" not found'),
+        ("gone/attach", 404, "NotFound", 'pods "gone" not found'),
+        ("gone/portforward", 404, "NotFound", 'pods "gone" not found'),
+        ("web/exec?container=no", 400, "BadRequest", "container no is not valid for pod web"),
         ("web/exec?stdout=1&command=ls&container=no", 400, "BadRequest", "container no is not valid for pod web"),
         ("web/exec?command=ls", 400, "BadRequest", "you must specify at least 1 of stdin, stdout, stderr"),
         ("web/exec?stdout=1", 400, "BadRequest", "you must specify at least one command for the container"),
@@ -187,10 +192,24 @@ async def test_what_fails_before_the_upgrade_is_a_status(path: str, code: int, r
         await made.until_quiet()
 
 
-async def test_a_request_without_upgrade_is_refused() -> None:
-    """In Kubernetes' words."""
-    async with streaming.cluster() as made, made.http.post(f"{made.url}{EXEC}&command=ls") as answer:
-        assert (answer.status, (await answer.json())["message"]) == (400, "Upgrade request required")
+@pytest.mark.parametrize(
+    ("path", "code", "message"),
+    [
+        ("web/exec?stdout=1&command=ls", 400, "Upgrade request required"),
+        ("web/exec", 400, "Upgrade request required"),
+        ("web/portforward", 400, "Upgrade request required"),
+        ("gone/exec", 404, 'pods "gone" not found'),
+        ("gone/portforward", 404, 'pods "gone" not found'),
+        ("waiting/attach", 400, "pod waiting does not have a host assigned"),
+        ("waiting/portforward", 400, "pod waiting does not have a host assigned"),
+    ],
+)
+async def test_a_request_without_upgrade_is_refused(path: str, code: int, message: str) -> None:
+    """In Kubernetes' words, and only once the pod and its node are known."""
+    async with streaming.cluster() as made:
+        await harness.create_pod(made.control.client, "waiting")
+        async with made.http.post(f"{made.url}{streaming.PODS}/{path}") as answer:
+            assert (answer.status, (await answer.json())["message"]) == (code, message)
 
 
 async def test_protocols_that_nobody_serves_are_refused() -> None:
