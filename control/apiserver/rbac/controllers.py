@@ -1,6 +1,7 @@
 """The table of the controllers' default roles: `system:controller:<name>`, bound to that account of kube-system.
 
-Lines as in defaults.py. Where Fairlead's controllers need more than Kubernetes' of the same name, the line says so.
+Lines as in defaults.py, one for each rule that Kubernetes 1.32 has, in its order. Where Fairlead's controllers need
+more than Kubernetes' of the same name, the line says so.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ CLUSTER_ROLES: Mapping[str, Sequence[str]] = {
         "list watch | core | pods",
         EVENTS,
         "get create delete list watch | storage.k8s.io | volumeattachments",
-        "get watch list | storage.k8s.io | csidrivers csinodes",
+        "get watch list | storage.k8s.io | csidrivers",
+        "get watch list | storage.k8s.io | csinodes",
     ),
     "certificate-controller": (
         "get list watch delete | certificates.k8s.io | certificatesigningrequests",
@@ -38,13 +40,15 @@ CLUSTER_ROLES: Mapping[str, Sequence[str]] = {
     "cronjob-controller": (
         "get list watch update | batch | cronjobs",
         "get list watch create update delete patch | batch | jobs",
-        "update | batch | cronjobs/status cronjobs/finalizers",
+        "update | batch | cronjobs/status",
+        "update | batch | cronjobs/finalizers",
         "list watch delete | core | pods",
         EVENTS,
     ),
     "daemon-set-controller": (
         "get list watch | extensions apps | daemonsets",
-        "update | extensions apps | daemonsets/status daemonsets/finalizers",
+        "update | extensions apps | daemonsets/status",
+        "update | extensions apps | daemonsets/finalizers",
         "list watch | core | nodes",
         "list watch create delete patch | core | pods",
         "create | core | pods/binding",
@@ -53,13 +57,15 @@ CLUSTER_ROLES: Mapping[str, Sequence[str]] = {
     ),
     "deployment-controller": (
         "get list watch update | extensions apps | deployments",
-        "update | extensions apps | deployments/status deployments/finalizers",
+        "update | extensions apps | deployments/status",
+        "update | extensions apps | deployments/finalizers",
         "get list watch create update patch delete | apps extensions | replicasets",
         "get list watch update | core | pods",
         EVENTS,
     ),
     "disruption-controller": (
-        "get list watch | extensions apps | deployments replicasets",
+        "get list watch | extensions apps | deployments",
+        "get list watch | apps extensions | replicasets",
         "get list watch | core | replicationcontrollers",
         "get list watch | policy | poddisruptionbudgets",
         "get list watch | apps | statefulsets",
@@ -82,7 +88,8 @@ CLUSTER_ROLES: Mapping[str, Sequence[str]] = {
     ),
     "endpointslicemirroring-controller": (
         "get list watch | core | services endpoints",
-        "update | core | services/finalizers endpoints/finalizers",
+        "update | core | services/finalizers",
+        "update | core | endpoints/finalizers",
         "get list watch create update delete | discovery.k8s.io | endpointslices",
         EVENTS,
     ),
@@ -110,6 +117,7 @@ CLUSTER_ROLES: Mapping[str, Sequence[str]] = {
         "update patch | core | persistentvolumeclaims/status",
         "get list watch | core | persistentvolumeclaims",
         EVENTS,
+        "get | core | services",
     ),
     "generic-garbage-collector": ("get list watch patch update delete | * | *", EVENTS),
     "horizontal-pod-autoscaler": (
@@ -118,12 +126,14 @@ CLUSTER_ROLES: Mapping[str, Sequence[str]] = {
         "get update | * | */scale",
         "list watch | core | pods",
         "list | metrics.k8s.io | pods",
-        "get list | custom.metrics.k8s.io external.metrics.k8s.io | *",
+        "get list | custom.metrics.k8s.io | *",
+        "get list | external.metrics.k8s.io | *",
         EVENTS,
     ),
     "job-controller": (
         "get list watch update patch | batch | jobs",
-        "update | batch | jobs/status jobs/finalizers",
+        "update | batch | jobs/status",
+        "update | batch | jobs/finalizers",
         "list watch create delete patch | core | pods",
         EVENTS,
     ),
@@ -139,26 +149,31 @@ CLUSTER_ROLES: Mapping[str, Sequence[str]] = {
     ),
     "node-controller": (
         "get list watch update delete patch | core | nodes",
-        "patch update | core | nodes/status pods/status",
+        "patch update | core | nodes/status",
+        "patch update | core | pods/status",
         "list watch get delete | core | pods",
-        "get list watch | coordination.k8s.io | leases",  # Fairlead's: it reads a silent node's lease itself
         EVENTS,
+        "get list watch | coordination.k8s.io | leases",  # Fairlead's: it reads a silent node's lease itself
     ),
     "persistent-volume-binder": (
         "get list watch update create delete | core | persistentvolumes",
-        "update | core | persistentvolumes/status persistentvolumeclaims/status",
+        "update | core | persistentvolumes/status",
         "get list watch update | core | persistentvolumeclaims",
+        "update | core | persistentvolumeclaims/status",
         "list watch get create delete | core | pods",
         "get list watch | storage.k8s.io | storageclasses",
         "list watch | core | nodes",
         EVENTS,
         "watch | core | events",
+        "get | core | services",
     ),
     "pod-garbage-collector": (
-        "get list watch delete | core | pods",  # get is Fairlead's
+        "list watch delete | core | pods",
         "get list watch | core | nodes",
-        "patch update | core | pods/status",  # update is Fairlead's
-        EVENTS,  # Fairlead's
+        "patch | core | pods/status",
+        "get | core | pods",  # Fairlead's, and so is what follows
+        "update | core | pods/status",
+        EVENTS,
     ),
     "pv-protection-controller": ("get list watch update | core | persistentvolumes", EVENTS),
     "pvc-protection-controller": (
@@ -168,15 +183,19 @@ CLUSTER_ROLES: Mapping[str, Sequence[str]] = {
     ),
     "replicaset-controller": (
         "get list watch update | apps extensions | replicasets",
-        "update | apps extensions | replicasets/status replicasets/finalizers",
-        "get list watch patch create delete | core | pods",  # get is Fairlead's
+        "update | apps extensions | replicasets/status",
+        "update | apps extensions | replicasets/finalizers",
+        "list watch patch create delete | core | pods",
         EVENTS,
+        "get | core | pods",  # Fairlead's
     ),
     "replication-controller": (
         "get list watch update | core | replicationcontrollers",
-        "update | core | replicationcontrollers/status replicationcontrollers/finalizers",
-        "get list watch patch create delete | core | pods",  # get is Fairlead's
+        "update | core | replicationcontrollers/status",
+        "update | core | replicationcontrollers/finalizers",
+        "list watch patch create delete | core | pods",
         EVENTS,
+        "get | core | pods",  # Fairlead's
     ),
     "resourcequota-controller": ("list watch | * | *", "update | core | resourcequotas/status", EVENTS),
     "root-ca-cert-publisher": ("create update | core | configmaps", EVENTS),
@@ -191,10 +210,12 @@ CLUSTER_ROLES: Mapping[str, Sequence[str]] = {
     "statefulset-controller": (
         "list watch | core | pods",
         "get list watch | apps | statefulsets",
-        "update | apps | statefulsets/status statefulsets/finalizers",
+        "update | apps | statefulsets/status",
+        "update | apps | statefulsets/finalizers",
         "get create delete update patch | core | pods",
         "get create delete update patch list watch | apps | controllerrevisions",
-        "get create list watch update delete | core | persistentvolumeclaims",
+        "get create list watch | core | persistentvolumeclaims",
+        "update delete | core | persistentvolumeclaims",
         "update | core | pods/finalizers",
         EVENTS,
     ),

@@ -20,12 +20,12 @@ CONTROLLER = "system:controller:"
 
 
 def rule(line: str) -> rbacv1.PolicyRule:
-    """Return the rule that a line describes."""
-    columns = [column.split() for column in line.split("|")]
+    """Return the rule that a line describes, its lists in order, as Kubernetes keeps those of its defaults."""
+    columns = [sorted(column.split()) for column in line.split("|")]
     if len(columns) == 2:
         return rbacv1.PolicyRule(verbs=columns[0], nonResourceURLs=columns[1])
     verbs, groups, resources, names = columns if len(columns) == 4 else (*columns, [])
-    named = ["" if group == "core" else group for group in groups]
+    named = sorted("" if group == "core" else group for group in groups)
     return rbacv1.PolicyRule(verbs=verbs, apiGroups=named, resources=resources, resourceNames=names)
 
 

@@ -1,6 +1,7 @@
 """The table of the default roles of users, nodes and the control plane's parts, and of who has them.
 
-Lines as in defaults.py. A binding is the role and its subjects.
+Lines as in defaults.py, one for each rule that Kubernetes 1.32 has, in its order. A binding is the role and its
+subjects.
 """
 
 from __future__ import annotations
@@ -76,10 +77,10 @@ CLUSTER_ROLES: Mapping[str, Sequence[str]] = {
         f"{READ} | core | services",
         f"create {READ} | core | nodes",
         "patch update | core | nodes/status",
-        "delete patch update | core | nodes",
+        "patch update | core | nodes",
         "create patch update | core | events",
         f"{READ} | core | pods",
-        "create delete get | core | pods",
+        "create delete | core | pods",
         "patch update | core | pods/status",
         "create | core | pods/eviction",
         f"{READ} | core | configmaps secrets",
@@ -99,8 +100,8 @@ CLUSTER_ROLES: Mapping[str, Sequence[str]] = {
     "system:node-proxier": (
         "list watch | core | endpoints services",
         "get list watch | core | nodes",
-        "list watch | discovery.k8s.io | endpointslices",
         EVENTS,
+        "list watch | discovery.k8s.io | endpointslices",
     ),
     "system:kubelet-api-admin": (
         f"{READ} | core | nodes",
@@ -114,21 +115,23 @@ CLUSTER_ROLES: Mapping[str, Sequence[str]] = {
     "system:kube-aggregator": (f"{READ} | core | endpoints services",),
     "system:kube-controller-manager": (
         EVENTS,
-        "create get list watch update patch | coordination.k8s.io | leases",
+        "create | coordination.k8s.io | leases",
+        "get update | coordination.k8s.io | leases | kube-controller-manager",
         "create | core | secrets serviceaccounts",
         "delete | core | secrets",
         "get | core | configmaps namespaces secrets serviceaccounts",
         "update | core | secrets serviceaccounts",
-        "create get update | core | endpoints",
         "create | authentication.k8s.io | tokenreviews",
         "create | authorization.k8s.io | subjectaccessreviews",
-        f"{READ} | * | *",  # Kubernetes' has list and watch
+        "list watch | * | *",
         "create | core | serviceaccounts/token",
     ),
     "system:kube-scheduler": (
         EVENTS,
-        "create get list watch update patch | coordination.k8s.io | leases",
-        f"{READ} | core | namespaces nodes",
+        "create | coordination.k8s.io | leases",
+        f"{READ} update | coordination.k8s.io | leases | kube-scheduler",
+        f"{ALL} | coordination.k8s.io | leasecandidates",
+        f"{READ} | core | nodes",
         f"delete {READ} | core | pods",
         "create | core | bindings pods/binding",
         "patch update | core | pods/status",
@@ -136,12 +139,13 @@ CLUSTER_ROLES: Mapping[str, Sequence[str]] = {
         f"{READ} | apps extensions | replicasets",
         f"{READ} | apps | statefulsets",
         f"{READ} | policy | poddisruptionbudgets",
-        f"{READ} patch update | core | persistentvolumeclaims",
-        f"{READ} patch update | core | persistentvolumes",
-        f"{READ} | scheduling.k8s.io | priorityclasses",
+        f"{READ} | core | persistentvolumeclaims persistentvolumes",
         "create | authentication.k8s.io | tokenreviews",
         "create | authorization.k8s.io | subjectaccessreviews",
-        f"{READ} | storage.k8s.io | csidrivers csinodes csistoragecapacities storageclasses volumeattachments",
+        f"{READ} | storage.k8s.io | csinodes",
+        f"{READ} | core | namespaces",
+        f"{READ} | storage.k8s.io | csidrivers",
+        f"{READ} | storage.k8s.io | csistoragecapacities",
     ),
     "system:kube-dns": ("list watch | core | endpoints services",),
     "system:persistent-volume-provisioner": (

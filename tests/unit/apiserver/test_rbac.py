@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from control.apiserver import authn, authz, server
-from control.apiserver.rbac import defaults, reconcile, rules
+from control.apiserver.rbac import controllers, defaults, reconcile, rules
 from fairlead.api import errors, objects
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import rbac_v1_pb2 as rbacv1
@@ -230,6 +230,8 @@ def _holds(subject: str, user: authn.User) -> bool:
 
 # Who may do what by default
 
+ELECTED = ("system:kube-scheduler", "system:kube-controller-manager")
+
 
 @pytest.mark.parametrize(
     ("user", "verb", "resource", "group", "may"),
@@ -240,6 +242,9 @@ def _holds(subject: str, user: authn.User) -> bool:
         ("system:kube-scheduler", "list", "secrets", "", False),
         ("system:kube-controller-manager", "list", "secrets", "", True),
         ("system:kube-controller-manager", "delete", "pods", "", False),
+        ("system:kube-controller-manager", "get", "pods", "", False),
+        ("system:kube-scheduler", "update", "leases", "coordination.k8s.io", False),
+        ("system:serviceaccount:kube-system:expand-controller", "get", "services", "", True),
         ("system:serviceaccount:kube-system:replicaset-controller", "create", "pods", "", True),
         ("system:serviceaccount:kube-system:replicaset-controller", "create", "deployments", "apps", False),
         ("system:serviceaccount:kube-system:namespace-controller", "deletecollection", "leases", "x.io", True),
@@ -257,6 +262,34 @@ async def test_the_control_planes_users_have_their_roles(
     """What Kubernetes grants them, no more."""
     async with cluster() as api:
         assert ask(api, authn.user(user), verb, resource, "x", group=group).allowed == may
+
+
+@pytest.mark.parametrize(("user", "lease"), [(one, one.removeprefix("system:")) for one in ELECTED])
+async def test_who_stands_for_election_writes_its_own_lease(user: str, lease: str) -> None:
+    """And no other: a node's lease is nothing to the scheduler."""
+    async with cluster() as api:
+        one = authn.user(user)
+        may = [ask(api, one, "update", "leases", name, group="coordination.k8s.io").allowed for name in (lease, "n1")]
+
+    assert may == [True, False]
+
+
+def test_default_rules_stand_as_kubernetes_has_them() -> None:
+    """Rule for rule and in order, the lists of each sorted: what `kubectl get clusterrole -o yaml` shows."""
+    roles = {one.metadata.name: one for one in defaults.objects() if isinstance(one, rbacv1.ClusterRole)}
+
+    binder = [defaults.rule(line) for line in controllers.CLUSTER_ROLES["persistent-volume-binder"]]
+    events = rbacv1.PolicyRule(
+        verbs=["create", "patch", "update"], apiGroups=["", "events.k8s.io"], resources=["events"]
+    )
+
+    assert binder[7] == events
+    assert list(roles["system:controller:persistent-volume-binder"].rules) == binder
+    assert [(list(one.verbs), list(one.resources)) for one in roles["system:node"].rules[3:6]] == [
+        (["create", "get", "list", "watch"], ["nodes"]),
+        (["patch", "update"], ["nodes/status"]),
+        (["patch", "update"], ["nodes"]),
+    ]
 
 
 async def test_peers_may_relay_and_nothing_more() -> None:
