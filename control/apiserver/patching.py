@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from google.protobuf.message import Message
 
-from control.apiserver import field, warnings
+from control.apiserver import field, otherkinds, warnings
 from control.apiserver.managed import content
 from fairlead.api import codec, errors, patches
 from fairlead.client.interface import Patch, PatchType
@@ -37,6 +37,7 @@ def apply(patch: Patch, old: Any, unknown: Callable[[Any], Sequence[str]] = _not
     """
     document = _document(patch)
     current = codec.to_json(old)
+    expected = current["apiVersion"], current["kind"]
     if not isinstance(old, Message):
         current = copy.deepcopy(current)  # it shares the object's own content
     faults = _faults(patch, document)
@@ -52,6 +53,8 @@ def apply(patch: Patch, old: Any, unknown: Callable[[Any], Sequence[str]] = _not
         case _:
             raise unsupported(tuple(PatchType))
     text = orjson.dumps(changed).decode() if shown is None else shown
+    if shown is None and isinstance(changed, dict):
+        _check_kind(changed, old, expected, text)
     try:
         found = content.from_json(changed, old)
     except codec.DecodeError as error:
@@ -79,7 +82,7 @@ def _document(patch: Patch) -> Json:
     try:
         document = orjson.loads(patch.body)
     except orjson.JSONDecodeError as error:
-        raise errors.BadRequest(f"error decoding patch: {error}") from None
+        raise errors.BadRequest(f"error decoding patch: {codec.json_fault(patch.body) or error}") from None
     if patch.type is not PatchType.JSON:
         if not isinstance(document, dict):
             raise _mistyped(document, "map[string]interface {}")
@@ -137,6 +140,21 @@ def _strategic(current: Json, document: Json, message_type: type[Message]) -> Js
     return _merged(
         lambda old, patch: patches.apply_strategic_merge_patch(old, patch, message_type), current, document
     )
+
+
+def _check_kind(changed: Json, old: Any, expected: otherkinds.Named, text: str) -> None:
+    """Refuse what a patch has made another kind of; strategic patches leave the kind as it is."""
+    try:
+        named = otherkinds.named(changed, expected)
+    except codec.DecodeError as error:
+        raise _unreadable(text, str(error)) from None
+    if named == expected:
+        return
+    if isinstance(old, Message):
+        raise _unreadable(text, otherkinds.unfit(named, expected))
+    if why := otherkinds.unfit_custom(named, expected):
+        raise _unreadable(text, why)
+    otherkinds.check_custom(named, expected, old.metadata.name)
 
 
 def _unreadable(text: str, why: str) -> errors.Invalid:

@@ -34,6 +34,7 @@ from control.apiserver import (
     reviews,
     selection,
     subresources,
+    system,
     tokens,
     versions,
 )
@@ -206,7 +207,8 @@ class ApiServer:
         self, user: authn.User, target: Target, obj: Any, *, dry_run: bool = False, manager: str = ""
     ) -> Entry:
         """Create an object, post to a subresource, or ask a question; `obj` now belongs to the server."""
-        named = target if target.subresource else Target(target.kind, target.namespace or obj.metadata.namespace)
+        own = obj.metadata.namespace if target.kind.namespaced else ""
+        named = target if target.subresource else Target(target.kind, target.namespace or own)
         self._permit(user, "create", named)
         if not target.kind.stored:
             _check_kind(target.kind, obj)
@@ -253,16 +255,7 @@ class ApiServer:
         A few kinds are created so where they do not exist (`created_by_update`), if the user may create as well.
         """
         found = self._authorize(user, "update", target)
-        metadata = obj.metadata
-        if not metadata.name:
-            text = f"the name of the object ({target.name} based on URL) was undeterminable: name must be provided"
-            raise errors.BadRequest(text)
-        if metadata.name != target.name:
-            text = f"the name of the object ({metadata.name}) does not match the name on the URL ({target.name})"
-            raise errors.BadRequest(text)
-        if metadata.namespace and metadata.namespace != target.namespace:
-            text = "the namespace of the provided object does not match the namespace sent on the request"
-            raise errors.BadRequest(text)
+        system.check_place(obj.metadata, target.namespace, target.name)
         actor = registries.Actor(user, dry_run, manager, asked=target.kind)
         if self._subresources.owns(target.subresource):
             written = await self._subresources.update(
@@ -302,6 +295,7 @@ class ApiServer:
 
         def change(old: Message) -> Any:
             changed = patching.apply(patch, conversion.from_hub(old, target.kind), unknown)
+            system.check_place(changed.metadata, target.namespace, target.name)
             return versions.to_hub(changed, target.kind, old)
 
         entry = await found.update(actor, target.namespace, target.name, change, target.subresource)

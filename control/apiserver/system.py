@@ -23,10 +23,24 @@ def prepare_new(kind: scheme.Kind, metadata: metav1.ObjectMeta, namespace: str) 
         metadata.namespace = metadata.namespace or namespace
         if not metadata.namespace:
             raise errors.BadRequest("an empty namespace may not be set during creation")
+    else:
+        metadata.namespace = ""
     if metadata.resourceVersion not in NO_REVISION:
         raise errors.BadRequest("resourceVersion should not be set on objects to be created")
     for name in ("resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds"):
         metadata.ClearField(name)
+
+
+def check_place(metadata: metav1.ObjectMeta, namespace: str, name: str) -> None:
+    """Refuse an object that is to be at a place and says that it is at another one. BadRequest."""
+    if namespace and metadata.namespace not in ("", namespace):
+        raise errors.BadRequest(OTHER_NAMESPACE)
+    if not metadata.name:
+        text = f"the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        raise errors.BadRequest(text)
+    if metadata.name != name:
+        text = f"the name of the object ({metadata.name}) does not match the name on the URL ({name})"
+        raise errors.BadRequest(text)
 
 
 def check_preconditions(kind: scheme.Kind, metadata: metav1.ObjectMeta, before: metav1.ObjectMeta) -> None:
@@ -54,7 +68,7 @@ def unconditional(kind: scheme.Kind, name: str) -> errors.ApiError:
 def keep(metadata: metav1.ObjectMeta, before: metav1.ObjectMeta) -> None:
     """Take over what only the server writes, where the caller left it out or must not choose it."""
     metadata.name = metadata.name or before.name
-    metadata.namespace = metadata.namespace or before.namespace
+    metadata.namespace = (metadata.namespace or before.namespace) if before.namespace else ""
     metadata.uid = before.uid
     metadata.generateName = before.generateName
     metadata.generation = before.generation

@@ -80,7 +80,7 @@ def check_target(applied: Application, namespace: str, name: str) -> None:
     if named.get("name", name) != name:
         text = f"the name of the object ({named['name']}) does not match the name on the URL ({name})"
         raise errors.BadRequest(text)
-    if named.get("namespace") not in (None, "", namespace):
+    if namespace and named.get("namespace") not in (None, "", namespace):
         text = "the namespace of the provided object does not match the namespace sent on the request"
         raise errors.BadRequest(text)
 

@@ -15,6 +15,7 @@ from fairlead.api.codec.convert import (
 )
 from fairlead.api.codec.errors import DecodeError, StrictDecodeError
 from fairlead.api.codec.golang import told as in_go_words
+from fairlead.api.codec.jsonfaults import told as json_fault
 from fairlead.api.codec.normal import normalise
 from fairlead.api.codec.storage import (
     custom_from_any,
@@ -51,6 +52,7 @@ __all__ = [
     "from_any",
     "from_json",
     "in_go_words",
+    "json_fault",
     "load_yaml_documents",
     "loads",
     "message_from_any",

@@ -44,7 +44,8 @@ def enveloped(api_version: str, kind: str, raw: bytes) -> bytes:
 def opened(data: bytes) -> runtime_pb2.Unknown:
     """Return what lies in Kubernetes' envelope; DecodeError for bytes that are none."""
     if not data.startswith(PREFIX):
-        raise errors.DecodeError("provided data does not appear to be a protobuf message, expected prefix k8s\\0")
+        told = f"[{' '.join(str(byte) for byte in PREFIX)}]"  # as Go prints bytes
+        raise errors.DecodeError(f"provided data does not appear to be a protobuf message, expected prefix {told}")
     try:
         return runtime_pb2.Unknown.FromString(data[len(PREFIX) :])
     except ProtobufError as error:

