@@ -176,7 +176,7 @@ class DeploymentController(framework.Controller):
             return ""
         noted = objects.copy(deployment)
         noted.metadata.annotations[revisions.REVISION] = revision
-        self.wrote(key, await self.client.update(noted))
+        self.wrote(key, await self.client.update(noted, subresource="status"))
         return f"is at revision {revision}"
 
     async def _resize(

@@ -64,6 +64,26 @@ async def test_new_template_rolls_out_and_back() -> None:
         assert revived.metadata.annotations["deployment.kubernetes.io/revision-history"] == "1"
 
 
+async def test_the_revision_is_noted_without_another_generation() -> None:
+    """Only who asks for something counts the generation up; the controller notes the revision beside the status."""
+
+    def noted(revision: str) -> str:
+        found = [each.metadata for each in cluster.all(appsv1.Deployment)]
+        seen = [each.annotations.get("deployment.kubernetes.io/revision") for each in found]
+        return "" if seen == [revision] else str(seen)
+
+    async with clusters.cluster() as cluster:
+        await cluster.client.create(clusters.deployment("web", 1))
+        await cluster.rolled_out("web")
+        await clusters.wait_until(lambda: noted("1"))
+        assert [each.metadata.generation for each in cluster.all(appsv1.Deployment)] == [1]
+
+        await cluster.change(appsv1.Deployment, "web", lambda each: _image(each, "web:2"))
+        await cluster.rolled_out("web")
+        await clusters.wait_until(lambda: noted("2"))
+        assert [each.metadata.generation for each in cluster.all(appsv1.Deployment)] == [2]
+
+
 async def test_scaling_up_and_down() -> None:
     """The number of pods follows the replicas."""
     async with clusters.cluster() as cluster:
