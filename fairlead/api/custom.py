@@ -76,7 +76,7 @@ def kind_at(definition: Definition, version: str) -> scheme.Kind:
         stored_as_json=True,
         list_kind=names.listKind or f"{names.kind}List",
         columns=tuple(
-            scheme.PrinterColumn(each.name, each.type, each.jsonPath, each.priority)
+            scheme.PrinterColumn(each.name, each.type, each.jsonPath, each.priority, each.format, each.description)
             for each in found.additionalPrinterColumns
         ),
     )

@@ -51,6 +51,8 @@ class PrinterColumn:
     type: str
     path: str
     priority: int = 0
+    format: str = ""
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)

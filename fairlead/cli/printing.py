@@ -43,7 +43,7 @@ class Table:
             click.echo(GAP.join(padded).rstrip())
 
     def _cells(self, obj: Message, now: datetime.datetime, prefix: str) -> list[str]:
-        cells = columns.row(obj, now)
+        cells = [columns.text(cell) for cell in columns.row(obj, now)]
         shown = [cells[index] for index in self._shown]
         name_column = next((i for i, head in enumerate(self._heads) if head == "NAME"), None)
         if self._namespaces:

@@ -19,6 +19,7 @@ from control.gateway.rest import media
 from control.store.entry import Entry
 from fairlead import slices
 from fairlead.api import codec, columns, errors, objects, scheme, table
+from fairlead.api.openapi import descriptions
 from fairlead.api.pb import meta_v1_pb2 as metav1
 from fairlead.api.pb import runtime_pb2
 
@@ -195,9 +196,12 @@ class Table:
     async def collection(self, listing: reading.Listing) -> Chunks:
         """Iterate over the table's text."""
         first = listing.entries[0].object if listing.entries else None
+        entries, order = listing.entries, columns.order(self._kind)
+        if order is not None:
+            entries = sorted(entries, key=lambda entry: order(entry.object))
         parts = [self._begin(list_meta(listing), first)]
         size, comma, now = 0, b"", _now()
-        async for entry in slices.sliced(listing.entries):
+        async for entry in slices.sliced(entries):
             row = self._row(entry.object, now)
             parts += (comma, row)
             comma, size = b",", size + len(row)
@@ -214,10 +218,13 @@ class Table:
     def _definitions(self, obj: Any) -> bytes:
         if self._named:
             return b"[]"
-        return orjson.dumps([_definition(column) for column in columns.of_object(obj, self._kind)])
+        kind = identity(obj)[1] if isinstance(obj, Message) else self._kind.kind
+        return orjson.dumps([_definition(kind, column) for column in columns.of_object(obj, self._kind)])
 
     def _row(self, obj: Any, now: datetime.datetime) -> bytes:
         row = b'{"cells":' + orjson.dumps(columns.row(obj, now))
+        if found := columns.row_conditions(obj):
+            row += b',"conditions":' + orjson.dumps(found)
         match self._include:
             case "Metadata":
                 return b'%b,"object":%b%b}}' % (row, self._part, metadata(obj))
@@ -237,10 +244,15 @@ class Table:
         return error_line(status)
 
 
-def _definition(column: columns.Column) -> dict[str, Any]:
+def _definition(kind: str, column: columns.Column) -> dict[str, Any]:
     """Return a column as a table defines it."""
-    named = "name" if column.name == "Name" else ""
-    return {"name": column.name, "type": "string", "format": named, "description": "", "priority": column.priority}
+    return {
+        "name": column.name,
+        "type": column.type,
+        "format": column.format,
+        "description": column.description or descriptions.of_column(kind, column.name),
+        "priority": column.priority,
+    }
 
 
 def _now() -> datetime.datetime:

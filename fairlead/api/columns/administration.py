@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf.message import Message
@@ -14,65 +14,81 @@ from fairlead.api.pb import admissionregistration_v1_pb2 as admissionv1
 from fairlead.api.pb import apiregistration_v1_pb2 as apiregistrationv1
 from fairlead.api.pb import certificates_v1_pb2 as certificatesv1
 from fairlead.api.pb import flowcontrol_v1_pb2 as flowcontrolv1
+from fairlead.api.pb import meta_v1_pb2 as metav1
 
 
-def _webhooks(obj: Any, now: datetime.datetime) -> Sequence[str]:
-    return obj.metadata.name, str(len(obj.Webhooks)), layout.created(obj, now)
+def _webhooks(obj: Any, now: datetime.datetime) -> layout.Row:
+    return obj.metadata.name, len(obj.Webhooks), layout.created(obj, now)
 
 
-def _policy(obj: admissionv1.ValidatingAdmissionPolicy, now: datetime.datetime) -> Sequence[str]:
+def _policy(obj: admissionv1.ValidatingAdmissionPolicy, now: datetime.datetime) -> layout.Row:
     kind = obj.spec.paramKind
     parameter = f"{kind.apiVersion}/{kind.kind}" if obj.spec.HasField("paramKind") else "<unset>"
-    return obj.metadata.name, str(len(obj.spec.validations)), parameter, layout.created(obj, now)
+    return obj.metadata.name, len(obj.spec.validations), parameter, layout.created(obj, now)
 
 
-def _policy_binding(obj: admissionv1.ValidatingAdmissionPolicyBinding, now: datetime.datetime) -> Sequence[str]:
+def _policy_binding(obj: admissionv1.ValidatingAdmissionPolicyBinding, now: datetime.datetime) -> layout.Row:
     parameter = "<unset>"
     if obj.spec.HasField("paramRef"):
         found = obj.spec.paramRef
         if found.name:
             parameter = f"{found.namespace}/{found.name}" if found.namespace else f"*/{found.name}"
         elif found.HasField("selector"):
-            parameter = layout.selector_text(found.selector)
+            parameter = _selector(found.selector)
     return obj.metadata.name, obj.spec.policyName, parameter, layout.created(obj, now)
 
 
-def _schema(obj: flowcontrolv1.FlowSchema, now: datetime.datetime) -> Sequence[str]:
+def _selector(selector: metav1.LabelSelector) -> str:
+    """Return a selector as its message's String() in Go writes it, which is what this column shows."""
+    labels = "".join(f"{key}: {value}," for key, value in sorted(selector.matchLabels.items()))
+    rules = "".join(
+        f"LabelSelectorRequirement{{Key:{one.key},Operator:{one.operator},Values:[{' '.join(one.values)}],}},"
+        for one in selector.matchExpressions
+    )
+    return (
+        f"&LabelSelector{{MatchLabels:map[string]string{{{labels}}},"
+        f"MatchExpressions:[]LabelSelectorRequirement{{{rules}}},}}"
+    )
+
+
+def _schema(obj: flowcontrolv1.FlowSchema, now: datetime.datetime) -> layout.Row:
     spec = obj.spec
     dangling = conditions.get(obj.status.conditions, "Dangling")
     return (
         obj.metadata.name,
-        spec.priorityLevelConfiguration.name or layout.NONE,
-        str(spec.matchingPrecedence),
+        spec.priorityLevelConfiguration.name,
+        spec.matchingPrecedence,
         spec.distinguisherMethod.type if spec.HasField("distinguisherMethod") else layout.NONE,
         layout.created(obj, now),
         str(dangling.status) if dangling is not None else "?",
     )
 
 
-def _level(obj: flowcontrolv1.PriorityLevelConfiguration, now: datetime.datetime) -> Sequence[str]:
+def _level(obj: flowcontrolv1.PriorityLevelConfiguration, now: datetime.datetime) -> layout.Row:
     spec, queuing = obj.spec, obj.spec.limited.limitResponse.queuing
-    shares = layout.NONE
-    for part in ("limited", "exempt"):
-        if spec.HasField(part):
-            shares = str(getattr(spec, part).nominalConcurrencyShares)
+    shares = spec.limited.nominalConcurrencyShares if spec.HasField("limited") else layout.NONE
     queued = spec.limited.limitResponse.HasField("queuing")
     numbers = (queuing.queues, queuing.handSize, queuing.queueLengthLimit)
-    queues, hand, length = (str(number) if queued else layout.NONE for number in numbers)
+    queues, hand, length = (number if queued else layout.NONE for number in numbers)
     return obj.metadata.name, spec.type, shares, queues, hand, length, layout.created(obj, now)
 
 
-def _api_service(obj: apiregistrationv1.APIService, now: datetime.datetime) -> Sequence[str]:
+def _precedence(obj: flowcontrolv1.FlowSchema) -> tuple[int, str]:
+    """Return the key of the order in which flow schemas are tried."""
+    return obj.spec.matchingPrecedence, obj.metadata.name
+
+
+def _api_service(obj: apiregistrationv1.APIService, now: datetime.datetime) -> layout.Row:
     found = conditions.get(obj.status.conditions, "Available")
     available = "Unknown" if found is None else str(found.status)
-    if found is not None and found.status != conditions.TRUE:
+    if found is not None and found.status != conditions.TRUE and found.reason:
         available = f"{found.status} ({found.reason})"
     service = obj.spec.service
     place = f"{service.namespace}/{service.name}" if obj.spec.HasField("service") else "Local"
     return obj.metadata.name, place, available, layout.created(obj, now)
 
 
-def _request(obj: certificatesv1.CertificateSigningRequest, now: datetime.datetime) -> Sequence[str]:
+def _request(obj: certificatesv1.CertificateSigningRequest, now: datetime.datetime) -> layout.Row:
     kinds = {one.type for one in obj.status.conditions}
     state = "Denied" if "Denied" in kinds else "Approved" if "Approved" in kinds else "Pending"
     state += ",Failed" if "Failed" in kinds else ""
@@ -81,17 +97,18 @@ def _request(obj: certificatesv1.CertificateSigningRequest, now: datetime.dateti
     if obj.spec.HasField("expirationSeconds"):
         wanted = layout.human_duration(obj.spec.expirationSeconds)
     spec = obj.spec
-    return obj.metadata.name, layout.created(obj, now), spec.signerName, spec.username, wanted, state
+    signer = spec.signerName or layout.NONE
+    return obj.metadata.name, layout.created(obj, now), signer, spec.username, wanted, state
 
 
-_WEBHOOKS = "Name|Webhooks|Age"
+_WEBHOOKS = "Name|Webhooks:integer|Age"
 LAYOUTS: Mapping[type[Message], layout.Layout] = {
     admissionv1.MutatingWebhookConfiguration: layout.layout(_WEBHOOKS, _webhooks),
     admissionv1.ValidatingWebhookConfiguration: layout.layout(_WEBHOOKS, _webhooks),
-    admissionv1.ValidatingAdmissionPolicy: layout.layout("Name|Validations|ParamKind|Age", _policy),
+    admissionv1.ValidatingAdmissionPolicy: layout.layout("Name|Validations:integer|ParamKind|Age", _policy),
     admissionv1.ValidatingAdmissionPolicyBinding: layout.layout("Name|PolicyName|ParamRef|Age", _policy_binding),
     flowcontrolv1.FlowSchema: layout.layout(
-        "Name|PriorityLevel|MatchingPrecedence|DistinguisherMethod|Age|MissingPL", _schema
+        "Name|PriorityLevel|MatchingPrecedence|DistinguisherMethod|Age|MissingPL", _schema, _precedence
     ),
     flowcontrolv1.PriorityLevelConfiguration: layout.layout(
         "Name|Type|NominalConcurrencyShares|Queues|HandSize|QueueLengthLimit|Age", _level

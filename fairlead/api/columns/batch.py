@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from google.protobuf.message import Message
 
@@ -32,7 +32,7 @@ def job_state(job: batchv1.Job) -> str:
     return "Running"
 
 
-def _job(job: batchv1.Job, now: datetime.datetime) -> Sequence[str]:
+def _job(job: batchv1.Job, now: datetime.datetime) -> layout.Row:
     spec, status = job.spec, job.status
     wanted = str(spec.completions) if spec.HasField("completions") else "1"
     if not spec.HasField("completions") and spec.parallelism > 1:
@@ -52,7 +52,7 @@ def _job(job: batchv1.Job, now: datetime.datetime) -> Sequence[str]:
     )
 
 
-def _cronjob(cronjob: batchv1.CronJob, now: datetime.datetime) -> Sequence[str]:
+def _cronjob(cronjob: batchv1.CronJob, now: datetime.datetime) -> layout.Row:
     spec, status = cronjob.spec, cronjob.status
     last = layout.age(status.lastScheduleTime, now) if status.HasField("lastScheduleTime") else layout.NONE
     return (
@@ -60,7 +60,7 @@ def _cronjob(cronjob: batchv1.CronJob, now: datetime.datetime) -> Sequence[str]:
         spec.schedule,
         spec.timeZone or layout.NONE,
         str(spec.suspend) if spec.HasField("suspend") else layout.UNSET,
-        str(len(status.active)),
+        len(status.active),
         last,
         layout.created(cronjob, now),
         *layout.containers(spec.jobTemplate.spec.template),
@@ -68,15 +68,15 @@ def _cronjob(cronjob: batchv1.CronJob, now: datetime.datetime) -> Sequence[str]:
     )
 
 
-def _autoscaler(scaler: autoscalingv2.HorizontalPodAutoscaler, now: datetime.datetime) -> Sequence[str]:
+def _autoscaler(scaler: autoscalingv2.HorizontalPodAutoscaler, now: datetime.datetime) -> layout.Row:
     spec = scaler.spec
     return (
         scaler.metadata.name,
         f"{spec.scaleTargetRef.kind}/{spec.scaleTargetRef.name}",
         metrics_text(scaler),
         str(spec.minReplicas) if spec.HasField("minReplicas") else layout.UNSET,
-        str(spec.maxReplicas),
-        str(scaler.status.currentReplicas),
+        spec.maxReplicas,
+        scaler.status.currentReplicas,
         layout.created(scaler, now),
     )
 
@@ -125,13 +125,13 @@ def _metric(metric: autoscalingv2.MetricSpec, status: autoscalingv2.MetricStatus
     return f"{seen}/{getattr(target, field).string}{suffix}"
 
 
-def _budget(budget: policyv1.PodDisruptionBudget, now: datetime.datetime) -> Sequence[str]:
+def _budget(budget: policyv1.PodDisruptionBudget, now: datetime.datetime) -> layout.Row:
     spec = budget.spec
     return (
         budget.metadata.name,
         _bound(spec.minAvailable) if spec.HasField("minAvailable") else NOT_GIVEN,
         _bound(spec.maxUnavailable) if spec.HasField("maxUnavailable") else NOT_GIVEN,
-        str(budget.status.disruptionsAllowed),
+        budget.status.disruptionsAllowed,
         layout.created(budget, now),
     )
 
@@ -140,21 +140,20 @@ def _bound(value: intstr_pb2.IntOrString) -> str:
     return value.strVal if value.type == intstr.STRING else str(value.intVal)
 
 
-def _scale(scale: autoscalingv1.Scale, now: datetime.datetime) -> Sequence[str]:
-    name, wanted, found = scale.metadata.name, scale.spec.replicas, scale.status.replicas
-    return name, str(wanted), str(found), layout.created(scale, now)
+def _scale(scale: autoscalingv1.Scale, now: datetime.datetime) -> layout.Row:
+    return scale.metadata.name, scale.spec.replicas, scale.status.replicas, layout.created(scale, now)
 
 
 LAYOUTS: Mapping[type[Message], layout.Layout] = {
     batchv1.Job: layout.layout(f"Name|Status|Completions|Duration|Age|{layout.WORKLOAD}", _job),
     batchv1.CronJob: layout.layout(
-        f"Name|Schedule|Timezone|Suspend|Active|Last Schedule|Age|{layout.WORKLOAD}", _cronjob
+        f"Name|Schedule|Timezone|Suspend:boolean|Active:integer|Last Schedule|Age|{layout.WORKLOAD}", _cronjob
     ),
     autoscalingv2.HorizontalPodAutoscaler: layout.layout(
         "Name|Reference|Targets|MinPods|MaxPods|Replicas|Age", _autoscaler
     ),
-    autoscalingv1.Scale: layout.layout("Name|Desired|Available|Age", _scale),
+    autoscalingv1.Scale: layout.layout("Name:string/|Desired:integer|Available:integer|Age", _scale),
     policyv1.PodDisruptionBudget: layout.layout(
-        "Name|Min Available|Max Unavailable|Allowed Disruptions|Age", _budget
+        "Name|Min Available|Max Unavailable|Allowed Disruptions:integer|Age", _budget
     ),
 }

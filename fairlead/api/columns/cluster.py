@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from google.protobuf.message import Message
 
@@ -12,19 +12,26 @@ from fairlead.api.pb import coordination_v1_pb2 as coordinationv1
 from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
 
 
-def _endpointslice(piece: discoveryv1.EndpointSlice, now: datetime.datetime) -> Sequence[str]:
-    ports = [str(port.port) if port.port else "*" for port in piece.ports]
+def _endpointslice(piece: discoveryv1.EndpointSlice, now: datetime.datetime) -> layout.Row:
+    ports = [_port(port) for port in piece.ports]
     addresses = [address for endpoint in piece.endpoints for address in endpoint.addresses]
     return (
         piece.metadata.name,
         piece.addressType,
-        layout.more(ports) if ports else "<unset>",
-        layout.more(addresses) if addresses else "<unset>",
+        layout.more(ports, nothing=layout.UNSET),
+        layout.more(addresses, nothing=layout.UNSET),
         layout.created(piece, now),
     )
 
 
-def _lease(lease: coordinationv1.Lease, now: datetime.datetime) -> Sequence[str]:
+def _port(port: discoveryv1.EndpointPort) -> str:
+    """Return a port's number, else its name, which by default is empty."""
+    if port.HasField("port"):
+        return str(port.port)
+    return port.name if port.HasField("name") else "*"
+
+
+def _lease(lease: coordinationv1.Lease, now: datetime.datetime) -> layout.Row:
     return lease.metadata.name, lease.spec.holderIdentity, layout.created(lease, now)
 
 

@@ -11,19 +11,19 @@ from fairlead.api.columns import layout
 from fairlead.api.pb import core_v1_pb2 as corev1
 
 ROLE_LABEL = "node-role.kubernetes.io/"
+OLD_ROLE_LABEL = "kubernetes.io/role"
 
 
-def _node(node: corev1.Node, now: datetime.datetime) -> Sequence[str]:
+def _node(node: corev1.Node, now: datetime.datetime) -> layout.Row:
     ready = layout.condition(node.status.conditions, "Ready")
     words = ["Ready" if ready == "True" else "NotReady" if ready else "Unknown"]
     words += ["SchedulingDisabled"] if node.spec.unschedulable else []
-    roles = sorted(label.removeprefix(ROLE_LABEL) for label in node.metadata.labels if label.startswith(ROLE_LABEL))
     addresses = {address.type: address.address for address in reversed(node.status.addresses)}
     info = node.status.nodeInfo
     return (
         node.metadata.name,
         ",".join(words),
-        ",".join(roles) or layout.NONE,
+        ",".join(_roles(node)) or layout.NONE,
         layout.created(node, now),
         info.kubeletVersion,
         addresses.get("InternalIP", layout.NONE),
@@ -34,58 +34,74 @@ def _node(node: corev1.Node, now: datetime.datetime) -> Sequence[str]:
     )
 
 
-def _service(service: corev1.Service, now: datetime.datetime) -> Sequence[str]:
+def _roles(node: corev1.Node) -> Sequence[str]:
+    labels = node.metadata.labels
+    named = {label.removeprefix(ROLE_LABEL) for label in labels if label.startswith(ROLE_LABEL)}
+    return sorted((named | {labels.get(OLD_ROLE_LABEL, "")}) - {""})
+
+
+def _service(service: corev1.Service, now: datetime.datetime) -> layout.Row:
     ports = [
         f"{port.port}{f':{port.nodePort}' if port.nodePort else ''}/{port.protocol}" for port in service.spec.ports
     ]
-    ingress = [point.ip or point.hostname for point in service.status.loadBalancer.ingress]
-    external = ",".join([*ingress, *service.spec.externalIPs])
-    if service.spec.type == "ExternalName":
-        external = service.spec.externalName
-    pending = "<pending>" if service.spec.type == "LoadBalancer" else layout.NONE
     return (
         service.metadata.name,
         service.spec.type,
         service.spec.clusterIP or layout.NONE,
-        external or pending,
+        _external(service),
         ",".join(ports) or layout.NONE,
         layout.created(service, now),
         layout.labels_text(service.spec.selector),
     )
 
 
-def _namespace(namespace: corev1.Namespace, now: datetime.datetime) -> Sequence[str]:
+def _external(service: corev1.Service) -> str:
+    given = list(service.spec.externalIPs)
+    match service.spec.type:
+        case "ClusterIP" | "NodePort":
+            return ",".join(given) or layout.NONE
+        case "LoadBalancer":
+            points = {point.ip or point.hostname for point in service.status.loadBalancer.ingress}
+            return ",".join([*sorted(points - {""}), *given]) or "<pending>"
+        case "ExternalName":
+            return service.spec.externalName
+    return layout.UNKNOWN
+
+
+def _namespace(namespace: corev1.Namespace, now: datetime.datetime) -> layout.Row:
     return namespace.metadata.name, namespace.status.phase, layout.created(namespace, now)
 
 
-def _configmap(config: corev1.ConfigMap, now: datetime.datetime) -> Sequence[str]:
-    return config.metadata.name, str(len(config.data) + len(config.binaryData)), layout.created(config, now)
+def _configmap(config: corev1.ConfigMap, now: datetime.datetime) -> layout.Row:
+    return config.metadata.name, len(config.data) + len(config.binaryData), layout.created(config, now)
 
 
-def _secret(secret: corev1.Secret, now: datetime.datetime) -> Sequence[str]:
-    return secret.metadata.name, secret.type, str(len(secret.data)), layout.created(secret, now)
+def _secret(secret: corev1.Secret, now: datetime.datetime) -> layout.Row:
+    return secret.metadata.name, secret.type, len(secret.data), layout.created(secret, now)
 
 
-def _account(account: corev1.ServiceAccount, now: datetime.datetime) -> Sequence[str]:
-    return account.metadata.name, str(len(account.secrets)), layout.created(account, now)
+def _account(account: corev1.ServiceAccount, now: datetime.datetime) -> layout.Row:
+    return account.metadata.name, len(account.secrets), layout.created(account, now)
 
 
-def _event(event: corev1.Event, now: datetime.datetime) -> Sequence[str]:
-    last, first = event.lastTimestamp, event.firstTimestamp
-    fallback = event.metadata.creationTimestamp
+def _event(event: corev1.Event, now: datetime.datetime) -> layout.Row:
+    first = layout.age(event.firstTimestamp if event.firstTimestamp.HasField("seconds") else event.eventTime, now)
+    last = layout.age(event.lastTimestamp, now) if event.lastTimestamp.HasField("seconds") else first
+    count = event.count or 1
+    if event.HasField("series"):
+        last, count = layout.age(event.series.lastObservedTime, now), event.series.count
     target = event.involvedObject
-    path = target.fieldPath
-    source = ", ".join(part for part in (event.source.component, event.source.host) if part)
+    host = event.source.host or event.reportingInstance
     return (
-        layout.age(last if last.HasField("seconds") else fallback, now),
+        last,
         event.type,
         event.reason,
-        f"{target.kind.lower()}/{target.name}",
-        path,
-        source or event.reportingComponent,
+        f"{target.kind.lower()}/{target.name}" if target.name else target.kind.lower(),
+        target.fieldPath,
+        (event.source.component or event.reportingComponent) + (f", {host}" if host else ""),
         event.message.strip(),
-        layout.age(first if first.HasField("seconds") else fallback, now),
-        str(event.count or 1),
+        first,
+        count,
         event.metadata.name,
     )
 

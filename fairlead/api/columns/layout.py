@@ -14,29 +14,57 @@ NONE = "<none>"
 UNKNOWN = "<unknown>"
 UNSET = "<unset>"
 LIST_MAX = 3  # ports and addresses listed before "+ n more..."
+
+# What stands in a table: integers, booleans and texts, as Kubernetes' printers write them.
+Cell = str | int | float | bool | None
+Row = Sequence[Cell]
+Filler = Callable[[Any, datetime.datetime], Row]
 WORKLOAD = "+Containers|+Images|+Selector"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column; priority 0 is always shown, 1 in wide tables only."""
+    """One column; priority 0 is always shown, 1 in wide tables only. `description` is a definition's own, if any."""
 
     name: str
     priority: int = 0
+    type: str = "string"
+    format: str = ""
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The columns of a kind and the function that fills one row of them."""
+    """The columns of a kind and the function that fills one row of them.
+
+    `order` is the key by which a list's rows are sorted, where they do not stand in the list's own order.
+    """
 
     columns: tuple[Column, ...]
-    cells: Callable[[Any, datetime.datetime], Sequence[str]]
+    cells: Filler
+    order: Callable[[Any], Any] | None = None
 
 
-def layout(names: str, cells: Callable[[Any, datetime.datetime], Sequence[str]]) -> Layout:
-    """Make a layout from column names separated by `|`; a `+` marks those of wide tables."""
-    parsed = [Column(name.lstrip("+").strip(), 1 if name.startswith("+") else 0) for name in names.split("|")]
-    return Layout(tuple(parsed), cells)
+def layout(columns: str, cells: Filler, order: Callable[[Any], Any] | None = None) -> Layout:
+    """Make a layout from columns separated by `|`: `Name`, `+IP` of wide tables, `Ready:integer`, `Name:string/name`.
+
+    The type is what Kubernetes' definition says, and need not be that of the cells: counts stand in columns of texts.
+    """
+    return Layout(tuple(_column(text) for text in columns.split("|")), cells, order)
+
+
+def _column(text: str) -> Column:
+    name, _, kind = text.removeprefix("+").partition(":")
+    type_, slash, format_ = kind.partition("/")
+    default = "name" if name == "Name" else ""
+    return Column(name, int(text.startswith("+")), type_ or "string", format_ if slash else default)
+
+
+def text(cell: Cell) -> str:
+    """Return a cell as kubectl prints it."""
+    if cell is None:
+        return ""
+    return ("true" if cell else "false") if isinstance(cell, bool) else str(cell)
 
 
 def human_duration(seconds: float) -> str:
@@ -69,7 +97,7 @@ def _two(big: int, big_unit: str, small: int, small_unit: str) -> str:
     return f"{big}{big_unit}{small}{small_unit}" if small else f"{big}{big_unit}"
 
 
-def age(time: metav1.Time, now: datetime.datetime) -> str:
+def age(time: metav1.Time | metav1.MicroTime, now: datetime.datetime) -> str:
     """Return how long ago a time was; `<unknown>` where it is unset."""
     return human_duration(now.timestamp() - time.seconds) if time.HasField("seconds") else UNKNOWN
 
@@ -84,27 +112,27 @@ def condition(conditions: Sequence[Any], kind: str) -> str:
     return next((str(one.status) for one in conditions if one.type == kind), "")
 
 
-def more(items: Sequence[str]) -> str:
-    """Return the first few of some texts, and how many more there are."""
-    if not items:
-        return NONE
+def more(items: Sequence[str], *, nothing: str = "") -> str:
+    """Return the first few of some texts, and how many more there are; `nothing` where that is empty."""
     listed = ",".join(items[:LIST_MAX])
-    return f"{listed} + {len(items) - LIST_MAX} more..." if len(items) > LIST_MAX else listed
+    return f"{listed} + {len(items) - LIST_MAX} more..." if len(items) > LIST_MAX else listed or nothing
 
 
-_OPERATORS = {"In": " in", "NotIn": " notin", "Exists": "", "DoesNotExist": ""}
+_WITH_VALUES = {"In": "in", "NotIn": "notin"}
+_ALONE = {"Exists": "", "DoesNotExist": "!"}
 
 
-def selector_text(selector: metav1.LabelSelector) -> str:
-    """Return a selector as kubectl writes it; `<error>` for one that is none."""
-    parts = [f"{key}={value}" for key, value in sorted(selector.matchLabels.items())]
+def selector_text(selector: metav1.LabelSelector, *, wrong: str = "<error>", nothing: str = NONE) -> str:
+    """Return a selector as kubectl writes it, by key; `wrong` for one that is none, `nothing` for an empty one."""
+    rules = [(key, f"{key}={value}") for key, value in selector.matchLabels.items()]
     for rule in selector.matchExpressions:
-        if rule.operator not in _OPERATORS:
-            return "<error>"
-        values = f" ({','.join(rule.values)})" if rule.values else ""
-        not_ = "!" if rule.operator == "DoesNotExist" else ""
-        parts.append(f"{not_}{rule.key}{_OPERATORS[rule.operator]}{values}")
-    return ",".join(parts) or NONE
+        if rule.operator in _WITH_VALUES and rule.values:
+            rules.append((rule.key, f"{rule.key} {_WITH_VALUES[rule.operator]} ({','.join(sorted(rule.values))})"))
+        elif rule.operator in _ALONE and not rule.values:
+            rules.append((rule.key, f"{_ALONE[rule.operator]}{rule.key}"))
+        else:
+            return wrong
+    return ",".join(text for _, text in sorted(rules, key=lambda rule: rule[0])) or nothing
 
 
 def containers(template: corev1.PodTemplateSpec) -> tuple[str, str]:

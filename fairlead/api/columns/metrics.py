@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from google.protobuf.message import Message
 
@@ -16,11 +16,11 @@ AMOUNTS = ("cpu", "memory")
 NOTHING: quantity.Amounts = {}
 
 
-def _node(node: metricsv1beta1.NodeMetrics, now: datetime.datetime) -> Sequence[str]:
+def _node(node: metricsv1beta1.NodeMetrics, now: datetime.datetime) -> layout.Row:
     return _cells(node, quantity.amounts(node.usage))
 
 
-def _pod(pod: metricsv1beta1.PodMetrics, now: datetime.datetime) -> Sequence[str]:
+def _pod(pod: metricsv1beta1.PodMetrics, now: datetime.datetime) -> layout.Row:
     """Return what a pod's containers use in all."""
     each = (quantity.amounts(container.usage) for container in pod.containers)
     return _cells(pod, functools.reduce(quantity.add, each, NOTHING))
@@ -28,7 +28,7 @@ def _pod(pod: metricsv1beta1.PodMetrics, now: datetime.datetime) -> Sequence[str
 
 def _cells(
     measured: metricsv1beta1.NodeMetrics | metricsv1beta1.PodMetrics, used: Mapping[str, quantity.Quantity]
-) -> Sequence[str]:
+) -> layout.Row:
     amounts = [str(used[name]) if name in used else "0" for name in AMOUNTS]
     return (measured.metadata.name, *amounts, times.format_duration(measured.window.duration))
 

@@ -3,44 +3,100 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Any
 
 from google.protobuf.message import Message
 
 from fairlead.api.columns import layout
 from fairlead.api.pb import core_v1_pb2 as corev1
 
+GATED = "SchedulingGated"
+# The phases of pods that have ended, and what a table's row says of them.
+ENDED = {"Succeeded": "The pod has completed successfully.", "Failed": "The pod failed."}
 
-def pod_status(pod: corev1.Pod) -> tuple[str, int, int]:
-    """Return what kubectl's STATUS column says of a pod, its ready containers and its restarts."""
-    reason = pod.status.reason or pod.status.phase
-    restarts = 0
-    initialising = False
-    total = len(pod.spec.initContainers)
+
+@dataclass(slots=True)
+class Summary:
+    """What kubectl says of a pod's containers: STATUS, READY, and RESTARTS with the time of the last one, 0 for none.
+
+    `initialising`: an init container is at work, or has failed.
+    """
+
+    reason: str
+    total: int
+    ready: int = 0
+    restarts: int = 0
+    last: int = 0
+    initialising: bool = False
+
+    def restarted(self, status: corev1.ContainerStatus) -> None:
+        """Count a container's restarts."""
+        self.restarts += status.restartCount
+        self.last = max(self.last, status.lastState.terminated.finishedAt.seconds)
+
+
+def summary(pod: corev1.Pod) -> Summary:
+    """Return what kubectl says of a pod."""
+    conditions = pod.status.conditions
     sidecars = {c.name for c in pod.spec.initContainers if c.restartPolicy == "Always"}
+    found = Summary(pod.status.reason or pod.status.phase, len(pod.spec.containers) + len(sidecars))
+    if any(one.type == "PodScheduled" and one.reason == GATED for one in conditions):
+        found.reason = GATED
+    begun = _initialise(found, pod, sidecars)
+    if not found.initialising or layout.condition(conditions, "Initialized") == "True":
+        found.restarts = found.last = 0
+        for status in begun:
+            if status.name in sidecars:
+                found.restarted(status)
+        running = _count(found, pod)
+        if found.reason == "Completed" and running:
+            found.reason = "Running" if layout.condition(conditions, "Ready") == "True" else "NotReady"
+    if pod.metadata.HasField("deletionTimestamp"):
+        if pod.status.reason == "NodeLost":
+            found.reason = "Unknown"
+        elif pod.status.phase not in ENDED:
+            found.reason = "Terminating"
+    return found
+
+
+def _initialise(found: Summary, pod: corev1.Pod, sidecars: Set[str]) -> Sequence[corev1.ContainerStatus]:
+    """Return the init containers up to the first that is at work or has failed; count sidecars that are ready."""
     for index, status in enumerate(pod.status.initContainerStatuses):
-        restarts += status.restartCount
+        found.restarted(status)
         state = status.state
         if state.HasField("terminated") and state.terminated.exitCode == 0:
             continue
         if status.name in sidecars and status.started:
+            found.ready += status.ready
             continue
-        reason, initialising = f"Init:{_init_reason(state) or f'{index}/{total}'}", True
-        break
-    ready = 0
-    if not initialising:
-        restarts = sum(s.restartCount for s in pod.status.initContainerStatuses if s.name in sidecars)
-        running = False
-        for status in reversed(pod.status.containerStatuses):
-            restarts += status.restartCount
-            reason = _state_reason(status.state) or reason
-            if status.ready and status.state.HasField("running"):
-                running, ready = True, ready + 1
-        if reason == "Completed" and running:
-            reason = "Running" if layout.condition(pod.status.conditions, "Ready") == "True" else "NotReady"
-    if pod.metadata.HasField("deletionTimestamp"):
-        reason = "Unknown" if pod.status.reason == "NodeLost" else "Terminating"
-    return reason, ready, restarts
+        found.reason = f"Init:{_init_reason(state) or f'{index}/{len(pod.spec.initContainers)}'}"
+        found.initialising = True
+        return pod.status.initContainerStatuses[: index + 1]
+    return pod.status.initContainerStatuses
+
+
+def _count(found: Summary, pod: corev1.Pod) -> bool:
+    """Count containers, the first one's reason last; say whether any is ready."""
+    running = False
+    for status in reversed(pod.status.containerStatuses):
+        found.restarted(status)
+        reason = _state_reason(status.state)
+        if reason:
+            found.reason = reason
+        elif status.ready and status.state.HasField("running"):
+            running = True
+            found.ready += 1
+    return running
+
+
+def row_conditions(obj: Any) -> Sequence[Mapping[str, str]]:
+    """Return the conditions of an object's row in a table: that a pod has ended."""
+    message = ENDED.get(obj.status.phase) if isinstance(obj, corev1.Pod) else None
+    if message is None:
+        return ()
+    return [{"type": "Completed", "status": "True", "reason": obj.status.phase, "message": message}]
 
 
 def _init_reason(state: corev1.ContainerState) -> str:
@@ -60,18 +116,17 @@ def _state_reason(state: corev1.ContainerState) -> str:
     return ended.reason or (f"Signal:{ended.signal}" if ended.signal else f"ExitCode:{ended.exitCode}")
 
 
-def _pod(pod: corev1.Pod, now: datetime.datetime) -> Sequence[str]:
-    reason, ready, restarts = pod_status(pod)
-    last = max((s.lastState.terminated.finishedAt.seconds for s in pod.status.containerStatuses), default=0)
-    ago = f" ({layout.human_duration(now.timestamp() - last)} ago)" if restarts and last else ""
+def _pod(pod: corev1.Pod, now: datetime.datetime) -> layout.Row:
+    found = summary(pod)
+    ago = f" ({layout.human_duration(now.timestamp() - found.last)} ago)" if found.restarts and found.last else ""
     gates = [layout.condition(pod.status.conditions, gate.conditionType) for gate in pod.spec.readinessGates]
     return (
         pod.metadata.name,
-        f"{ready}/{len(pod.spec.containers)}",
-        reason,
-        f"{restarts}{ago}",
+        f"{found.ready}/{found.total}",
+        found.reason,
+        f"{found.restarts}{ago}",
         layout.created(pod, now),
-        pod.status.podIP or layout.NONE,
+        pod.status.podIP or next((one.ip for one in pod.status.podIPs), "") or layout.NONE,
         pod.spec.nodeName or layout.NONE,
         pod.status.nominatedNodeName or layout.NONE,
         f"{gates.count('True')}/{len(gates)}" if gates else layout.NONE,

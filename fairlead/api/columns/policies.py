@@ -22,16 +22,11 @@ DEFAULT_STORAGE = (
 )
 
 
-def boolean(value: bool) -> str:
-    """Return a boolean as kubectl prints it."""
-    return "true" if value else "false"
-
-
-def _role(role: Any, now: datetime.datetime) -> Sequence[str]:
+def _role(role: Any, now: datetime.datetime) -> layout.Row:
     return role.metadata.name, times.format_seconds(role.metadata.creationTimestamp.seconds)
 
 
-def _binding(binding: Any, now: datetime.datetime) -> Sequence[str]:
+def _binding(binding: Any, now: datetime.datetime) -> layout.Row:
     def named(kind: str) -> str:
         return ", ".join(one.name for one in binding.subjects if one.kind == kind)
 
@@ -46,20 +41,29 @@ def _binding(binding: Any, now: datetime.datetime) -> Sequence[str]:
     )
 
 
-def _ingress(ingress: networkingv1.Ingress, now: datetime.datetime) -> Sequence[str]:
-    hosts = [rule.host for rule in ingress.spec.rules if rule.host]
+def _ingress(ingress: networkingv1.Ingress, now: datetime.datetime) -> layout.Row:
     points = {point.ip or point.hostname for point in ingress.status.loadBalancer.ingress}
     return (
         ingress.metadata.name,
         ingress.spec.ingressClassName if ingress.spec.HasField("ingressClassName") else layout.NONE,
-        layout.more(hosts) if hosts else "*",
+        _hosts(ingress.spec.rules),
         ",".join(sorted(points - {""})),
         "80, 443" if ingress.spec.tls else "80",
         layout.created(ingress, now),
     )
 
 
-def _ingress_class(obj: networkingv1.IngressClass, now: datetime.datetime) -> Sequence[str]:
+def _hosts(rules: Sequence[networkingv1.IngressRule]) -> str:
+    """Return the first hosts; rules without one count only among those that follow, as Kubernetes counts them."""
+    listed: list[str] = []
+    for rule in rules:
+        if len(listed) == layout.LIST_MAX:
+            return f"{','.join(listed)} + {len(rules) - layout.LIST_MAX} more..."
+        listed += [rule.host] if rule.host else []
+    return ",".join(listed) or "*"
+
+
+def _ingress_class(obj: networkingv1.IngressClass, now: datetime.datetime) -> layout.Row:
     parameters = layout.NONE
     if obj.spec.HasField("parameters"):
         found = obj.spec.parameters
@@ -68,68 +72,68 @@ def _ingress_class(obj: networkingv1.IngressClass, now: datetime.datetime) -> Se
     return obj.metadata.name, obj.spec.controller, parameters, layout.created(obj, now)
 
 
-def _network_policy(policy: networkingv1.NetworkPolicy, now: datetime.datetime) -> Sequence[str]:
+def _network_policy(policy: networkingv1.NetworkPolicy, now: datetime.datetime) -> layout.Row:
     return policy.metadata.name, layout.selector_text(policy.spec.podSelector), layout.created(policy, now)
 
 
-def _storage_class(obj: storagev1.StorageClass, now: datetime.datetime) -> Sequence[str]:
+def _storage_class(obj: storagev1.StorageClass, now: datetime.datetime) -> layout.Row:
     default = any(obj.metadata.annotations.get(key) == "true" for key in DEFAULT_STORAGE)
     return (
         f"{obj.metadata.name} (default)" if default else obj.metadata.name,
         obj.provisioner,
         obj.reclaimPolicy or "Delete",
         obj.volumeBindingMode or "Immediate",
-        boolean(obj.allowVolumeExpansion),
+        obj.allowVolumeExpansion,
         layout.created(obj, now),
     )
 
 
-def _attachment(obj: storagev1.VolumeAttachment, now: datetime.datetime) -> Sequence[str]:
+def _attachment(obj: storagev1.VolumeAttachment, now: datetime.datetime) -> layout.Row:
     spec = obj.spec
     return (
         obj.metadata.name,
         spec.attacher,
         spec.source.persistentVolumeName,
         spec.nodeName,
-        boolean(obj.status.attached),
+        obj.status.attached,
         layout.created(obj, now),
     )
 
 
-def _driver(obj: storagev1.CSIDriver, now: datetime.datetime) -> Sequence[str]:
+def _driver(obj: storagev1.CSIDriver, now: datetime.datetime) -> layout.Row:
     spec = obj.spec
     return (
         obj.metadata.name,
-        boolean(not spec.HasField("attachRequired") or spec.attachRequired),
-        boolean(spec.podInfoOnMount),
-        boolean(spec.storageCapacity),
+        not spec.HasField("attachRequired") or spec.attachRequired,
+        spec.podInfoOnMount,
+        spec.storageCapacity,
         _listed((one.audience for one in spec.tokenRequests), "<unset>"),
-        boolean(spec.requiresRepublish),
+        spec.requiresRepublish,
         _listed(spec.volumeLifecycleModes, layout.NONE),
         layout.created(obj, now),
     )
 
 
-def _csi_node(obj: storagev1.CSINode, now: datetime.datetime) -> Sequence[str]:
-    return obj.metadata.name, str(len(obj.spec.drivers)), layout.created(obj, now)
+def _csi_node(obj: storagev1.CSINode, now: datetime.datetime) -> layout.Row:
+    return obj.metadata.name, len(obj.spec.drivers), layout.created(obj, now)
 
 
-def _capacity(obj: storagev1.CSIStorageCapacity, now: datetime.datetime) -> Sequence[str]:
+def _capacity(obj: storagev1.CSIStorageCapacity, now: datetime.datetime) -> layout.Row:
     amount = str(quantity.of(obj.capacity)) if obj.HasField("capacity") else "<unset>"
     return obj.metadata.name, obj.storageClassName, amount
 
 
-def _priority_class(obj: schedulingv1.PriorityClass, now: datetime.datetime) -> Sequence[str]:
+def _priority_class(obj: schedulingv1.PriorityClass, now: datetime.datetime) -> layout.Row:
     return (
         obj.metadata.name,
-        str(obj.value),
-        boolean(obj.globalDefault),
+        obj.value,
+        obj.globalDefault,
         layout.created(obj, now),
-        obj.preemptionPolicy or layout.UNKNOWN,
+        obj.preemptionPolicy,
     )
 
 
-def _runtime_class(obj: nodev1.RuntimeClass, now: datetime.datetime) -> Sequence[str]:
+def _runtime_class(obj: nodev1.RuntimeClass, now: datetime.datetime) -> layout.Row:
     return obj.metadata.name, obj.handler, layout.created(obj, now)
 
 
@@ -138,10 +142,11 @@ def _listed(values: Iterable[str], nothing: str) -> str:
     return ",".join(found) if found else nothing
 
 
+_PRIORITIES = "Name|Value:integer|Global-Default:boolean|Age|PreemptionPolicy"
 _BINDING = "Name|Role|Age|+Users|+Groups|+ServiceAccounts"
 LAYOUTS: Mapping[type[Message], layout.Layout] = {
-    rbacv1.Role: layout.layout("Name|Created At", _role),
-    rbacv1.ClusterRole: layout.layout("Name|Created At", _role),
+    rbacv1.Role: layout.layout("Name|Created At:date", _role),
+    rbacv1.ClusterRole: layout.layout("Name|Created At:date", _role),
     rbacv1.RoleBinding: layout.layout(_BINDING, _binding),
     rbacv1.ClusterRoleBinding: layout.layout(_BINDING, _binding),
     networkingv1.Ingress: layout.layout("Name|Class|Hosts|Address|Ports|Age", _ingress),
@@ -150,12 +155,14 @@ LAYOUTS: Mapping[type[Message], layout.Layout] = {
     storagev1.StorageClass: layout.layout(
         "Name|Provisioner|ReclaimPolicy|VolumeBindingMode|AllowVolumeExpansion|Age", _storage_class
     ),
-    storagev1.VolumeAttachment: layout.layout("Name|Attacher|PV|Node|Attached|Age", _attachment),
+    storagev1.VolumeAttachment: layout.layout("Name|Attacher:string/name|PV|Node|Attached:boolean|Age", _attachment),
     storagev1.CSIDriver: layout.layout(
-        "Name|AttachRequired|PodInfoOnMount|StorageCapacity|TokenRequests|RequiresRepublish|Modes|Age", _driver
+        "Name|AttachRequired:boolean|PodInfoOnMount:boolean|StorageCapacity:boolean|TokenRequests"
+        "|RequiresRepublish:boolean|Modes|Age",
+        _driver,
     ),
-    storagev1.CSINode: layout.layout("Name|Drivers|Age", _csi_node),
+    storagev1.CSINode: layout.layout("Name|Drivers:integer|Age", _csi_node),
     storagev1.CSIStorageCapacity: layout.layout("Name|StorageClassName|Capacity", _capacity),
-    schedulingv1.PriorityClass: layout.layout("Name|Value|Global-Default|Age|PreemptionPolicy", _priority_class),
+    schedulingv1.PriorityClass: layout.layout(_PRIORITIES, _priority_class),
     nodev1.RuntimeClass: layout.layout("Name|Handler|Age", _runtime_class),
 }

@@ -21,7 +21,11 @@ def _modes(modes: Sequence[str]) -> str:
 
 
 def _class(obj: corev1.PersistentVolume | corev1.PersistentVolumeClaim) -> str:
-    return obj.metadata.annotations.get(BETA_CLASS) or obj.spec.storageClassName
+    return obj.metadata.annotations.get(BETA_CLASS, obj.spec.storageClassName)
+
+
+def _given(spec: Message, field: str) -> str:
+    return str(getattr(spec, field)) if spec.HasField(field) else layout.UNSET
 
 
 def _phase(obj: corev1.PersistentVolume | corev1.PersistentVolumeClaim) -> str:
@@ -35,7 +39,7 @@ def _amount(amount: quantity.Stringed) -> str:
         return amount.string
 
 
-def _volume(volume: corev1.PersistentVolume, now: datetime.datetime) -> Sequence[str]:
+def _volume(volume: corev1.PersistentVolume, now: datetime.datetime) -> layout.Row:
     spec = volume.spec
     claim = f"{spec.claimRef.namespace}/{spec.claimRef.name}" if spec.HasField("claimRef") else ""
     return (
@@ -46,14 +50,14 @@ def _volume(volume: corev1.PersistentVolume, now: datetime.datetime) -> Sequence
         _phase(volume),
         claim,
         _class(volume),
-        spec.volumeAttributesClassName or layout.UNSET,
+        _given(spec, "volumeAttributesClassName"),
         volume.status.reason,
         layout.created(volume, now),
-        spec.volumeMode or layout.UNSET,
+        _given(spec, "volumeMode"),
     )
 
 
-def _claim(claim: corev1.PersistentVolumeClaim, now: datetime.datetime) -> Sequence[str]:
+def _claim(claim: corev1.PersistentVolumeClaim, now: datetime.datetime) -> layout.Row:
     spec, status = claim.spec, claim.status
     capacity = modes = ""
     if spec.volumeName:
@@ -66,23 +70,23 @@ def _claim(claim: corev1.PersistentVolumeClaim, now: datetime.datetime) -> Seque
         capacity,
         modes,
         _class(claim),
-        spec.volumeAttributesClassName or layout.UNSET,
+        _given(spec, "volumeAttributesClassName"),
         layout.created(claim, now),
-        spec.volumeMode or layout.UNSET,
+        _given(spec, "volumeMode"),
     )
 
 
-def _limit_range(limits: corev1.LimitRange, now: datetime.datetime) -> Sequence[str]:
+def _limit_range(limits: corev1.LimitRange, now: datetime.datetime) -> layout.Row:
     return limits.metadata.name, times.format_seconds(limits.metadata.creationTimestamp.seconds)
 
 
-def _quota(quota: corev1.ResourceQuota, now: datetime.datetime) -> Sequence[str]:
+def _quota(quota: corev1.ResourceQuota, now: datetime.datetime) -> layout.Row:
     requests: list[str] = []
     limits: list[str] = []
     used, hard = quota.status.used, quota.status.hard
     for name in sorted(hard):
         spent = _amount(used[name]) if name in used else "0"
-        (limits if name.startswith("limits") else requests).append(f"{name}: {spent}/{_amount(hard[name])}")
+        (limits if name.startswith("limits.") else requests).append(f"{name}: {spent}/{_amount(hard[name])}")
     return quota.metadata.name, ", ".join(requests), ", ".join(limits), layout.created(quota, now)
 
 
@@ -95,11 +99,12 @@ def _addresses(endpoints: corev1.Endpoints) -> Iterator[str]:
             yield from (address.ip for address in subset.addresses)
 
 
-def _endpoints(endpoints: corev1.Endpoints, now: datetime.datetime) -> Sequence[str]:
-    return endpoints.metadata.name, layout.more(list(_addresses(endpoints))), layout.created(endpoints, now)
+def _endpoints(endpoints: corev1.Endpoints, now: datetime.datetime) -> layout.Row:
+    shown = layout.more(list(_addresses(endpoints))) if endpoints.subsets else layout.NONE
+    return endpoints.metadata.name, shown, layout.created(endpoints, now)
 
 
-def _component(component: corev1.ComponentStatus, now: datetime.datetime) -> Sequence[str]:
+def _component(component: corev1.ComponentStatus, now: datetime.datetime) -> layout.Row:
     status, message, error = "Unknown", "", ""
     for condition in component.conditions:
         if condition.type == "Healthy":
@@ -118,7 +123,7 @@ LAYOUTS: Mapping[type[Message], layout.Layout] = {
     corev1.PersistentVolumeClaim: layout.layout(
         "Name|Status|Volume|Capacity|Access Modes|StorageClass|VolumeAttributesClass|Age|+VolumeMode", _claim
     ),
-    corev1.LimitRange: layout.layout("Name|Created At", _limit_range),
+    corev1.LimitRange: layout.layout("Name|Created At:date", _limit_range),
     corev1.ResourceQuota: layout.layout("Name|Request|Limit|Age", _quota),
     corev1.Endpoints: layout.layout("Name|Endpoints|Age", _endpoints),
     corev1.ComponentStatus: layout.layout("Name|Status|Message|Error", _component),

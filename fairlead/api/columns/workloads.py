@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from google.protobuf.message import Message
 
@@ -13,29 +13,29 @@ from fairlead.api.pb import apps_v1_pb2 as appsv1
 from fairlead.api.pb import core_v1_pb2 as corev1
 
 
-def _deployment(deployment: appsv1.Deployment, now: datetime.datetime) -> Sequence[str]:
+def _deployment(deployment: appsv1.Deployment, now: datetime.datetime) -> layout.Row:
     names, images = layout.containers(deployment.spec.template)
     status = deployment.status
     return (
         deployment.metadata.name,
         f"{status.readyReplicas}/{deployment.spec.replicas}",
-        str(status.updatedReplicas),
-        str(status.availableReplicas),
+        status.updatedReplicas,
+        status.availableReplicas,
         layout.created(deployment, now),
         names,
         images,
-        layout.selector_text(deployment.spec.selector),
+        layout.selector_text(deployment.spec.selector, wrong="<invalid>", nothing=""),
     )
 
 
-def _replicaset(replicaset: appsv1.ReplicaSet, now: datetime.datetime) -> Sequence[str]:
+def _replicaset(replicaset: appsv1.ReplicaSet, now: datetime.datetime) -> layout.Row:
     names, images = layout.containers(replicaset.spec.template)
     status = replicaset.status
     return (
         replicaset.metadata.name,
-        str(replicaset.spec.replicas),
-        str(status.replicas),
-        str(status.readyReplicas),
+        replicaset.spec.replicas,
+        status.replicas,
+        status.readyReplicas,
         layout.created(replicaset, now),
         names,
         images,
@@ -43,25 +43,25 @@ def _replicaset(replicaset: appsv1.ReplicaSet, now: datetime.datetime) -> Sequen
     )
 
 
-def _replication_controller(controller: corev1.ReplicationController, now: datetime.datetime) -> Sequence[str]:
+def _replication_controller(controller: corev1.ReplicationController, now: datetime.datetime) -> layout.Row:
     spec, status = controller.spec, controller.status
     return (
         controller.metadata.name,
-        str(spec.replicas),
-        str(status.replicas),
-        str(status.readyReplicas),
+        spec.replicas,
+        status.replicas,
+        status.readyReplicas,
         layout.created(controller, now),
         *layout.containers(spec.template),
         layout.labels_text(spec.selector),
     )
 
 
-def _pod_template(template: corev1.PodTemplate, now: datetime.datetime) -> Sequence[str]:
+def _pod_template(template: corev1.PodTemplate, now: datetime.datetime) -> layout.Row:
     labels = layout.labels_text(template.template.metadata.labels)
     return template.metadata.name, *layout.containers(template.template), labels
 
 
-def _statefulset(statefulset: appsv1.StatefulSet, now: datetime.datetime) -> Sequence[str]:
+def _statefulset(statefulset: appsv1.StatefulSet, now: datetime.datetime) -> layout.Row:
     return (
         statefulset.metadata.name,
         f"{statefulset.status.readyReplicas}/{statefulset.spec.replicas}",
@@ -70,15 +70,15 @@ def _statefulset(statefulset: appsv1.StatefulSet, now: datetime.datetime) -> Seq
     )
 
 
-def _daemonset(daemonset: appsv1.DaemonSet, now: datetime.datetime) -> Sequence[str]:
+def _daemonset(daemonset: appsv1.DaemonSet, now: datetime.datetime) -> layout.Row:
     spec, status = daemonset.spec, daemonset.status
     return (
         daemonset.metadata.name,
-        str(status.desiredNumberScheduled),
-        str(status.currentNumberScheduled),
-        str(status.numberReady),
-        str(status.updatedNumberScheduled),
-        str(status.numberAvailable),
+        status.desiredNumberScheduled,
+        status.currentNumberScheduled,
+        status.numberReady,
+        status.updatedNumberScheduled,
+        status.numberAvailable,
         layout.labels_text(spec.template.spec.nodeSelector),
         layout.created(daemonset, now),
         *layout.containers(spec.template),
@@ -86,25 +86,26 @@ def _daemonset(daemonset: appsv1.DaemonSet, now: datetime.datetime) -> Sequence[
     )
 
 
-def _revision(revision: appsv1.ControllerRevision, now: datetime.datetime) -> Sequence[str]:
+def _revision(revision: appsv1.ControllerRevision, now: datetime.datetime) -> layout.Row:
     owner = objects.controller_of(revision)
     shown = layout.NONE
     if owner is not None:
         group = owner.apiVersion.rpartition("/")[0]
         shown = f"{owner.kind}.{group}/{owner.name}".lower() if group else f"{owner.kind}/{owner.name}".lower()
-    return revision.metadata.name, shown, str(revision.revision), layout.created(revision, now)
+    return revision.metadata.name, shown, revision.revision, layout.created(revision, now)
 
 
+_REPLICATED = f"Name|Desired:integer|Current:integer|Ready:integer|Age|{layout.WORKLOAD}"
 LAYOUTS: Mapping[type[Message], layout.Layout] = {
     appsv1.Deployment: layout.layout(f"Name|Ready|Up-to-date|Available|Age|{layout.WORKLOAD}", _deployment),
-    appsv1.ReplicaSet: layout.layout(f"Name|Desired|Current|Ready|Age|{layout.WORKLOAD}", _replicaset),
-    corev1.ReplicationController: layout.layout(
-        f"Name|Desired|Current|Ready|Age|{layout.WORKLOAD}", _replication_controller
-    ),
+    appsv1.ReplicaSet: layout.layout(_REPLICATED, _replicaset),
+    corev1.ReplicationController: layout.layout(_REPLICATED, _replication_controller),
     corev1.PodTemplate: layout.layout("Name|Containers|Images|Pod Labels", _pod_template),
     appsv1.StatefulSet: layout.layout("Name|Ready|Age|+Containers|+Images", _statefulset),
     appsv1.DaemonSet: layout.layout(
-        f"Name|Desired|Current|Ready|Up-to-date|Available|Node Selector|Age|{layout.WORKLOAD}", _daemonset
+        "Name|Desired:integer|Current:integer|Ready:integer|Up-to-date:integer|Available:integer|Node Selector|Age"
+        f"|{layout.WORKLOAD}",
+        _daemonset,
     ),
     appsv1.ControllerRevision: layout.layout("Name|Controller|Revision|Age", _revision),
 }

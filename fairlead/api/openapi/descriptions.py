@@ -1,4 +1,4 @@
-"""What messages and fields mean, in words: one line each, read from data/descriptions when first asked for."""
+"""What messages and fields mean and columns show, in words: one line each, read from data when first asked for."""
 
 from __future__ import annotations
 
@@ -35,9 +35,23 @@ METADATA = {
 @functools.cache
 def _texts(package: str) -> Mapping[str, Mapping[str, str]]:
     """Return the texts of a package: by message, then by field; the message's own under ''."""
-    name = f"{table.module_name(package)}.yaml"
-    found = importlib.resources.files("fairlead.api").joinpath("data", "descriptions", name)
-    return yaml.safe_load(found.read_text()) or {} if found.is_file() else {}
+    return _loaded("descriptions", f"{table.module_name(package)}.yaml")
+
+
+@functools.cache
+def _columns() -> Mapping[str, Mapping[str, str]]:
+    """Return what columns show: by kind, then by column; of any kind under ''."""
+    return _loaded("columns.yaml")
+
+
+def _loaded(*path: str) -> Mapping[str, Mapping[str, str]]:
+    found = importlib.resources.files("fairlead.api").joinpath("data", *path)
+    return yaml.load(found.read_text(), yaml.CSafeLoader) or {} if found.is_file() else {}
+
+
+def of_column(kind: str, name: str) -> str:
+    """Return what a column of a kind's table shows; empty where nothing is said."""
+    return _columns().get(kind, {}).get(name, "") or _columns()[""].get(name, "")
 
 
 def of_message(full_name: str) -> str:

@@ -29,7 +29,7 @@ def pod(obj: corev1.Pod) -> Lines:
     yield line("Node", f"{obj.spec.nodeName}/{obj.status.hostIP}" if obj.spec.nodeName else NONE)
     if obj.status.HasField("startTime"):
         yield line("Start Time", time_text(obj.status.startTime))
-    yield line("Status", columns.pod_status(obj)[0])
+    yield line("Status", columns.summary(obj).reason)
     if obj.metadata.HasField("deletionTimestamp"):
         yield line("Terminates By", time_text(obj.metadata.deletionTimestamp))
     for label, text in (("Reason", obj.status.reason), ("Message", obj.status.message)):

@@ -12,7 +12,7 @@ from fairlead.api import codec, columns, scheme
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 CREATED = "2025-12-31T23:59:00Z"
 
-ROWS: list[tuple[str, str, dict[str, Any], list[str], list[str]]] = [
+ROWS: list[tuple[str, str, dict[str, Any], list[str], list[Any]]] = [
     ("rbac.authorization.k8s.io/v1", "Role", {}, ["Name", "Created At"], ["x", CREATED]),
     (
         "rbac.authorization.k8s.io/v1",
@@ -68,7 +68,7 @@ ROWS: list[tuple[str, str, dict[str, Any], list[str], list[str]]] = [
             "metadata": {"annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
         },
         ["Name", "Provisioner", "ReclaimPolicy", "VolumeBindingMode", "AllowVolumeExpansion", "Age"],
-        ["x (default)", "p", "Delete", "Immediate", "true", "60s"],
+        ["x (default)", "p", "Delete", "Immediate", True, "60s"],
     ),
     (
         "storage.k8s.io/v1",
@@ -78,7 +78,7 @@ ROWS: list[tuple[str, str, dict[str, Any], list[str], list[str]]] = [
             "status": {"attached": True},
         },
         ["Name", "Attacher", "PV", "Node", "Attached", "Age"],
-        ["x", "a", "pv", "n", "true", "60s"],
+        ["x", "a", "pv", "n", True, "60s"],
     ),
     (
         "storage.k8s.io/v1",
@@ -94,14 +94,14 @@ ROWS: list[tuple[str, str, dict[str, Any], list[str], list[str]]] = [
             "Modes",
             "Age",
         ],
-        ["x", "true", "false", "false", "a,b", "false", "Persistent", "60s"],
+        ["x", True, False, False, "a,b", False, "Persistent", "60s"],
     ),
     (
         "storage.k8s.io/v1",
         "CSINode",
         {"spec": {"drivers": [{"name": "a", "nodeID": "b"}]}},
         ["Name", "Drivers", "Age"],
-        ["x", "1", "60s"],
+        ["x", 1, "60s"],
     ),
     (
         "storage.k8s.io/v1",
@@ -115,21 +115,21 @@ ROWS: list[tuple[str, str, dict[str, Any], list[str], list[str]]] = [
         "PriorityClass",
         {"value": 7, "globalDefault": True, "preemptionPolicy": "Never"},
         ["Name", "Value", "Global-Default", "Age", "PreemptionPolicy"],
-        ["x", "7", "true", "60s", "Never"],
+        ["x", 7, True, "60s", "Never"],
     ),
     (
         "admissionregistration.k8s.io/v1",
         "MutatingWebhookConfiguration",
         {"webhooks": [{"name": "a"}, {"name": "b"}]},
         ["Name", "Webhooks", "Age"],
-        ["x", "2", "60s"],
+        ["x", 2, "60s"],
     ),
     (
         "flowcontrol.apiserver.k8s.io/v1",
         "FlowSchema",
         {"spec": {"priorityLevelConfiguration": {"name": "low"}, "matchingPrecedence": 7}},
         ["Name", "PriorityLevel", "MatchingPrecedence", "DistinguisherMethod", "Age", "MissingPL"],
-        ["x", "low", "7", "<none>", "60s", "?"],
+        ["x", "low", 7, "<none>", "60s", "?"],
     ),
     (
         "flowcontrol.apiserver.k8s.io/v1",
@@ -144,7 +144,48 @@ ROWS: list[tuple[str, str, dict[str, Any], list[str], list[str]]] = [
             }
         },
         ["Name", "Type", "NominalConcurrencyShares", "Queues", "HandSize", "QueueLengthLimit", "Age"],
-        ["x", "Limited", "5", "8", "2", "50", "60s"],
+        ["x", "Limited", 5, 8, 2, 50, "60s"],
+    ),
+    (
+        "flowcontrol.apiserver.k8s.io/v1",
+        "PriorityLevelConfiguration",
+        {"spec": {"type": "Exempt", "exempt": {"nominalConcurrencyShares": 5}}},
+        ["Name", "Type", "NominalConcurrencyShares", "Queues", "HandSize", "QueueLengthLimit", "Age"],
+        ["x", "Exempt", "<none>", "<none>", "<none>", "<none>", "60s"],
+    ),
+    (
+        "networking.k8s.io/v1",
+        "Ingress",
+        {"spec": {"rules": [{}, {"host": "a"}, {"host": "b"}, {"host": "c"}, {}]}},
+        ["Name", "Class", "Hosts", "Address", "Ports", "Age"],
+        ["x", "<none>", "a,b,c + 2 more...", "", "80", "60s"],
+    ),
+    (
+        "admissionregistration.k8s.io/v1",
+        "ValidatingAdmissionPolicyBinding",
+        {"spec": {"policyName": "p", "paramRef": {"selector": {"matchLabels": {"a": "b"}}}}},
+        ["Name", "PolicyName", "ParamRef", "Age"],
+        [
+            "x",
+            "p",
+            "&LabelSelector{MatchLabels:map[string]string{a: b,},MatchExpressions:[]LabelSelectorRequirement{},}",
+            "60s",
+        ],
+    ),
+    ("apiextensions.k8s.io/v1", "CustomResourceDefinition", {}, ["Name", "Created At"], ["x", CREATED]),
+    (
+        "autoscaling/v1",
+        "HorizontalPodAutoscaler",
+        {"spec": {"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "maxReplicas": 5}},
+        ["Name", "Reference", "Targets", "MinPods", "MaxPods", "Replicas", "Age"],
+        ["x", "Deployment/web", "<none>", "<unset>", 5, 0, "60s"],
+    ),
+    (
+        "discovery.k8s.io/v1",
+        "EndpointSlice",
+        {"addressType": "IPv4", "ports": [{"port": 80}, {}, {"name": "a"}], "endpoints": []},
+        ["Name", "AddressType", "Ports", "Endpoints", "Age"],
+        ["x", "IPv4", "80,*,a", "<unset>", "60s"],
     ),
     (
         "apiregistration.k8s.io/v1",
@@ -169,9 +210,9 @@ ROWS: list[tuple[str, str, dict[str, Any], list[str], list[str]]] = [
 
 @pytest.mark.parametrize(("version", "kind", "content", "names", "cells"), ROWS)
 def test_a_row_reads_as_kubectl_prints_it(
-    version: str, kind: str, content: dict[str, Any], names: list[str], cells: list[str]
+    version: str, kind: str, content: dict[str, Any], names: list[str], cells: list[Any]
 ) -> None:
-    """Names, order and texts of Kubernetes' printers."""
+    """Names, order, texts, numbers and booleans of Kubernetes' printers."""
     metadata = {"name": "x", "creationTimestamp": CREATED, **content.get("metadata", {})}
     obj: Any = codec.decode_object({"apiVersion": version, "kind": kind, **content, "metadata": metadata})
 

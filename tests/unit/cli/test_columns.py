@@ -73,12 +73,60 @@ def test_a_waiting_containers_reason_is_the_pods_status() -> None:
     status.state.waiting.reason = "CrashLoopBackOff"
     status.state.ClearField("running")
 
-    assert columns.pod_status(pod) == ("CrashLoopBackOff", 0, 2)
+    found = columns.summary(pod)
+    assert (found.reason, found.ready, found.restarts) == ("CrashLoopBackOff", 0, 2)
 
 
 def test_a_deleted_pod_is_terminating() -> None:
-    """Whatever its containers do."""
+    """Whatever its containers do, until it has ended."""
     pod = make_pod()
     pod.metadata.deletionTimestamp.seconds = 1
+    before = columns.summary(pod).reason
+    pod.status.phase = "Succeeded"
 
-    assert columns.pod_status(pod)[0] == "Terminating"
+    assert (before, columns.summary(pod).reason) == ("Terminating", "Succeeded")
+
+
+def test_a_gated_pod_says_so() -> None:
+    """Its status names the gate's reason, not Pending."""
+    pod = corev1.Pod()
+    pod.status.phase = "Pending"
+    pod.status.conditions.add(type="PodScheduled", status="False", reason="SchedulingGated")
+
+    assert columns.summary(pod).reason == "SchedulingGated"
+
+
+def test_sidecars_count_among_the_containers() -> None:
+    """Ready ones too, and their restarts with the last one's time; those of other init containers are forgotten."""
+    pod = make_pod()
+    pod.spec.initContainers.add(name="setup")
+    pod.spec.initContainers.add(name="proxy", restartPolicy="Always")
+    setup = pod.status.initContainerStatuses.add(name="setup", restartCount=7)
+    setup.state.terminated.exitCode = 0
+    proxy = pod.status.initContainerStatuses.add(name="proxy", restartCount=1, ready=True, started=True)
+    proxy.lastState.terminated.finishedAt.seconds = int(NOW.timestamp()) - 300
+
+    assert columns.row(pod, NOW)[1:4] == ("2/2", "Running", "3 (5m ago)")
+
+
+def test_a_failed_init_container_is_the_pods_status() -> None:
+    """With its own restarts, and when it last did."""
+    pod = make_pod()
+    pod.spec.initContainers.add(name="setup")
+    setup = pod.status.initContainerStatuses.add(name="setup", restartCount=7)
+    setup.state.waiting.reason = "CrashLoopBackOff"
+    setup.lastState.terminated.finishedAt.seconds = int(NOW.timestamp()) - 300
+
+    assert columns.row(pod, NOW)[1:4] == ("0/1", "Init:CrashLoopBackOff", "7 (5m ago)")
+
+
+def test_a_row_of_a_pod_that_has_ended_has_a_condition() -> None:
+    """By which clients of tables tell it; the others have none."""
+    pod = make_pod()
+    before = columns.row_conditions(pod)
+    pod.status.phase = "Failed"
+
+    assert before == ()
+    assert columns.row_conditions(pod) == [
+        {"type": "Completed", "status": "True", "reason": "Failed", "message": "The pod failed."}
+    ]

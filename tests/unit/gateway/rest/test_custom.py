@@ -60,7 +60,7 @@ async def test_a_custom_kind_is_discovered(api: ApiServer, call: Any) -> None:
 
 
 async def test_a_custom_kind_has_the_columns_of_its_definition(api: ApiServer, call: Any) -> None:
-    """A cell is the first of what its path finds, empty where it finds nothing."""
+    """A cell is the first of what its path finds, nothing where it finds nothing or what is not of its type."""
     await define(api, call)
     await call("POST", WIDGETS, widget("a", spec={"replicas": 3, "colour": "red"}))
     status = {"conditions": [{"type": "Other", "status": "False"}, {"type": "Ready", "status": "True"}]}
@@ -75,10 +75,11 @@ async def test_a_custom_kind_has_the_columns_of_its_definition(api: ApiServer, c
     table = (await call("GET", WIDGETS, accept=TABLE)).json
 
     assert patched.status == 200, patched.json
-    assert [(one["name"], one["priority"]) for one in table["columnDefinitions"]] == [
-        ("Name", 0), ("Replicas", 0), ("Ready", 0), ("Since", 0), ("Colour", 1),
+    assert [(one["name"], one["type"], one["priority"]) for one in table["columnDefinitions"]] == [
+        ("Name", "string", 0), ("Replicas", "integer", 0), ("Ready", "string", 0), ("Since", "date", 0),
+        ("Colour", "string", 1),
     ]  # fmt: skip
-    assert [row["cells"][:3] for row in table["rows"]] == [["a", "3", "True"], ["b", "", ""]]
+    assert [row["cells"][:3] for row in table["rows"]] == [["a", 3, "True"], ["b", None, None]]
     assert table["rows"][0]["cells"][4] == "red"
 
 
@@ -122,7 +123,7 @@ async def test_a_scale_is_put(api: ApiServer, call: Any) -> None:
 
     assert scale["kind"] == "Scale"
     assert [column["name"] for column in shown["columnDefinitions"]] == ["Name", "Desired", "Available", "Age"]
-    assert shown["rows"][0]["cells"][:3] == ["a", "3", "0"]
+    assert shown["rows"][0]["cells"][:3] == ["a", 3, 0]
     assert (put.status, put.json["spec"]) == (200, {"replicas": 5})
     assert (await call("GET", f"{WIDGETS}/a")).json["spec"] == {"replicas": 5}
 

@@ -13,6 +13,7 @@ from control.gateway.rest import media
 from fairlead.api import codec, errors
 from fairlead.api.pb import authorization_v1_pb2 as authorizationv1
 from fairlead.api.pb import core_v1_pb2 as corev1
+from fairlead.api.pb import flowcontrol_v1_pb2 as flowcontrolv1
 from fairlead.api.pb import meta_v1_pb2 as metav1
 from fairlead.api.pb import runtime_pb2
 from fairlead.testing import control
@@ -120,13 +121,16 @@ async def test_a_table_has_columns_and_rows_with_metadata(api: ApiServer, call: 
     table = answer.json
     age = table["rows"][0]["cells"].pop()
     part = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
-    assert [column["name"] for column in table["columnDefinitions"]] == ["Name", "Data", "Age"]
+    assert [(one["name"], one["type"], one["format"], one["priority"]) for one in table["columnDefinitions"]] == [
+        ("Name", "string", "name", 0), ("Data", "string", "", 0), ("Age", "string", "", 0),
+    ]  # fmt: skip
+    assert all(column["description"] for column in table["columnDefinitions"])
     assert {**table, "columnDefinitions": []} == {
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
         "metadata": {"resourceVersion": made.metadata.resourceVersion},
         "columnDefinitions": [],
-        "rows": [{"cells": ["a", "1"], "object": {**part, "metadata": codec.to_json(made)["metadata"]}}],
+        "rows": [{"cells": ["a", 1], "object": {**part, "metadata": codec.to_json(made)["metadata"]}}],
     }
     assert age.endswith(("d", "h"))
 
@@ -141,6 +145,23 @@ async def test_a_table_includes_what_is_asked_of_each_object(api: ApiServer, cal
     wrong = await call("GET", f"{CONFIGMAPS}/a?includeObject=Some", accept=TABLE)
     assert rows == [None, codec.to_json(made)]
     assert (wrong.status, wrong.json["reason"]) == (400, "BadRequest")
+
+
+async def test_flow_schemas_stand_in_a_table_as_they_are_tried(api: ApiServer, call: Caller) -> None:
+    """Not by name, as in a list: by their precedence."""
+    for name, precedence in (("a", 20), ("b", 10)):
+        spec = flowcontrolv1.FlowSchemaSpec(matchingPrecedence=precedence)
+        spec.priorityLevelConfiguration.name = "global-default"
+        made = flowcontrolv1.FlowSchema(spec=spec)
+        made.metadata.name = name
+        await api.as_user(*control.ADMIN).create(made)
+    path = "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas"
+
+    table = (await call("GET", path, accept=TABLE)).json
+
+    precedences = [row["cells"][2] for row in table["rows"]]
+    assert [row["cells"][0] for row in table["rows"] if row["cells"][0] in "ab"] == ["b", "a"]
+    assert precedences == sorted(precedences)
 
 
 async def test_only_the_first_table_of_a_watch_has_columns(api: ApiServer, call: Caller) -> None:
