@@ -61,7 +61,8 @@ class Peers:
     def stub(self, endpoint: str) -> Any:
         """Return a stub of `Cluster` on the connection to host:port."""
         if endpoint not in self._channels:
-            self._channels[endpoint] = channel.connect([endpoint], *self._pems)
+            timeout = channel.PEERS_TIMEOUT_MILLISECONDS
+            self._channels[endpoint] = channel.connect([endpoint], *self._pems, timeout_milliseconds=timeout)
         return cluster_pb2_grpc.ClusterStub(self._channels[endpoint])
 
     def error(self, error: grpc.aio.AioRpcError) -> errors.ApiError:

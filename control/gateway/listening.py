@@ -25,9 +25,10 @@ OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.max_send_message_length", MESSAGE_BYTES),
     ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION),
     ("grpc.so_reuseport", 0),  # a second process on the port must fail, not share it
-    # a peer that vanished without a word is noticed, and clients may ask often whether we are there
+    # a peer that vanished without a word is noticed, one that is too busy to read is borne (it is TCP's user timeout,
+    # too), and clients may ask often whether we are there
     ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 1_000),
     ("grpc.http2.max_ping_strikes", 0),

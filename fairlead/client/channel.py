@@ -15,6 +15,9 @@ import grpc
 MESSAGE_BYTES = 16 * 1024 * 1024
 KEEPALIVE_MILLISECONDS = 10_000  # a process whose host is cut off answers no FIN: ping it
 KEEPALIVE_TIMEOUT_MILLISECONDS = 3_000
+# TCP's user timeout, which gRPC derives from it, also ends a connection whose other side lives and is too busy to
+# read. Between control processes megabytes of streams pass, and nothing waits for the news that a host is cut off.
+PEERS_TIMEOUT_MILLISECONDS = 20_000
 CONNECT_MILLISECONDS = 3_000  # how long one try may take, TLS included; gRPC calls it the minimal back-off
 # Every control process' certificate carries this name, so that one channel can accept each of them.
 SERVER_NAME = "kubernetes"
@@ -41,7 +44,6 @@ OPTIONS: tuple[tuple[str, str | int], ...] = (
     ("grpc.max_send_message_length", MESSAGE_BYTES),
     ("grpc.ssl_target_name_override", SERVER_NAME),
     ("grpc.keepalive_time_ms", KEEPALIVE_MILLISECONDS),
-    ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MILLISECONDS),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.min_reconnect_backoff_ms", CONNECT_MILLISECONDS),
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -64,8 +66,17 @@ def target(endpoints: Sequence[str]) -> str:
 
 
 def connect(
-    endpoints: Sequence[str], authority: bytes, certificate: bytes = b"", key: bytes = b""
+    endpoints: Sequence[str],
+    authority: bytes,
+    certificate: bytes = b"",
+    key: bytes = b"",
+    *,
+    timeout_milliseconds: int = KEEPALIVE_TIMEOUT_MILLISECONDS,
 ) -> grpc.aio.Channel:
-    """Return a channel under an authority, as the holder of a certificate if one is given (all PEM)."""
+    """Return a channel under an authority, as the holder of a certificate if one is given (all PEM).
+
+    A connection ends where the other side acknowledges nothing, or has no room, for the timeout.
+    """
     credentials = grpc.ssl_channel_credentials(authority, key or None, certificate or None)
-    return grpc.aio.secure_channel(target(endpoints), credentials, options=OPTIONS)
+    options = (*OPTIONS, ("grpc.keepalive_timeout_ms", timeout_milliseconds))
+    return grpc.aio.secure_channel(target(endpoints), credentials, options=options)

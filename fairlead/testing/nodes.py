@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from control.config import Config
     from control.pki import Authority
     from fairlead.testing.cluster import Cluster
+    from node.agent import link
 
 
 class Link:
@@ -28,13 +29,11 @@ class Link:
         certificate, key = authority.issue(subject)
         self._credentials = grpc.ssl_channel_credentials(authority.pem, key, certificate)
 
-    def channel(self, endpoint: str) -> grpc.aio.Channel:
+    def channel(self, endpoint: str, options: link.Options) -> grpc.aio.Channel:
         """Return a new channel."""
         import grpc
 
-        from node.agent import link
-
-        return grpc.aio.secure_channel(endpoint, self._credentials, options=link.OPTIONS)
+        return grpc.aio.secure_channel(endpoint, self._credentials, options=options)
 
 
 def start(config: Config, names: Sequence[str]) -> list[asyncio.Task[Any]]:

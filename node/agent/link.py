@@ -13,11 +13,9 @@ from fairlead.api.pb import cluster_pb2 as cluster
 from fairlead.client import channel as channels
 from node.agent import config as configs
 
-# With keepalive on, gRPC sets TCP's user timeout to `keepalive_timeout_ms`: where a link is cut, the first heartbeat
-# that is not acknowledged ends the connection after that time, which lies below a node's grace.
-OPTIONS: tuple[tuple[str, int | str], ...] = (
-    ("grpc.keepalive_time_ms", 5000),
-    ("grpc.keepalive_timeout_ms", 1500),
+Options = tuple[tuple[str, int | str], ...]
+
+_COMMON: Options = (
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.max_receive_message_length", 16 << 20),
     ("grpc.max_send_message_length", 16 << 20),
@@ -27,6 +25,18 @@ OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.use_local_subchannel_pool", 1),
     # The agent chooses and paces its dials itself.
     ("grpc.enable_retries", 0),
+)
+# With keepalive on, gRPC sets TCP's user timeout to `keepalive_timeout_ms`: where a link is cut, the first heartbeat
+# that is not acknowledged ends the connection after that time, which lies below a node's grace.
+SESSION: Options = (*_COMMON, ("grpc.keepalive_time_ms", 5000), ("grpc.keepalive_timeout_ms", 1500))
+# TCP's user timeout also ends a connection whose other side acknowledges, but has no room for so long. A session's
+# few bytes always find room; megabytes of a stream do not where that side is busy, which is no reason to cut it off.
+STREAMS: Options = (
+    *_COMMON,
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
 )
 
 # The first tries fall within the grace that a closed session has; the later ones spare a control plane that starts.
@@ -42,7 +52,7 @@ EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined]
 class Link(Protocol):
     """How a control process is reached."""
 
-    def channel(self, endpoint: str) -> grpc.aio.Channel:
+    def channel(self, endpoint: str, options: Options) -> grpc.aio.Channel:
         """Return a new channel to host:port."""
         ...
 
@@ -53,14 +63,14 @@ class TlsLink:
     def __init__(self, config: configs.Config) -> None:
         self._pki = config.pki
 
-    def channel(self, endpoint: str) -> grpc.aio.Channel:
+    def channel(self, endpoint: str, options: Options) -> grpc.aio.Channel:
         """Return a new channel to host:port."""
         credentials = grpc.ssl_channel_credentials(
             (self._pki / "ca.crt").read_bytes(),
             (self._pki / "node.key").read_bytes(),
             (self._pki / "node.crt").read_bytes(),
         )
-        return grpc.aio.secure_channel(endpoint, credentials, options=OPTIONS)
+        return grpc.aio.secure_channel(endpoint, credentials, options=options)
 
 
 class Endpoints:

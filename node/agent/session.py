@@ -99,18 +99,17 @@ class Session:
 
     async def _hold(self, endpoint: str) -> str:
         """Hold one session to its end; returns why it ended."""
-        async with self._dial.channel(endpoint) as channel:
+        async with self._dial.channel(endpoint, link.SESSION) as channel:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await channel.channel_ready()
-            stub = link.Stub(channel)
-            call = stub.session()
+            call = link.Stub(channel).session()
             try:
                 welcome = await self._greet(call)
                 log.info("session began", extra={"endpoint": endpoint, "epoch": welcome.epoch})
                 self._begin(welcome)
                 begun = time.monotonic()
                 try:
-                    return await self._converse(call, stub, welcome)
+                    return await self._converse(call, endpoint, welcome)
                 finally:
                     self.endpoints.lasted(time.monotonic() - begun)
             finally:
@@ -150,7 +149,7 @@ class Session:
         self._owner.welcomed(welcome)
         self._owner.repeat()
 
-    async def _converse(self, call: Any, stub: link.Stub, welcome: agent.Welcome) -> str:
+    async def _converse(self, call: Any, endpoint: str, welcome: agent.Welcome) -> str:
         writing = asyncio.Lock()
 
         async def send(message: agent.AgentMessage) -> None:
@@ -160,7 +159,7 @@ class Session:
         parts = {
             "heartbeats": _beat(send, welcome.heartbeat_milliseconds / 1000),
             "reports": self._report(send),
-            "assignments": self._receive(call, stub, _patience(welcome)),
+            "assignments": self._receive(call, endpoint, _patience(welcome)),
         }
         return await first_of(parts)
 
@@ -170,8 +169,11 @@ class Session:
             for message in self._reports.drain():
                 await send(message)
 
-    async def _receive(self, call: Any, stub: link.Stub, patience: float) -> str:
-        async with streams.Streams(stub, lambda: self._owner.pods) as served:
+    async def _receive(self, call: Any, endpoint: str, patience: float) -> str:
+        def connect() -> grpc.aio.Channel:
+            return self._dial.channel(endpoint, link.STREAMS)
+
+        async with streams.Streams(connect, lambda: self._owner.pods) as served:
             while (message := await _within(patience, call)) is not link.EOF:
                 match message.WhichOneof("message"):
                     case "assignments":

@@ -1,6 +1,7 @@
 """Exec, attach, logs and port-forward, served to the control process that asks for them by OpenStream.
 
-Each is a task of its own and a call of its own on the session's connection; they end with the session.
+Each is a task of its own and a call of its own; they end with the session, but have a connection of their own: what
+holds them up holds up no heartbeat.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ BROKEN = (grpc.aio.AioRpcError, asyncio.InvalidStateError)
 class Streams:
     """The streams of one session; `async with` it, and leaving ends them."""
 
-    def __init__(self, stub: link.Stub, pods: Callable[[], interface.Pods]) -> None:
-        self._stub = stub
+    def __init__(self, connect: Callable[[], grpc.aio.Channel], pods: Callable[[], interface.Pods]) -> None:
+        self._connect = connect
+        self._channel: grpc.aio.Channel | None = None
         self._pods = pods
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -45,6 +47,8 @@ class Streams:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._channel is not None:
+            await self._channel.close(None)
 
     def open(self, request: agent.OpenStream) -> None:
         """Serve a stream beside everything else."""
@@ -59,7 +63,9 @@ class Streams:
             task.cancel()
 
     async def _serve(self, request: agent.OpenStream) -> None:
-        call: Any = self._stub.stream()
+        if self._channel is None:
+            self._channel = self._connect()
+        call: Any = link.Stub(self._channel).stream(wait_for_ready=True)
         frames = Frames(call)
         # grpc.aio ends a call whose read is cancelled: whoever reads does so to the end.
         reading = asyncio.create_task(frames.run(), name=f"stream {request.id} input")

@@ -101,7 +101,7 @@ async def test_a_call_ends_although_its_first_write_was_cut_off(caplog: pytest.L
     async with harness.world() as world:
         control = await world.control("one")
         exchanges = control.dispatcher.exchanges
-        async with nodes.Link(world.authority, "node-1").channel(control.endpoint) as channel:
+        async with nodes.Link(world.authority, "node-1").channel(control.endpoint, link.STREAMS) as channel:
             for _ in range(20):
                 exchange = exchanges.open("node-1")
                 call = link.Stub(channel).stream()

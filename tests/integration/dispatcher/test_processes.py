@@ -233,7 +233,7 @@ async def test_wrong_hello_is_refused_with_its_reason() -> None:
             hello = agent.Hello(**changed)
             hello.MergeFrom(good) if "protocol_version" not in changed else hello.node.CopyFrom(good.node)
             hello.node.metadata.name = name or "node-1"
-            async with dial.channel(control.endpoint) as channel:
+            async with dial.channel(control.endpoint, link.SESSION) as channel:
                 call = link.Stub(channel).session()
                 await call.write(agent.AgentMessage(hello=hello))
                 got.append(await call.code())

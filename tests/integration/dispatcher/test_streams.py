@@ -56,6 +56,13 @@ async def running(
 ) -> tuple[harness.Control, Reachable]:
     """Return a control process whose node runs the pod `web`."""
     control = await world.control("one")
+    return control, await running_on(world, control, kind)
+
+
+async def running_on(
+    world: harness.World, control: harness.Control, kind: type[runtimes.MemoryRuntime] = runtimes.MemoryRuntime
+) -> Reachable:
+    """Let a node of a control process' run the pod `web`; returns its network."""
     reachable = with_pods(world.agent("node-1", control), kind)
     await harness.until_ready(control.client, "node-1")
     patch = client.Patch(
@@ -64,7 +71,7 @@ async def running(
     await control.client.patch(corev1.Node, "node-1", "", patch)
     await harness.create_pod(control.client, "web", "node-1")
     await harness.until_phase(control.client, "web", "Running")
-    return control, reachable
+    return reachable
 
 
 async def frames(*sent: cluster.ClientFrame) -> AsyncIterator[cluster.ClientFrame]:

@@ -10,13 +10,13 @@ import pytest
 from fairlead.api import errors
 from fairlead.api.pb import agent_pb2
 from fairlead.api.pb import core_v1_pb2 as corev1
-from node.agent import agent, conditions, hollow, interface
+from node.agent import agent, conditions, hollow, interface, link
 
 
 class NoLink:
     """Dials nobody."""
 
-    def channel(self, endpoint: str) -> grpc.aio.Channel:
+    def channel(self, endpoint: str, options: link.Options) -> grpc.aio.Channel:
         """Fail: these tests have no session."""
         raise AssertionError(endpoint)
 
