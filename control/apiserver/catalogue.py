@@ -104,6 +104,12 @@ class Catalogue:
         """Return what the definition of a custom kind says of its version, its schema above all; else None."""
         return self._custom.shape(kind) if kind.message is None else None
 
+    def stored_as(self, kind: schemes.Kind) -> str:
+        """Return the apiVersion that a kind's objects are stored as, empty where none are."""
+        if kind.message is None:
+            return self._custom.stored_as(kind)
+        return (kind.hub or kind.api_version) if kind.stored else ""
+
     async def convert(self, obj: Any, kind: schemes.Kind) -> Any:
         """Return an object of a kind at another version of it; what a subresource carries as it is."""
         if isinstance(obj, objects.Unstructured):

@@ -60,6 +60,11 @@ class CustomRegistries:
         made = self._of(kind)
         return made.shapes.get(kind.version) if made is not None else None
 
+    def stored_as(self, kind: scheme.Kind) -> str:
+        """Return the apiVersion that a custom kind's objects are stored as; empty where nothing defines it."""
+        made = self._of(kind)
+        return f"{kind.group}/{custom.storage_version(made.definition)}" if made is not None else ""
+
     async def convert(self, obj: Any, kind: scheme.Kind) -> Any:
         """Return a custom resource at another version that its definition serves, defaulted there."""
         made = self._of(kind)

@@ -5,8 +5,11 @@ Made from the scheme's rows whose kind has a registry; whoever serves further gr
 
 from __future__ import annotations
 
+import base64
+import functools
+import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fairlead.api import scheme, subresources
@@ -30,7 +33,11 @@ _VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A resource or subresource (`pods/status`) as discovery names it; group and version are those of its kind."""
+    """A resource or subresource (`pods/status`) as discovery names it; group and version are those of its kind.
+
+    `storage_hash` stands for the group, version and kind that its objects are stored as, empty where none are: a
+    client that migrates stored objects sees by it that the version has changed.
+    """
 
     name: str
     group: str
@@ -41,22 +48,28 @@ class Resource:
     singular: str = ""
     short_names: Sequence[str] = ()
     categories: Sequence[str] = ()
+    storage_hash: str = ""
 
 
 Groups = Mapping[tuple[str, str], Sequence[Resource]]
 
 
-def groups(kinds: Iterable[scheme.Kind], extra: Groups) -> dict[tuple[str, str], list[Resource]]:
-    """Return the resources of each (group, version), sorted by name; groups in the order of their first kind."""
+def groups(
+    kinds: Iterable[scheme.Kind], stored_as: Callable[[scheme.Kind], str], extra: Groups
+) -> dict[tuple[str, str], list[Resource]]:
+    """Return the resources of each (group, version), sorted by name; groups in the order of their first kind.
+
+    `stored_as` tells the apiVersion that a kind's objects are stored as, empty where none are.
+    """
     found: dict[tuple[str, str], list[Resource]] = {}
     for kind in kinds:
-        found.setdefault((kind.group, kind.version), []).extend(_resources(kind))
+        found.setdefault((kind.group, kind.version), []).extend(_resources(kind, stored_as(kind)))
     for key, resources in extra.items():
         found.setdefault(key, []).extend(resources)
     return {key: sorted(resources, key=lambda one: one.name) for key, resources in found.items()}
 
 
-def _resources(kind: scheme.Kind) -> Iterable[Resource]:
+def _resources(kind: scheme.Kind, stored_as: str) -> Iterable[Resource]:
     yield Resource(
         kind.resource,
         kind.group,
@@ -67,12 +80,20 @@ def _resources(kind: scheme.Kind) -> Iterable[Resource]:
         kind.singular,
         kind.short_names,
         kind.categories,
+        storage_hash(stored_as, kind.kind) if stored_as else "",
     )
     for subresource in kind.subresources:
         api_version, named = subresources.carried(kind, subresource)
         group, _, version = api_version.rpartition("/")
         verbs = _SUBRESOURCE_VERBS.get(subresource, _CHANGE)
         yield Resource(f"{kind.resource}/{subresource}", group, version, named, kind.namespaced, verbs)
+
+
+@functools.lru_cache(1024)
+def storage_hash(api_version: str, kind: str) -> str:
+    """Return what Kubernetes calls storageVersionHash: the first bytes of a digest over group, version and kind."""
+    group, _, version = api_version.rpartition("/")
+    return base64.b64encode(hashlib.sha256(f"{group}/{version}/{kind}".encode()).digest()[:8]).decode()
 
 
 def priority(version: str) -> tuple[int, int, int]:
@@ -121,6 +142,7 @@ def resource_list(served: Groups, group: str, version: str) -> metav1.APIResourc
             kind=one.kind,
             shortNames=one.short_names,
             categories=one.categories,
+            storageVersionHash=one.storage_hash,
         )
         if (one.group, one.version) != (group, version):
             row.group, row.version = one.group, one.version

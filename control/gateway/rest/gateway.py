@@ -161,7 +161,7 @@ class Gateway:
         return None
 
     def _served(self) -> Mapping[tuple[str, str], list[discovery.Resource]]:
-        return discovery.groups(self._api.kinds.served(), self.extra)
+        return discovery.groups(self._api.kinds.served(), self._api.kinds.stored_as, self.extra)
 
     async def _document(self, request: web.BaseRequest, asked: authz.Attributes, audit_id: str) -> web.StreamResponse:
         """Answer a path that is no resource's."""

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from control.apiserver.server import ApiServer
+from control.gateway.rest import discovery
 from tests.support import definitions
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -57,6 +58,8 @@ async def test_a_custom_kind_is_discovered(api: ApiServer, call: Any) -> None:
     ]
     assert resources[0]["shortNames"] == ["wd"]
     assert resources[0]["singularName"] == "widget"
+    assert resources[0]["storageVersionHash"] == discovery.storage_hash("example.com/v1", "Widget")
+    assert "storageVersionHash" not in resources[1]
 
 
 async def test_a_custom_kind_has_the_columns_of_its_definition(api: ApiServer, call: Any) -> None:

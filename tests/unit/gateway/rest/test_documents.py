@@ -83,7 +83,10 @@ async def test_resources_tell_their_verbs_and_names(call: Caller) -> None:
         "verbs": EVERY,
         "shortNames": ["po"],
         "categories": ["all"],
+        "storageVersionHash": "xPOwRZ+Yhw8=",  # as every kube-apiserver has it
     }
+    assert row(core["resources"], "name", "configmaps")["storageVersionHash"] == "qFsyl6wFWjQ="
+    assert "storageVersionHash" not in row(core["resources"], "name", "bindings")
     assert row(core["resources"], "name", "pods/eviction") == {
         "name": "pods/eviction",
         "singularName": "",
@@ -102,6 +105,14 @@ async def test_resources_tell_their_verbs_and_names(call: Caller) -> None:
         "kind": "Scale",
         "verbs": ["get", "patch", "update"],
     }
+
+
+async def test_every_version_of_a_kind_tells_how_its_objects_are_stored(call: Caller) -> None:
+    """Events are one resource in two groups."""
+    core = (await call("GET", "/api/v1")).json["resources"]
+    events = (await call("GET", "/apis/events.k8s.io/v1")).json["resources"]
+
+    assert row(core, "name", "events")["storageVersionHash"] == row(events, "name", "events")["storageVersionHash"]
 
 
 async def test_aggregated_discovery_tells_all_at_once(call: Caller) -> None:
