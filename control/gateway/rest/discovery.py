@@ -85,8 +85,13 @@ def _resources(kind: scheme.Kind, stored_as: str) -> Iterable[Resource]:
     for subresource in kind.subresources:
         api_version, named = subresources.carried(kind, subresource)
         group, _, version = api_version.rpartition("/")
-        verbs = _SUBRESOURCE_VERBS.get(subresource, _CHANGE)
-        yield Resource(f"{kind.resource}/{subresource}", group, version, named, kind.namespaced, verbs)
+        allowed = verbs(kind, subresource)
+        yield Resource(f"{kind.resource}/{subresource}", group, version, named, kind.namespaced, allowed)
+
+
+def verbs(kind: scheme.Kind, subresource: str = "") -> Sequence[str]:
+    """Return what a kind, or a subresource of it, offers."""
+    return _SUBRESOURCE_VERBS.get(subresource, _CHANGE) if subresource else kind.verbs
 
 
 @functools.lru_cache(1024)

@@ -143,8 +143,9 @@ class Gateway:
             raise errors.NotFound(NOT_FOUND)
         accept = call.request.headers.get("Accept", "")
         messages = target.kind.message is not None
+        tables = tuple(discovery.verbs(target.kind, target.subresource)) != scheme.QUESTION
         negotiate = media.streamed if call.verb == "watch" else media.accepted
-        answer = answers.Answer(call.request, negotiate(accept, messages=messages), audit_id)
+        answer = answers.Answer(call.request, negotiate(accept, messages=messages, tables=tables), audit_id)
         answer.warnings = warned
         return await self._verbs.carry_out(call, path, answer)
 

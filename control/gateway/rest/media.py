@@ -64,11 +64,11 @@ def clauses(accept: str) -> tuple[tuple[str, dict[str, str]], ...]:
     return tuple(sorted(found, key=lambda one: -_quality(one[1].get("q", "1"))))
 
 
-def accepted(accept: str, group: str = META_GROUP, *, messages: bool = True) -> Form:
+def accepted(accept: str, group: str = META_GROUP, *, messages: bool = True, tables: bool = True) -> Form:
     """Return the form that an Accept header asks for; errors.NotAcceptable where none that it names is served.
 
     `group` is that of the kinds that the answer may be converted to; without `messages` the objects have no form in
-    protobuf (custom resources).
+    protobuf (custom resources), without `tables` none as a table (what is only posted).
     """
     if not accept:
         return PLAIN
@@ -77,19 +77,19 @@ def accepted(accept: str, group: str = META_GROUP, *, messages: bool = True) -> 
         if format_ is None or (format_ == "protobuf" and not messages):
             continue
         form = _form(format_, parameters, group)
-        if form is not None:
+        if form is not None and (tables or form.kind != TABLE):
             return form
     served = ", ".join((JSON, YAML, PROTOBUF) if messages else (JSON, YAML))
     raise errors.NotAcceptable(f"only the following media types are accepted: {served}")
 
 
-def streamed(accept: str, *, messages: bool = True) -> Form:
+def streamed(accept: str, *, messages: bool = True, tables: bool = True) -> Form:
     """Return the form of a watch: YAML has none."""
     usable = ",".join(clause for clause in accept.split(",") if not clause.strip().startswith(YAML))
     if accept and not usable:
         served = f"{JSON}, {PROTOBUF}" if messages else JSON
         raise errors.NotAcceptable(f"only the following media types are accepted: {served}")
-    return accepted(usable, messages=messages)
+    return accepted(usable, messages=messages, tables=tables)
 
 
 def _form(format_: Format, parameters: dict[str, str], group: str) -> Form | None:

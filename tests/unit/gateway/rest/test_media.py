@@ -228,6 +228,22 @@ async def test_a_long_answer_is_packed_where_the_caller_takes_that(api: ApiServe
     assert "Content-Encoding" not in short.headers
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", {"spec": {"nonResourceAttributes": {}}}),
+        ("/api/v1/namespaces/default/serviceaccounts/default/token", {"spec": {}}),
+    ],
+)
+async def test_what_is_only_posted_has_no_table(call: Caller, path: str, body: dict[str, Any]) -> None:
+    """406 where nothing but a table is accepted, as of every backend without columns."""
+    alone = await call("POST", path, body, accept="application/json;as=Table;v=v1;g=meta.k8s.io")
+    among = await call("POST", path, body, accept=TABLE)
+
+    assert (alone.status, alone.json["reason"]) == (406, "NotAcceptable")
+    assert among.json["kind"] != "Table"
+
+
 async def test_what_is_not_served_is_not_acceptable(call: Caller) -> None:
     """406 names what is; YAML has no stream."""
     html = await call("GET", CONFIGMAPS, accept="text/html")
