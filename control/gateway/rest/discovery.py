@@ -155,6 +155,13 @@ def resource_list(served: Groups, group: str, version: str) -> metav1.APIResourc
     return found
 
 
+def paths(served: Groups) -> Iterable[str]:
+    """Return the path of every document of discovery."""
+    yield from ("/api", "/apis", "/apis/")
+    for group, version in served:
+        yield from (f"/apis/{group}", f"/apis/{group}/{version}") if group else (f"/api/{version}",)
+
+
 def aggregated(served: Groups, *, core: bool) -> apidiscoveryv2.APIGroupDiscoveryList:
     """Return every group with all of its resources; `core`: only the core group, which /api answers."""
     answer = apidiscoveryv2.APIGroupDiscoveryList()

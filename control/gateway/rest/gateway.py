@@ -204,7 +204,7 @@ class Gateway:
     async def _read(
         self, request: web.BaseRequest, asked: authz.Attributes, parts: list[str], audit_id: str
     ) -> web.StreamResponse:
-        """Answer health, version, discovery and metrics."""
+        """Answer health, version, discovery, metrics, and at the root what there is."""
         first = parts[0] if parts else ""
         if asked.path not in users.PUBLIC:  # which must answer, too, where roles cannot be read
             self._api.authorize(asked)
@@ -215,11 +215,20 @@ class Gateway:
             return found or answers.text("404 page not found\n", 404)
         if first in ("api", "apis"):
             return await self._discover(request, parts, audit_id)
+        if asked.path == "/":
+            return await answers.Answer(request, media.PLAIN, audit_id).whole(await self._index())
         if parts == ["metrics"]:
             response = web.Response(text=self._counting.text())
             response.headers["Content-Type"] = counting.CONTENT_TYPE
             return response
         return answers.text("404 page not found\n", 404)
+
+    async def _index(self) -> bytes:
+        """Return the paths that are no objects', as Kubernetes lists them at its root."""
+        known = {"/", "/metrics", "/version", *self._health.paths()}
+        known.update(path.rstrip("/") for path in self.handlers.paths())
+        known.update(discovery.paths({**await self.aggregation.groups(), **self._served()}))
+        return orjson.dumps({"paths": sorted(known)}, option=orjson.OPT_INDENT_2)
 
     async def _public(self, request: web.BaseRequest, parts: list[str], audit_id: str) -> web.StreamResponse | None:
         if parts[0] != "version":

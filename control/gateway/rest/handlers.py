@@ -57,6 +57,10 @@ class Handlers:
         """Route a path to a handler, and all that lies below it where it ends in a slash."""
         self._paths[path] = handler
 
+    def paths(self) -> Iterable[str]:
+        """Return the paths that are registered."""
+        return self._paths.keys()
+
     def of_resource(self, resource: str, subresource: str, verb: str) -> Handler | None:
         """Return the handler of a resource's subresource."""
         return self._resources.get((resource, subresource, verb))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from aiohttp import web
 
@@ -47,6 +47,12 @@ class Health:
 
     async def _filled(self) -> None:
         await self._api.cache.ready()
+
+    def paths(self) -> Iterable[str]:
+        """Return the path of every check."""
+        for name, checks in self._checks.items():
+            yield f"/{name}"
+            yield from (f"/{name}/{check}" for check in checks)
 
     async def answer(self, request: web.BaseRequest, name: str, check: str) -> web.Response | None:
         """Answer /NAME or /NAME/CHECK; None where there is no such check.

@@ -107,6 +107,15 @@ async def test_resources_tell_their_verbs_and_names(call: Caller) -> None:
     }
 
 
+async def test_the_root_lists_what_is_served(call: Caller) -> None:
+    """Each path is one that answers."""
+    listed = (await call("GET", "/")).json["paths"]
+
+    assert listed == sorted(listed)
+    assert {"/", "/api/v1", "/apis/apps", "/apis/apps/v1", "/livez/ping", "/metrics", "/openapi/v2"} <= set(listed)
+    assert {path: (await call("GET", path)).status for path in listed} == dict.fromkeys(listed, 200)
+
+
 async def test_every_version_of_a_kind_tells_how_its_objects_are_stored(call: Caller) -> None:
     """Events are one resource in two groups."""
     core = (await call("GET", "/api/v1")).json["resources"]
@@ -242,7 +251,7 @@ async def test_the_figures_count_requests(call: Caller) -> None:
     assert "process_resident_memory_bytes" in found
 
 
-@pytest.mark.parametrize("path", ["/", "/nonsense", "/apis/none.example", "/apis/none.example/v1/things", "/api/v2"])
+@pytest.mark.parametrize("path", ["/nonsense", "/apis/none.example", "/apis/none.example/v1/things", "/api/v2"])
 async def test_a_path_that_leads_nowhere_is_a_plain_404(call: Caller, path: str) -> None:
     """As Kubernetes answers it: no Status."""
     answer = await call("GET", path)
