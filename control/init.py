@@ -16,10 +16,11 @@ import yaml
 
 from control import config as configs
 from control import pki
+from control.apiserver import authn
 from fairlead import certificates
 
 SHARED_FILES = ("ca.crt", "ca.key", "etcd/ca.crt", "etcd/ca.key", "sa.key", "sa.pub")
-ADMIN = pki.Subject("kubernetes-admin", ("system:masters",), client=True)
+ADMIN = pki.Subject("kubernetes-admin", (authn.MASTERS,), client=True)
 # By this certificate an aggregated API knows that a request's headers come from the gateway.
 FRONT_PROXY = pki.Subject("front-proxy-client", client=True)
 KUBECONFIG_EXTENSION = "fairlead.dev/v1"
@@ -71,7 +72,7 @@ def leaves(
     control = f"system:fairlead-control:{config.name}"
     member = pki.Subject(config.name, hosts=hosts, server=True, client=True)
     return (
-        (cluster, config.pki / "server", pki.Subject(control, ("system:fairlead-control",), served, True, True)),
+        (cluster, config.pki / "server", pki.Subject(control, (authn.CONTROL_PEERS,), served, True, True)),
         (cluster, config.pki / "admin", ADMIN),
         (cluster, config.pki / FRONT_PROXY.user, FRONT_PROXY),
         (etcd, config.pki / "etcd" / "server", member),

@@ -41,6 +41,6 @@ def hash_of(message: Message, collisions: int = 0) -> str:
     return safe_encode(str(fnv32a(data + suffix)))
 
 
-def random_suffix(rng: random.Random | None = None, length: int = SUFFIX_LENGTH) -> str:
+def random_suffix() -> str:
     """Return the random end of a generated name."""
-    return "".join((rng or random).choices(ALPHABET, k=length))
+    return "".join(random.choices(ALPHABET, k=SUFFIX_LENGTH))

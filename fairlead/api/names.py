@@ -22,7 +22,6 @@ _LABEL_VALUE = rf"({_QUALIFIED})?"
 _WILDCARD = rf"\*\.{_SUBDOMAIN}"
 _ENV = r"[-._a-zA-Z][-._a-zA-Z0-9]*"
 _ENV_RELAXED = r"[ -<>-~]+"
-_IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]*"
 _CONFIG_KEY = r"[-._a-zA-Z0-9]+"
 _HEADER = r"[-A-Za-z0-9]+"
 _HTTP_PATH = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
@@ -56,10 +55,6 @@ _ENV_TEXT = (
     "must not start with a digit"
 )
 _ENV_RELAXED_TEXT = "a valid environment variable name must consist only of printable ASCII characters other than '='"
-_IDENTIFIER_TEXT = (
-    "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric "
-    "characters or '_'"
-)
 _CONFIG_KEY_TEXT = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
 _HEADER_TEXT = "a valid HTTP header must consist of alphanumeric characters or '-'"
 _PERCENT_TEXT = "a valid percent string must be a numeric string followed by an ending '%'"
@@ -110,13 +105,6 @@ def env_var(value: str, *, relaxed: bool = True) -> list[str]:
     if not re.fullmatch(_ENV, value, re.ASCII):
         faults.append(pattern(_ENV_TEXT, _ENV, "my.env-name", "MY_ENV.NAME", "MyEnvName1"))
     return faults + _reserved(value)
-
-
-def c_identifier(value: str) -> list[str]:
-    """Judge a C identifier."""
-    if re.fullmatch(_IDENTIFIER, value, re.ASCII):
-        return []
-    return [pattern(_IDENTIFIER_TEXT, _IDENTIFIER, "my_name", "MY_NAME", "MyName")]
 
 
 def config_key(value: str) -> list[str]:

@@ -152,11 +152,6 @@ def whole(number: int, family: str = DECIMAL) -> Quantity:
     return Quantity(number * NANO, family)
 
 
-def milli(number: int) -> Quantity:
-    """Return a quantity of thousandths."""
-    return Quantity(number * (NANO // 1000))
-
-
 Amounts = dict[str, Quantity]
 
 
@@ -181,11 +176,6 @@ def largest(left: Mapping[str, Quantity], right: Mapping[str, Quantity]) -> Amou
         name: max(left.get(name, right.get(name, ZERO)), right.get(name, left.get(name, ZERO)))
         for name in {**left, **right}
     }
-
-
-def exceeding(wanted: Mapping[str, Quantity], available: Mapping[str, Quantity]) -> list[str]:
-    """Return the names of which more is wanted than is available, sorted; none means that it fits."""
-    return sorted(name for name, amount in wanted.items() if amount > available.get(name, ZERO))
 
 
 def write(resources: Mapping[str, Quantity], target: Mapping[str, resource_pb2.Quantity]) -> None:

@@ -261,9 +261,6 @@ class FieldSelector:
         return ",".join(str(each) for each in self.requirements)
 
 
-EVERY_FIELD = FieldSelector()
-
-
 @functools.lru_cache(maxsize=4096)
 def parse_fields(text: str) -> FieldSelector:
     """Return the selector of a text such as `spec.nodeName=node-1,status.phase!=Running`."""

@@ -62,11 +62,6 @@ def now() -> metav1.Time:
     return from_seconds(time.time())
 
 
-def now_micro() -> metav1.MicroTime:
-    """Return the wall clock's time to the microsecond."""
-    return from_seconds_micro(time.time())
-
-
 def is_zero(moment: metav1.Time | metav1.MicroTime) -> bool:
     """Whether a time is Go's zero time, that is, was never set."""
     return not moment.HasField("seconds") and not moment.nanos
@@ -75,19 +70,6 @@ def is_zero(moment: metav1.Time | metav1.MicroTime) -> bool:
 def to_seconds(moment: metav1.Time | metav1.MicroTime) -> float:
     """Return a time as seconds since the epoch; 0.0 where it was never set."""
     return moment.seconds + moment.nanos / 1e9
-
-
-def to_datetime(moment: metav1.Time | metav1.MicroTime) -> datetime.datetime | None:
-    """Return a time as an aware datetime, or None where it was never set."""
-    if is_zero(moment):
-        return None
-    return _EPOCH + datetime.timedelta(seconds=moment.seconds, microseconds=moment.nanos // 1000)
-
-
-def from_datetime(moment: datetime.datetime) -> metav1.Time:
-    """Return an aware datetime as a `Time`."""
-    elapsed = moment - _EPOCH
-    return metav1.Time(seconds=elapsed.days * 86400 + elapsed.seconds)
 
 
 def format_duration(nanoseconds: int) -> str:

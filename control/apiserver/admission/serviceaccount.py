@@ -11,8 +11,8 @@ import asyncio
 import hashlib
 
 from control.apiserver.admission import lookup, noderestriction, plugin
-from control.apiserver.strategies import strategy
 from control.store import cache as caches
+from fairlead.api import hashing
 from fairlead.api.pb import core_v1_pb2 as corev1
 
 DEFAULT_ACCOUNT = "default"
@@ -105,8 +105,7 @@ def _volume_name(pod: corev1.Pod, account: corev1.ServiceAccount) -> str:
     seed = account.metadata.uid
     while True:
         digest = hashlib.sha256(seed.encode()).digest()
-        alphabet = strategy.NAME_ALPHABET
-        suffix = "".join(alphabet[byte % len(alphabet)] for byte in digest[: strategy.NAME_SUFFIX_LENGTH])
+        suffix = hashing.safe_encode(digest[: hashing.SUFFIX_LENGTH].decode("latin-1"))
         if VOLUME_PREFIX + suffix not in taken:
             return VOLUME_PREFIX + suffix
         seed += "+"

@@ -29,7 +29,6 @@ SYSTEM = frozenset(
 _ABSENT = object()
 REMEMBERED = 512
 REMEMBERED_BYTES = 16 * 1024
-_EMPTY_METADATA = metav1.ObjectMeta()
 
 
 def json_of(obj: objects.Object) -> dict[str, Json]:

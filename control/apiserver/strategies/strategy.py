@@ -7,7 +7,6 @@ they need to know of the world (the time) is passed in.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar, cast
@@ -17,7 +16,7 @@ from google.protobuf.message import Message
 from control.apiserver import field
 from control.apiserver.strategies import scaling
 from control.apiserver.validation import names
-from fairlead.api import codec, scheme
+from fairlead.api import codec, hashing, scheme
 from fairlead.api.fields import sets, tabled, typings
 from fairlead.api.pb import autoscaling_v1_pb2 as autoscalingv1
 from fairlead.api.pb import meta_v1_pb2 as metav1
@@ -25,8 +24,6 @@ from fairlead.api.pb import meta_v1_pb2 as metav1
 M = TypeVar("M", bound=Message)
 
 STATUS, SPEC = sets.of("status"), sets.of("spec")
-NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # no vowels: a generated name never spells a word
-NAME_SUFFIX_LENGTH = 5
 NAME_PREFIX_LENGTH = 58
 
 
@@ -150,8 +147,7 @@ class Strategy(Generic[M]):
 
     def generate_name(self, prefix: str) -> str:
         """Return a name that starts with a generateName and has five random letters."""
-        suffix = "".join(secrets.choice(NAME_ALPHABET) for _ in range(NAME_SUFFIX_LENGTH))
-        return prefix[:NAME_PREFIX_LENGTH] + suffix
+        return prefix[:NAME_PREFIX_LENGTH] + hashing.random_suffix()
 
 
 class SpecStrategy(Strategy[M]):

@@ -33,7 +33,9 @@ env_name = _remembered(names.env_var)
 segment = _remembered(names.path_segment)
 http_path = _remembered(names.http_path)
 port_name = _remembered(names.port_name)
+percent = _remembered(names.percent)
 as_prefix = names.generated_base
+in_range = names.in_range
 
 
 def port(value: int) -> Found:

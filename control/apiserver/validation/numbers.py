@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from control.apiserver import field, notation
@@ -13,7 +12,6 @@ from fairlead.api.pb import intstr_pb2, resource_pb2
 NEGATIVE = "must be greater than or equal to 0"
 MAX_INT32 = 2**31 - 1
 STANDARD_RESOURCES = frozenset({"cpu", "memory", "ephemeral-storage"})
-_PERCENT = re.compile(r"[0-9]+%")
 _INTEGER_TEXT = "must be an integer"
 INT, STRING = 0, 1
 
@@ -25,26 +23,19 @@ def not_negative(path: str, value: int) -> field.Faults:
 
 def between(path: str, value: int, low: int, high: int) -> field.Faults:
     """Return the fault of a number outside a range."""
-    return (
-        [] if low <= value <= high else [field.invalid(path, value, f"must be between {low} and {high}, inclusive")]
-    )
+    return [] if low <= value <= high else [field.invalid(path, value, names.in_range(low, high))]
 
 
 def int_or_percent(path: str, value: intstr_pb2.IntOrString) -> field.Faults:
     """Judge a count or a percentage."""
     if value.type == STRING:
-        if _PERCENT.fullmatch(value.strVal):
-            return []
-        text = (
-            "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex"
-        )
-        return [field.invalid(path, notation.int_or_string(value), f"{text} used for validation is '[0-9]+%')")]
+        return field.invalids(path, notation.int_or_string(value), names.percent(value.strVal))
     return not_negative(path, value.intVal)
 
 
 def over_hundred_percent(path: str, value: intstr_pb2.IntOrString) -> field.Faults:
     """Return the fault of a percentage above 100."""
-    if value.type == STRING and _PERCENT.fullmatch(value.strVal) and _above_hundred(value.strVal[:-1]):
+    if value.type == STRING and not names.percent(value.strVal) and _above_hundred(value.strVal[:-1]):
         return [field.invalid(path, notation.int_or_string(value), "must not be greater than 100%")]
     return []
 

@@ -6,8 +6,6 @@ from control.apiserver import field
 from control.apiserver.validation import meta, names
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
-OPERATORS = frozenset({"DoesNotExist", "Exists", "In", "NotIn"})
-
 
 def validate(selector: metav1.LabelSelector, path: str) -> field.Faults:
     """Judge a label selector."""

@@ -25,7 +25,6 @@ from fairlead.api.pb import runtime_pb2
 
 CHUNK_BYTES = 64 * 1024
 INITIAL_END = "k8s.io/initial-events-end"
-META_V1 = "meta.k8s.io/v1"
 INCLUSIONS = ("None", "Metadata", "Object")
 
 Chunks = AsyncIterator[bytes]

@@ -123,10 +123,10 @@ class Connection:
         self._send(frames.SynStream(stream, headers, fin))
         return stream
 
-    def reply(self, stream: int, headers: Mapping[str, str] | None = None) -> None:
+    def reply(self, stream: int) -> None:
         """Take a stream that the other side began."""
         if stream in self._streams:
-            self._send(frames.SynReply(stream, headers or {}))
+            self._send(frames.SynReply(stream, {}))
 
     def sendable(self, stream: int) -> int:
         """Return how many bytes a stream may send now; 0 too for one that is over."""
