@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+from collections.abc import Sequence
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -51,7 +52,7 @@ async def ensure(api: server.ApiServer) -> str:
 
 
 async def keep(api: server.ApiServer) -> None:
-    """Make the built-in namespaces and flows again where somebody deleted them, for ever; one supervised task."""
+    """Make the built-in namespaces and flows again where somebody deleted or changed them; one supervised task."""
     while True:
         await asyncio.sleep(KEEP_SECONDS)
         try:
@@ -62,7 +63,7 @@ async def keep(api: server.ApiServer) -> None:
 
 
 async def ensure_kept(api: server.ApiServer) -> str:
-    """Make again what Kubernetes keeps in being; returns a sentence, "" where nothing was missing."""
+    """Make again what Kubernetes keeps as it is; returns a sentence, "" where nothing was otherwise."""
     made = await _ensure_kept(_server(api))
     return f"made again: {', '.join(made)}" if made else ""
 
@@ -73,10 +74,31 @@ def _server(api: server.ApiServer) -> Client:
 
 async def _ensure_kept(client: Client) -> list[str]:
     made = [name for name in NAMESPACES if await _ensure_namespace(client, name)]
-    flows = [one for one in (*flowdefaults.levels(), *flowdefaults.schemas()) if await _ensure_object(client, one)]
+    flows = await _ensure_flows(client, flowdefaults.levels()) + await _ensure_flows(client, flowdefaults.schemas())
     if flows:
-        made.append(f"{len(flows)} flow schemas and priority levels")
+        made.append(f"{flows} flow schemas and priority levels")
     return made
+
+
+async def _ensure_flows(client: Client, built_in: Sequence[flowdefaults.Flow]) -> int:
+    """Make what is missing, bring back what has been changed, remove what was built in once; returns how many."""
+    acted = 0
+    there = {one.metadata.name: one for one in (await client.list(type(built_in[0]))).items}
+    for wanted in built_in:
+        current = there.get(wanted.metadata.name)
+        if current is None:
+            acted += await _ensure_object(client, wanted)
+        elif (changed := flowdefaults.revised(current, wanted)) is not None:
+            with contextlib.suppress(errors.Conflict, errors.NotFound):  # another control process was first
+                await client.update(changed)
+                acted += 1
+    names = {wanted.metadata.name for wanted in built_in}
+    for current in there.values():
+        if flowdefaults.is_left_over(current, names):
+            with contextlib.suppress(errors.NotFound):
+                await client.delete(type(current), current.metadata.name)
+                acted += 1
+    return acted
 
 
 async def publish_authentication(api: server.ApiServer, authority: str, front_proxy: str) -> None:

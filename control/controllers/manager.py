@@ -15,10 +15,12 @@ from control.controllers import (
     apiservices,
     certificates,
     clusterroles,
+    csrcleaner,
     deployment,
     disruption,
     endpoints,
     endpointslice,
+    flowschemas,
     framework,
     garbagecollector,
     namespace,
@@ -70,6 +72,8 @@ def controllers(
         ("resourcequota-controller", resourcequota.ResourceQuotaController),
         ("pvc-protection-controller", protection.ClaimProtection),
         ("pv-protection-controller", protection.VolumeProtection),
+        ("certificate-controller", csrcleaner.CertificateRequestCleaner),
+        ("flow-schema-status-controller", flowschemas.FlowSchemaStatusController),
         ("validatingadmissionpolicy-status-controller", admissionpolicies.AdmissionPolicyStatusController),
     ]
     made += [

@@ -93,6 +93,12 @@ CLUSTER_ROLES: Mapping[str, Sequence[str]] = {
         "get list watch create update delete | discovery.k8s.io | endpointslices",
         EVENTS,
     ),
+    # Kubernetes' API server does this itself.
+    "flow-schema-status-controller": (
+        "get list watch | flowcontrol.apiserver.k8s.io | flowschemas prioritylevelconfigurations",
+        "update | flowcontrol.apiserver.k8s.io | flowschemas/status",
+        EVENTS,
+    ),
     # Kubernetes' aggregator does this with all rights, within its API server.
     "apiservice-registration-controller": (
         "get list watch create update delete | apiregistration.k8s.io | apiservices",

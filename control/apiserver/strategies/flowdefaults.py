@@ -1,14 +1,15 @@
 """The flow schemas and priority levels that every cluster has from the start. Pure.
 
-`bootstrap` makes them; the strategies hold the mandatory ones to what stands here. Source: Kubernetes'
+`bootstrap` makes and keeps them; the strategies hold the mandatory ones to what stands here. Source: Kubernetes'
 documentation, "API Priority and Fairness", defaults.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import TypeVar
 
-from fairlead.api import codec
+from fairlead.api import codec, objects
 from fairlead.api.pb import flowcontrol_v1_pb2 as flowcontrolv1
 
 EXEMPT = "exempt"
@@ -17,6 +18,12 @@ MANDATORY = (EXEMPT, CATCH_ALL)
 AUTO_UPDATE = "apf.kubernetes.io/autoupdate-spec"
 
 Json = dict[str, object]
+Flow = TypeVar("Flow", flowcontrolv1.FlowSchema, flowcontrolv1.PriorityLevelConfiguration)
+# What Go takes for a truth value.
+_BOOLEANS = {
+    **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
+}
 
 _EVERY: Json = {
     "resourceRules": [
@@ -119,6 +126,32 @@ def levels() -> Sequence[flowcontrolv1.PriorityLevelConfiguration]:
         codec.from_json({"metadata": _metadata(name), "spec": spec}, flowcontrolv1.PriorityLevelConfiguration)
         for name, spec in specs.items()
     ]
+
+
+def revised(current: Flow, wanted: Flow) -> Flow | None:
+    """Return what a built-in object becomes that may have been changed; None where it stays as it is.
+
+    A mandatory one is always as it is built in. The others follow as long as their annotation says so or, without a
+    word of it, nobody has changed them; then the annotation says that from now on.
+    """
+    name, annotations = current.metadata.name, current.metadata.annotations
+    said = _BOOLEANS.get(annotations.get(AUTO_UPDATE, ""))
+    follows = name in MANDATORY or (current.metadata.generation == 1 if said is None else said)
+    changed = objects.copy(current)
+    if said is not follows:
+        changed.metadata.annotations[AUTO_UPDATE] = str(follows).lower()
+    if follows:
+        changed.spec.CopyFrom(wanted.spec)
+        if name == EXEMPT and isinstance(current, flowcontrolv1.PriorityLevelConfiguration):
+            changed.spec.exempt.CopyFrom(current.spec.exempt)  # what its level lends is the cluster's to say
+    return None if changed == current or codec.to_json(changed) == codec.to_json(current) else changed
+
+
+def is_left_over(current: Flow, built_in: Collection[str]) -> bool:
+    """Say whether an object was built in once: it follows what is built in, and that has it no longer."""
+    return current.metadata.name not in built_in and bool(
+        _BOOLEANS.get(current.metadata.annotations.get(AUTO_UPDATE, ""))
+    )
 
 
 def _limited(shares: int, lendable: int, response: Json) -> Json:

@@ -122,3 +122,13 @@ def test_each_kind_has_its_columns(kubectl: Kubectl) -> None:
         for row, wanted in itertools.zip_longest(rows, TABLES, fillvalue=None)
         if row is not None
     ] == TABLES
+
+
+def test_flow_schemas_say_whether_their_level_is_missing(kubectl: Kubectl) -> None:
+    """The last column, and what `wait` waits for."""
+    kubectl("wait", "--for=condition=Dangling=False", "flowschema", "--all", "--timeout=30s")
+
+    rows = kubectl.rows("get", "flowschemas")
+
+    assert rows[0] == ["NAME", "PRIORITYLEVEL", "MATCHINGPRECEDENCE", "DISTINGUISHERMETHOD", "AGE", "MISSINGPL"]
+    assert {row[-1] for row in rows[1:]} == {"False"}
