@@ -201,7 +201,7 @@ def slice_endpoints(message: discoveryv1.EndpointSlice, config: Config) -> Slice
 def merge(slices: Iterable[Slice]) -> dict[tuple[str, str], tuple[Endpoint, ...]]:
     """Return the endpoints of a Service's slices by port name and protocol, each address and port once.
 
-    An endpoint moves between slices in two writes; while both name it, one that is ready wins.
+    An endpoint moves between slices in two writes; while both name it, one that is ready wins, whatever their order.
     """
     found: dict[tuple[str, str], dict[str, Endpoint]] = {}
     for one in slices:
@@ -209,9 +209,14 @@ def merge(slices: Iterable[Slice]) -> dict[tuple[str, str], tuple[Endpoint, ...]
             known = found.setdefault(port, {})
             for endpoint in endpoints:
                 name = str(endpoint)
-                if name not in known or (endpoint.ready and not known[name].ready):
+                if name not in known or _fitness(endpoint) > _fitness(known[name]):
                     known[name] = endpoint
     return {port: tuple(known[name] for name in sorted(known)) for port, known in found.items()}
+
+
+def _fitness(one: Endpoint) -> tuple[bool, bool, bool, bool, tuple[str, ...]]:
+    """Return what the better of two descriptions of an endpoint is larger by."""
+    return one.ready, one.serving, not one.terminating, one.local, one.zones
 
 
 def reachable(port: ServicePort, endpoints: Sequence[Endpoint], zone: str) -> Reachable:

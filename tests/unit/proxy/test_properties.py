@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fairlead import clock as clocks
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
-from node.proxy import ledger, rules, saved, sync, text
+from node.proxy import ledger, model, rules, saved, sync, text
 from tests.unit.proxy import kernel
 from tests.unit.proxy.objects import CONFIG, balanced, endpoint, endpoint_slice, service
 
@@ -182,3 +182,15 @@ def test_chain_names_are_kube_proxys() -> None:
     assert rules.port_hash("ns1/svc1:p80", "tcp") == "XPGD46QRK7WJZT7O"
     assert rules.port_hash("default/kubernetes:https", "tcp") == "NPX46M4PTMTKRN6Y"
     assert rules.endpoint_chain("ns4/svc4:p80", "tcp", "10.180.0.5:80") == "KUBE-SEP-C6EBXVWJJZMIWKLZ"
+
+
+def test_of_two_descriptions_of_an_endpoint_the_fitter_counts() -> None:
+    """In whichever slice it comes first: while an endpoint moves, both name it."""
+    told = [
+        model.Endpoint("10.128.0.5", 80, ready=False, zones=("west",)),
+        model.Endpoint("10.128.0.5", 80),
+        model.Endpoint("10.128.0.5", 80, zones=("east",)),
+    ]
+    parts = [model.Slice(model.Key("default", "web"), ((("http", "tcp"), (one,)),)) for one in told]
+
+    assert model.merge(parts) == model.merge(parts[::-1]) == {("http", "tcp"): (told[2],)}
