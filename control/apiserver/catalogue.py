@@ -90,7 +90,7 @@ class Catalogue:
         """Return a kind's registry; errors.NotFound for a kind or a version that is not served."""
         found = self._registries.get(kind.prefix) if kind.message is not None else self.registry_of_custom(kind)
         if found is None or not self.serves(kind):
-            raise errors.NotFound("the server could not find the requested resource")
+            raise errors.no_resource()
         return found
 
     def registry_of_custom(self, kind: schemes.Kind) -> registries.Registry | None:

@@ -54,7 +54,7 @@ class Reviews:
                 answer.metadata.creationTimestamp.seconds = int(self._now())
                 answer.status.userInfo.CopyFrom(user_info(user))
             case _:
-                raise errors.NotFound("the server could not find the requested resource")
+                raise errors.no_resource()
         return Entry(target.kind.key(target.namespace, ""), target.kind, answer, 0)
 
     def _subject_access(self, review: authorizationv1.SubjectAccessReview) -> None:

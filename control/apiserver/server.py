@@ -168,11 +168,11 @@ class ApiServer:
             authz.Attributes(user, verb, kind.group, kind.resource, target.subresource, scope, name, equals)
         )
         if target.subresource and target.subresource not in kind.subresources:
-            raise errors.NotFound("the server could not find the requested resource")
+            raise errors.no_resource()
         if target.namespace and not kind.namespaced:
-            raise errors.NotFound("the server could not find the requested resource")
+            raise errors.no_resource()
         if not target.subresource and verb not in kind.verbs:
-            raise errors.MethodNotAllowed("the server does not allow this method on the requested resource")
+            raise errors.no_method()
 
     async def close(self) -> None:
         """Close the connections that the server has opened."""

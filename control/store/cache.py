@@ -187,7 +187,7 @@ class Cache:
         """Return a kind's table; errors.NotFound where a custom kind has gone meanwhile."""
         found = self._tables.get(kind.prefix)
         if found is None:
-            raise errors.NotFound("the server could not find the requested resource")
+            raise errors.no_resource()
         return found
 
     async def _fill(self) -> None:

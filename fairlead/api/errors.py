@@ -12,6 +12,9 @@ from typing import ClassVar
 
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
+NO_RESOURCE = "the server could not find the requested resource"
+NO_METHOD = "the server does not allow this method on the requested resource"
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
@@ -182,6 +185,16 @@ def from_status(status: metav1.Status) -> ApiError:
         causes=causes,
         retry_after_seconds=details.retryAfterSeconds,
     )
+
+
+def no_resource() -> NotFound:
+    """Return the error of a path whose resource is not served."""
+    return NotFound(NO_RESOURCE)
+
+
+def no_method() -> MethodNotAllowed:
+    """Return the error of a method that a path does not take."""
+    return MethodNotAllowed(NO_METHOD)
 
 
 def not_found(group: str, resource: str, name: str) -> NotFound:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
+from fairlead.api import errors
 from fairlead.api.pb import (
     admissionregistration_v1_pb2,
     apiextensions_v1_pb2,
@@ -419,7 +420,7 @@ class Scheme:
         """Return the row of a REST path's group, version and plural."""
         found = self._by_gvr.get((group, version, resource))
         if found is None:
-            raise UnknownKind("the server could not find the requested resource")
+            raise UnknownKind(errors.NO_RESOURCE)
         return found
 
     def find(self, word: str) -> Kind:

@@ -119,7 +119,7 @@ class CustomStrategy(strategy.Strategy[Any]):
 
     def _scale(self) -> Any:
         if self.shape.scale is None:
-            raise errors.NotFound("the server could not find the requested resource")
+            raise errors.no_resource()
         return self.shape.scale
 
     def _scale_faults(self, obj: objects.Unstructured) -> field.Faults:

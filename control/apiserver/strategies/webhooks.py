@@ -103,9 +103,7 @@ def _hook(hook: Any, path: str) -> field.Faults:
     faults = _fully_qualified(f"{path}.name", hook.name)
     for index, each in enumerate(hook.rules):
         faults += rule(each, f"{path}.rules[{index}]")
-    faults += among(hook, "failurePolicy", FAILURE_POLICIES, path) + among(
-        hook, "matchPolicy", MATCH_POLICIES, path
-    )
+    faults += among(hook, "failurePolicy", FAILURE_POLICIES, path) + among(hook, "matchPolicy", MATCH_POLICIES, path)
     if not hook.HasField("sideEffects"):
         text = f"must specify one of {', '.join(SIDE_EFFECTS)}"
         faults.append(field.required(f"{path}.sideEffects", text))
@@ -253,9 +251,7 @@ def service_faults(path: str, namespace: str, name: str, port: int, urlpath: str
     return faults
 
 
-def conditions(
-    written: Sequence[admissionv1.MatchCondition], path: str, *, has_params: bool = False
-) -> field.Faults:
+def conditions(written: Sequence[admissionv1.MatchCondition], path: str, *, has_params: bool = False) -> field.Faults:
     """Judge match conditions: their number and names, and whether their expressions compile."""
     faults: field.Faults = []
     if len(written) > MAX_CONDITIONS:

@@ -17,6 +17,7 @@ from aiohttp import abc
 
 from control.apiserver.admission import lookup
 from control.store import cache as caches
+from fairlead.api import errors
 from fairlead.api.pb import admissionregistration_v1_pb2 as registrationv1
 from fairlead.api.pb import core_v1_pb2 as corev1
 
@@ -136,7 +137,7 @@ def _refusal(status: int, content: bytes) -> str:
     """Return how Kubernetes' client tells of an HTTP status that is not 200."""
     match status:
         case 404:
-            return "the server could not find the requested resource"
+            return errors.NO_RESOURCE
         case 503:
             return "the server is currently unable to handle the request"
         case _ if status >= 500:

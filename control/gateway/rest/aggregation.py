@@ -90,7 +90,7 @@ class Aggregation:
     async def _carry_out(self, call: Call, raw: str, found: APIService) -> web.StreamResponse:
         path = paths.parse(raw)
         if path is None and raw.rstrip("/").count("/") > GROUP_VERSION_SLASHES:
-            raise errors.NotFound("the server could not find the requested resource")
+            raise errors.no_resource()
         self._api.authorize(_attributes(call, raw, path))
         if not is_available(found):
             raise errors.ServiceUnavailable(UNAVAILABLE)

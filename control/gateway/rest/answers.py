@@ -148,3 +148,8 @@ def text(body: str, status: int = 200, content_type: str = "text/plain") -> web.
     response = web.Response(text=body, status=status, content_type=content_type)
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+def no_page() -> web.Response:
+    """Return what Kubernetes answers to a path that means nothing."""
+    return text("404 page not found\n", 404)

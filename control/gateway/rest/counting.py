@@ -51,17 +51,15 @@ class Counting:
         self._gauge(verb).inc()
         return time.monotonic()
 
-    def ended(self, call: Call | None, verb: str, code: int, begun: float) -> None:
-        """Count a request that has been answered."""
+    def ended(self, call: Call, code: int, begun: float) -> None:
+        """Count a request for a resource that has been answered."""
+        verb, target = call.verb, call.target
+        assert target is not None
         self._gauge(verb).dec()
-        target = call.target if call is not None else None
-        if target is None:
-            labels = (verb.upper(), "", "", "", "", "")
-        else:
-            kind = target.kind
-            scope = "resource" if target.name else "namespace" if target.namespace else "cluster"
-            known = _UPPER.get(verb, verb.upper())
-            labels = (known, kind.group, kind.version, kind.resource, target.subresource, scope)
+        kind = target.kind
+        scope = "resource" if target.name else "namespace" if target.namespace else "cluster"
+        known = _UPPER.get(verb, verb.upper())
+        labels = (known, kind.group, kind.version, kind.resource, target.subresource, scope)
         self._requests.labels(*labels, str(code)).inc()
         if verb != "watch":
             self._seconds.labels(*labels).observe(time.monotonic() - begun)

@@ -6,12 +6,9 @@ answered; API errors become Kubernetes' Status here and nowhere else.
 
 from __future__ import annotations
 
-import hashlib
-import platform
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
-import orjson
 from aiohttp import web
 
 from control.apiserver import authn, authz, server, warnings
@@ -24,7 +21,7 @@ from control.gateway.rest import (
     answers,
     counting,
     discovery,
-    health,
+    documents,
     media,
     paths,
     queries,
@@ -33,12 +30,8 @@ from control.gateway.rest import (
 from control.gateway.rest import handlers as handling
 from control.gateway.rest import verbs as carrying
 from fairlead import slices
-from fairlead import version as release
 from fairlead.api import codec, errors, scheme
-from fairlead.api.pb import apidiscovery_v2_pb2 as apidiscoveryv2
 
-KUBERNETES = ("1", "32")
-NOT_FOUND = "the server could not find the requested resource"
 REQUESTS_A_PASS = 16  # that begin in one pass of the loop: up to a millisecond each before they first wait
 
 
@@ -49,19 +42,19 @@ class Gateway:
         self,
         api: server.ApiServer,
         identify: users.Identify,
-        elsewhere: aggregation.Aggregation | None = None,
-        gate: gates.Gate | None = None,
+        elsewhere: aggregation.Aggregation,
+        gate: gates.Gate,
     ) -> None:
         self._api = api
         self._identify = identify
         self._verbs = carrying.Verbs(api)
-        self._health = health.Health(api)
-        self._gate = gate or gates.Gate(api.cache)
+        self._gate = gate
         self._turns = slices.Turns(REQUESTS_A_PASS)
         self._counting = counting.Counting(self._gate)
         self.handlers = handling.Handlers()
-        self.extra: dict[tuple[str, str], list[discovery.Resource]] = {}
-        self.aggregation = elsewhere or aggregation.Aggregation(api)
+        self.aggregation = elsewhere
+        self._documents = documents.Documents(api, elsewhere, self.handlers, self._counting)
+        self.extra = self._documents.extra
 
     async def close(self) -> None:
         """Close the connections that were opened for callers."""
@@ -91,17 +84,18 @@ class Gateway:
             return await self._handled(handler, handling.Call(request, user, method, None, raw), watch)
         if path is None:
             asked = authz.Attributes(user, method, path=raw)
-            return await admitting.carry_out(
-                self._gate, request, asked, lambda _: self._document(request, asked, audit_id)
-            )
+
+            async def reading(_: Callable[[], None]) -> web.StreamResponse:
+                return await self._noted(asked, self._documents.answer(request, asked, audit_id))
+
+            return await admitting.carry_out(self._gate, request, asked, reading)
         asked = _asked(user, request, path)
-        verb = asked.verb
 
         async def answering(started: Callable[[], None]) -> web.StreamResponse:
             kind = await self._kind(path)
             if kind is None:
-                return answers.text("404 page not found\n", 404)
-            call = handling.Call(request, user, verb, _target(kind, path), path.rest, started)
+                return answers.no_page()
+            call = handling.Call(request, user, asked.verb, _target(kind, path), path.rest, started)
             return await self._counted(call, self._carry_out(call, path, audit_id, warned))
 
         return await admitting.carry_out(self._gate, request, asked, answering)
@@ -118,8 +112,7 @@ class Gateway:
 
     async def _counted(self, call: handling.Call, answering: Awaitable[web.StreamResponse]) -> web.StreamResponse:
         """Answer a request for a resource, and count it."""
-        verb = call.verb
-        begun = self._counting.begun(verb)
+        begun = self._counting.begun(call.verb)
         code = 500
         try:
             response = await answering
@@ -128,7 +121,7 @@ class Gateway:
             code = error.code
             raise
         finally:
-            self._counting.ended(call, verb, code, begun)
+            self._counting.ended(call, code, begun)
         return response
 
     async def _carry_out(
@@ -140,7 +133,7 @@ class Gateway:
         if handler is not None:
             return await self._noted(recording.attributes(call.user, call.verb, target), handler(call))
         if path.rest:
-            raise errors.NotFound(NOT_FOUND)
+            raise errors.no_resource()
         accept = call.request.headers.get("Accept", "")
         messages = target.kind.message is not None
         tables = tuple(discovery.verbs(target.kind, target.subresource)) != scheme.QUESTION
@@ -157,17 +150,9 @@ class Gateway:
                 return kind
         except errors.NotFound:
             pass
-        if (path.group, path.version) in self._served():
-            raise errors.NotFound(NOT_FOUND)
+        if (path.group, path.version) in self._documents.groups():
+            raise errors.no_resource()
         return None
-
-    def _served(self) -> Mapping[tuple[str, str], list[discovery.Resource]]:
-        return discovery.groups(self._api.kinds.served(), self._api.kinds.stored_as, self.extra)
-
-    async def _document(self, request: web.BaseRequest, asked: authz.Attributes, audit_id: str) -> web.StreamResponse:
-        """Answer a path that is no resource's."""
-        parts = [part for part in asked.path.split("/") if part]
-        return await self._noted(asked, self._read(request, asked, parts, audit_id))
 
     async def _caller(self, request: web.BaseRequest, path: paths.Path | None, audit_id: str) -> authn.User:
         """Return the user of a request, and let the audit log know where the request comes from."""
@@ -200,98 +185,6 @@ class Gateway:
             if event is not None:
                 event.code = response.status
             return response
-
-    async def _read(
-        self, request: web.BaseRequest, asked: authz.Attributes, parts: list[str], audit_id: str
-    ) -> web.StreamResponse:
-        """Answer health, version, discovery, metrics, and at the root what there is."""
-        first = parts[0] if parts else ""
-        if asked.path not in users.PUBLIC:  # which must answer, too, where roles cannot be read
-            self._api.authorize(asked)
-        if request.method not in ("GET", "HEAD"):
-            raise errors.MethodNotAllowed(paths.NOT_ALLOWED)
-        if first in ("version", "healthz", "livez", "readyz"):
-            found = await self._public(request, parts, audit_id)
-            return found or answers.text("404 page not found\n", 404)
-        if first in ("api", "apis"):
-            return await self._discover(request, parts, audit_id)
-        if asked.path == "/":
-            return await answers.Answer(request, media.PLAIN, audit_id).whole(await self._index())
-        if parts == ["metrics"]:
-            response = web.Response(text=self._counting.text())
-            response.headers["Content-Type"] = counting.CONTENT_TYPE
-            return response
-        return answers.text("404 page not found\n", 404)
-
-    async def _index(self) -> bytes:
-        """Return the paths that are no objects', as Kubernetes lists them at its root."""
-        known = {"/", "/metrics", "/version", *self._health.paths()}
-        known.update(path.rstrip("/") for path in self.handlers.paths())
-        known.update(discovery.paths({**await self.aggregation.groups(), **self._served()}))
-        return orjson.dumps({"paths": sorted(known)}, option=orjson.OPT_INDENT_2)
-
-    async def _public(self, request: web.BaseRequest, parts: list[str], audit_id: str) -> web.StreamResponse | None:
-        if parts[0] != "version":
-            return await self._health.answer(request, parts[0], "/".join(parts[1:]))
-        if len(parts) > 1:
-            return None
-        answer = answers.Answer(request, media.PLAIN, audit_id)
-        return await answer.whole(orjson.dumps(version(), option=orjson.OPT_INDENT_2))
-
-    async def _discover(self, request: web.BaseRequest, parts: list[str], audit_id: str) -> web.StreamResponse:
-        served = {**await self.aggregation.groups(), **self._served()}
-        accept = request.headers.get("Accept", "")
-        if len(parts) == 1:
-            form = media.accepted(accept, media.DISCOVERY_GROUP)
-            if form.kind:
-                return await self._aggregated(request, form, discovery.aggregated(served, core=parts == ["api"]))
-        form = media.accepted(accept)
-        answer = answers.Answer(request, media.Form(form.format), audit_id)
-        match parts:
-            case ["api"]:
-                return await answer.message(discovery.core(request.host))
-            case ["apis"]:
-                return await answer.message(discovery.group_list(served))
-            case ["api", version] if ("", version) in served:
-                return await answer.message(discovery.resource_list(served, "", version))
-            case ["apis", group] if any(group == name for name, _ in served):
-                return await answer.message(discovery.group(served, group))
-            case ["apis", group, version] if group and (group, version) in served:
-                return await answer.message(discovery.resource_list(served, group, version))
-        return answers.text("404 page not found\n", 404)
-
-    async def _aggregated(
-        self, request: web.BaseRequest, form: media.Form, found: apidiscoveryv2.APIGroupDiscoveryList
-    ) -> web.StreamResponse:
-        """Answer aggregated discovery, or that the caller has it already (by its ETag)."""
-        data = codec.dumps(found).replace(b"apidiscovery.k8s.io/v2", form.api_version.encode(), 1)
-        if form.format == "protobuf":
-            data = codec.enveloped(form.api_version, media.DISCOVERY_LIST, found.SerializeToString())
-        tag = f'"{hashlib.sha256(data).hexdigest().upper()}"'
-        content = f"{form.content_type};g={form.group};v={form.version};as={form.kind}"
-        named = {"ETag": tag, "Vary": "Accept", "Cache-Control": "public"}
-        if request.headers.get("If-None-Match") == tag:
-            return web.Response(status=304, headers=named)
-        return web.Response(body=data, headers={**named, "Content-Type": content})
-
-
-def version() -> dict[str, str]:
-    """Return /version: the Kubernetes whose API this is, and what serves it."""
-    major, minor = KUBERNETES
-    return {
-        "major": major,
-        "minor": minor,
-        "gitVersion": f"v{major}.{minor}.0+fairlead-{release.VERSION}",
-        "gitCommit": "",
-        "gitTreeState": "",
-        "buildDate": "1970-01-01T00:00:00Z",
-        "goVersion": f"python{platform.python_version()}",
-        "compiler": platform.python_implementation(),
-        "platform": f"{platform.system().lower()}/{_ARCHITECTURES.get(platform.machine(), platform.machine())}",
-    }
-
-
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def _asked(user: authn.User, request: web.BaseRequest, path: paths.Path | None) -> authz.Attributes:

@@ -59,10 +59,10 @@ class Metrics:
         """Answer nodes or pods, all or one."""
         path = paths.parse(call.rest)
         if path is None or path.resource not in RULES or path.subresource:
-            raise errors.NotFound("the server could not find the requested resource")
+            raise errors.no_resource()
         verb = paths.verb(call.request.method, path, False)
         if verb not in READ:
-            raise errors.MethodNotAllowed(paths.NOT_ALLOWED)
+            raise errors.no_method()
         self._api.authorize(authz.Attributes(call.user, verb, GROUP, path.resource, "", path.namespace, path.name))
         rules, query = RULES[path.resource], call.request.query
         form = media.accepted(call.request.headers.get("Accept", ""))

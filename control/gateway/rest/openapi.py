@@ -50,7 +50,7 @@ class OpenApi:
         path = call.rest.rstrip("/")
         self._api.authorize(authz.Attributes(call.user, call.verb, path=path))
         if call.request.method not in ("GET", "HEAD"):
-            raise errors.MethodNotAllowed("the server does not allow this method on the requested resource")
+            raise errors.no_method()
         if path == V2:
             accept = call.request.headers.get("Accept", "")
             if any(name in accept for name in V2_PROTOBUF):
@@ -61,7 +61,7 @@ class OpenApi:
             return _answer(call.request, Document(orjson.dumps(await self._index())), JSON)
         group_version = path.removeprefix(f"{V3}/")
         if group_version not in self._groups():
-            raise errors.NotFound("the server could not find the requested resource")
+            raise errors.no_resource()
         made = await self._document(group_version, lambda: self._v3(group_version))
         return _answer(call.request, made, JSON)
 

@@ -9,7 +9,6 @@ from fairlead.api import errors
 
 # What follows a namespace's name without being a resource in it.
 NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
-NOT_ALLOWED = "the server does not allow this method on the requested resource"
 
 _ON_OBJECTS = {"GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _ON_COLLECTIONS = {"GET": "list", "HEAD": "list", "POST": "create", "DELETE": "deletecollection"}
@@ -89,5 +88,5 @@ def verb(method: str, path: Path, watch: bool) -> str:
         if found == "list" and watch:
             found = "watch"
     if not found:
-        raise errors.MethodNotAllowed(NOT_ALLOWED)
+        raise errors.no_method()
     return found

@@ -182,9 +182,7 @@ def list_of(kind: scheme.Kind) -> str:
 
 def custom(kind: scheme.Kind, schema: Mapping[str, Json], dialect: Dialect) -> dict[str, dict[str, Json]]:
     """Return the schemas of a custom kind and its list by name, from the structural schema of its definition."""
-    named = {
-        name: {"description": descriptions.COMMON[name], "type": "string"} for name in ("apiVersion", "kind")
-    }
+    named = {name: {"description": descriptions.COMMON[name], "type": "string"} for name in ("apiVersion", "kind")}
     one = {**schema, "type": "object", "x-kubernetes-group-version-kind": [identity(kind.api_version, kind.kind)]}
     one["properties"] = {
         **named,
