@@ -119,7 +119,7 @@ class Bound:
     """What one expression can cost, as a function of its variables' sizes."""
 
     def __init__(self, tree: celast_pb2.CheckedExpr) -> None:
-        self._tree = tree
+        self.tree = tree
         self._known = functools.lru_cache(maxsize=64)(self._walk)
         names = trees.variables(tree)
         self.is_harmless = self._walk(tuple((name, MOST) for name in sorted(names)))[0] <= CALL_LIMIT
@@ -129,8 +129,8 @@ class Bound:
         return self._known(tuple(sorted((name, rounded(size)) for name, size in sizes.items())))
 
     def _walk(self, sizes: tuple[tuple[str, Size], ...]) -> tuple[float, Size]:
-        walker = _Walker(self._tree.type_map)
-        size = walker.size(self._tree.expr, dict(sizes), 1.0)
+        walker = _Walker(self.tree.type_map)
+        size = walker.size(self.tree.expr, dict(sizes), 1.0)
         return walker.cost, size
 
 

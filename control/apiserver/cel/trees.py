@@ -113,3 +113,11 @@ def _misplaces(node: Any, types: Mapping[int, Any]) -> bool:
 def _is_optional(node: Any, types: Mapping[int, Any]) -> bool:
     found = types.get(node.id)
     return found is not None and found.abstract_type.name == _OPTIONAL
+
+
+def unwrapped(whole: Any) -> Any:
+    """Return an expression without what makes `oldSelf` an optional around it."""
+    loop = whole.call.args[0].comprehension if whole.call.function == "_[_]" else None
+    if loop is None or loop.iter_var != "oldSelf" or loop.loop_step.call.function != "_+_":
+        return whole
+    return loop.loop_step.call.args[1].list.elements[0]

@@ -1,4 +1,4 @@
-"""Rules on the rules that a schema sets (`x-kubernetes-validations`): written well, and compiled. Pure.
+"""Rules on the rules that a schema sets (`x-kubernetes-validations`): written well, compiled, not too dear. Pure.
 
 Source: Kubernetes' documentation, "Validation rules".
 """
@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from control.apiserver import field
-from control.apiserver.cel import library, typed
+from control.apiserver.cel import estimates, library, sizes, typed
 from control.apiserver.structural import checking, paths, rules
 from control.apiserver.structural.schema import Schema
+from control.apiserver.validation import rulecosts
 
 Json = Any
 REASONS = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired")
@@ -53,51 +55,66 @@ def _texts(rule: Mapping[str, Json], at: str) -> field.Faults:
     return faults
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A place in a schema that may have rules.
+
+    `apart` is what keeps old values from being found, `times` how often such a value can be there, None for no bound.
+    """
+
+    schema: Schema
+    path: str
+    is_resource: bool
+    apart: str = ""
+    times: int | None = 1
+
+    def parts(self) -> Iterator[_Place]:
+        """Iterate over the place and all below it."""
+        yield self
+        schema, times = self.schema, rulecosts.within(self.schema, self.times)
+        for name, part in schema.properties.items():
+            yield from _Place(part, f"{self.path}.properties[{name}]", part.embedded, self.apart, times).parts()
+        if schema.additional is not None:
+            part, at = schema.additional, f"{self.path}.additionalProperties"
+            yield from _Place(part, at, part.embedded, self.apart, times).parts()
+        if schema.items is not None:
+            part, at = schema.items, f"{self.path}.items"
+            lost = self.apart or (at if schema.list_type != "map" else "")
+            yield from _Place(part, at, part.embedded, lost, times).parts()
+
+
 def compiled(schema: Schema, path: str) -> field.Faults:
-    """Judge whether all rules of a structural schema compile."""
-    types = typed.Types()
+    """Judge whether all rules of a structural schema compile, and what they may cost."""
+    types, budget = typed.Types(), rulecosts.Budget()
     waiting = [
-        (part, at, apart, types.of(part, is_resource))
-        for part, at, is_resource, apart in _places(schema, path, True, "")
-        if part.rules.get(rules.VALIDATIONS)
+        (place, types.of(place.schema, place.is_resource))
+        for place in _Place(schema, path, True).parts()
+        if place.schema.rules.get(rules.VALIDATIONS)
     ]
     faults: field.Faults = []
-    for part, at, apart, kind in waiting:
-        place = f"{at}.{rules.VALIDATIONS}"
+    for place, kind in waiting:
+        at, part = f"{place.path}.{rules.VALIDATIONS}", place.schema
         if not kind:
             preserves = str(part.preserve).lower()
             text = (
                 f"rule declared on schema that does not support validation rules type: '{part.type}'"
                 f" x-kubernetes-preserve-unknown-fields: '{preserves}'"
             )
-            faults.append(field.Cause("InternalError", f"Internal error: {text}", place))
+            faults.append(field.Cause("InternalError", f"Internal error: {text}", at))
             continue
         checkers = checking.Checkers(types, kind)
         for index, rule in enumerate(part.rules[rules.VALIDATIONS]):
-            faults += _compiled(rule, checkers, part, f"{place}[{index}]", apart)
-    return faults
-
-
-def _places(schema: Schema, path: str, is_resource: bool, apart: str) -> Iterator[tuple[Schema, str, bool, str]]:
-    """Iterate over schemas, their paths, whether each is a resource's, and what keeps old values from being found."""
-    yield schema, path, is_resource, apart
-    for name, part in schema.properties.items():
-        yield from _places(part, f"{path}.properties[{name}]", part.embedded, apart)
-    if schema.additional is not None:
-        yield from _places(schema.additional, f"{path}.additionalProperties", schema.additional.embedded, apart)
-    if schema.items is not None:
-        at = f"{path}.items"
-        lost = apart or (at if schema.list_type != "map" else "")
-        yield from _places(schema.items, at, schema.items.embedded, lost)
+            faults += _compiled(rule, checkers, place, f"{at}[{index}]", budget)
+    return faults + budget.over(path)
 
 
 def _compiled(
-    rule: Mapping[str, Json], checkers: checking.Checkers, schema: Schema, at: str, apart: str
+    rule: Mapping[str, Json], checkers: checking.Checkers, place: _Place, at: str, budget: rulecosts.Budget
 ) -> field.Faults:
     faults: field.Faults = []
     if rule.get("fieldPath"):
         try:
-            paths.normalised(rule["fieldPath"], schema)
+            paths.normalised(rule["fieldPath"], place.schema)
         except paths.PathError as error:
             text = f"fieldPath must be a valid path: {error}"
             faults.append(field.invalid(f"{at}.fieldPath", rule["fieldPath"], text))
@@ -105,13 +122,21 @@ def _compiled(
         condition = checkers.condition(rule)
     except library.CompileError as error:
         return [*faults, field.invalid(f"{at}.rule", _shown(rule), str(error))]
+    sized = sizes.of(place.schema, place.is_resource) or sizes.Sized()
+    often = sized.times if place.times is None else place.times
+    cost = estimates.times(often, estimates.of(condition.bound.tree, sized))
+    faults += budget.judge(f"{at}.rule", "estimated rule cost", cost)
     try:
-        checkers.message(rule)
+        message = checkers.message(rule)
     except library.CompileError as error:
         faults.append(field.invalid(f"{at}.messageExpression", _shown(rule), str(error)))
+    else:
+        if message is not None:
+            cost = estimates.of(message.bound.tree, sized)
+            faults += budget.judge(f"{at}.messageExpression", "estimated messageExpression cost", cost)
     uses_old = "oldSelf" in condition.names
-    if uses_old and apart:
-        text = f"oldSelf cannot be used on the uncorrelatable portion of the schema within {apart}"
+    if uses_old and place.apart:
+        text = f"oldSelf cannot be used on the uncorrelatable portion of the schema within {place.apart}"
         faults.append(field.invalid(f"{at}.rule", rule["rule"], text))
     elif not uses_old and "optionalOldSelf" in rule:
         text = "may not be set if oldSelf is not used in rule"

@@ -76,6 +76,19 @@ def test_a_definition_with_a_bad_rule_is_refused(kubectl: Kubectl) -> None:
     assert "compilation failed: ERROR: <input>:1:5: undefined field 'nothing'" in refused
 
 
+def test_a_definition_whose_rule_may_cost_too_much_is_refused(kubectl: Kubectl) -> None:
+    """By Kubernetes' estimate, with its advice; a bound makes it cheap."""
+    dear = DEFINITION % "names.all(one, self.names.exists_one(other, one == other))"
+
+    refused = kubectl.fails("apply", "-f", "-", stdin=dear)
+
+    place = "spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[2].rule"
+    assert f"{place}: Forbidden: estimated rule cost exceeds budget by factor of more than 100x" in refused
+    assert "adding maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared" in refused
+    bounds = ("maxItems: 32, items: {type: string, maxLength: 63}", "items: {type: string}")
+    assert "created" in kubectl("apply", "-f", "-", stdin=dear.replace(*bounds[::-1]))
+
+
 def test_custom_resources_keep_their_rules(kubectl: Kubectl, define: Callable[[str], None]) -> None:
     """Creations, changes and patches are refused with the rule's own words."""
     define(DEFINITION % "boats < 100")

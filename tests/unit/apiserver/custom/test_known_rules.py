@@ -34,7 +34,7 @@ LISTENERS = yaml.safe_load(
               x-kubernetes-validations:
               - message: a host name is one
                 rule: "self.type == 'Hostname' ? self.value.matches(r\"\"\"^(\\*\\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$\"\"\") : true"
-              properties: {type: {type: string, default: IPAddress}, value: {type: string}}
+              properties: {type: {type: string, default: IPAddress, maxLength: 253}, value: {type: string, maxLength: 253}}
           listeners:
             type: array
             maxItems: 64
@@ -49,16 +49,16 @@ LISTENERS = yaml.safe_load(
               type: object
               required: [name, port, protocol]
               properties:
-                name: {type: string}
+                name: {type: string, maxLength: 253}
                 port: {type: integer, format: int32}
-                protocol: {type: string}
-                hostname: {type: string}
+                protocol: {type: string, maxLength: 255}
+                hostname: {type: string, maxLength: 253}
                 tls:
                   type: object
                   x-kubernetes-validations:
                   - {message: a certificate to end tls with, rule: "self.mode == 'Terminate' ? size(self.certificateRefs) > 0 || size(self.options) > 0 : true"}
                   properties:
-                    mode: {type: string, default: Terminate}
+                    mode: {type: string, default: Terminate, enum: ["", Terminate, Passthrough]}
                     options: {type: object, default: {}, additionalProperties: {type: string}}
                     certificateRefs: {type: array, default: [], items: {type: object, properties: {name: {type: string}}}}
     """
@@ -83,14 +83,16 @@ ROUTES = yaml.safe_load(
         properties:
           parentRefs:
             type: array
+            maxItems: 32
             x-kubernetes-validations:
             - message: parents are told apart
               rule: "self.all(p1, self.exists_one(p2, p1.group == p2.group && p1.kind == p2.kind && p1.name == p2.name && (((!has(p1.__namespace__) || p1.__namespace__ == '') && (!has(p2.__namespace__) || p2.__namespace__ == '')) || (has(p1.__namespace__) && has(p2.__namespace__) && p1.__namespace__ == p2.__namespace__)) && (((!has(p1.sectionName) || p1.sectionName == '') && (!has(p2.sectionName) || p2.sectionName == '')) || (has(p1.sectionName) && has(p2.sectionName) && p1.sectionName == p2.sectionName))))"
             items:
               type: object
-              properties: {group: {type: string, default: g}, kind: {type: string, default: k}, name: {type: string}, namespace: {type: string}, sectionName: {type: string}}
+              properties: {group: {type: string, default: g, maxLength: 253}, kind: {type: string, default: k, maxLength: 63}, name: {type: string, maxLength: 253}, namespace: {type: string, maxLength: 63}, sectionName: {type: string, maxLength: 253}}
           rules:
             type: array
+            maxItems: 16
             items:
               type: object
               x-kubernetes-validations:
@@ -98,26 +100,29 @@ ROUTES = yaml.safe_load(
               - {message: prefixes replace prefixes, rule: "(has(self.filters) && self.filters.exists_one(f, has(f.requestRedirect) && has(f.requestRedirect.path) && f.requestRedirect.path.type == 'ReplacePrefixMatch' && has(f.requestRedirect.path.replacePrefixMatch))) ? ((size(self.matches) != 1 || !has(self.matches[0].path) || self.matches[0].path.type != 'PathPrefix') ? false : true) : true"}
               - {message: the backend is faster, rule: "!(has(self.request) && has(self.backendRequest) && duration(self.request) != duration('0s') && duration(self.backendRequest) > duration(self.request))"}
               properties:
-                request: {type: string}
-                backendRequest: {type: string}
+                request: {type: string, maxLength: 20}
+                backendRequest: {type: string, maxLength: 20}
                 backendRefs:
                   type: array
+                  maxItems: 16
                   items:
                     type: object
                     x-kubernetes-validations: [{message: a Service has a port, rule: "(size(self.group) == 0 && self.kind == 'Service') ? has(self.port) : true"}]
-                    properties: {group: {type: string, default: ""}, kind: {type: string, default: Service}, port: {type: integer}}
+                    properties: {group: {type: string, default: "", maxLength: 253}, kind: {type: string, default: Service, maxLength: 63}, port: {type: integer}}
                 filters:
                   type: array
+                  maxItems: 16
                   x-kubernetes-validations:
                   - {message: redirect or rewrite, rule: "!(self.exists(f, f.type == 'RequestRedirect') && self.exists(f, f.type == 'URLRewrite'))"}
                   - {message: headers once, rule: "self.filter(f, f.type == 'RequestHeaderModifier').size() <= 1"}
                   items:
                     type: object
                     properties:
-                      type: {type: string}
+                      type: {type: string, maxLength: 63}
                       requestRedirect: {type: object, properties: {path: {type: object, properties: {type: {type: string}, replacePrefixMatch: {type: string}}}}}
                 matches:
                   type: array
+                  maxItems: 8
                   default: [{path: {type: PathPrefix, value: /}}]
                   items:
                     type: object
@@ -129,7 +134,7 @@ ROUTES = yaml.safe_load(
                         - {message: no dots, rule: "(self.type in ['Exact', 'PathPrefix']) ? !self.value.contains('/./') && !self.value.contains('/../') && !self.value.endsWith('/..') : true"}
                         - message: characters of paths
                           rule: "(self.type in ['Exact', 'PathPrefix']) ? self.value.matches(r\"\"\"^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|[%][0-9a-fA-F]{2})+$\"\"\") : true"
-                        properties: {type: {type: string, default: PathPrefix}, value: {type: string, default: /}}
+                        properties: {type: {type: string, default: PathPrefix, maxLength: 63}, value: {type: string, default: /, maxLength: 1024}}
     """
 )
 ROUTE = yaml.safe_load(
@@ -161,13 +166,14 @@ OTHERS = yaml.safe_load(
           selfSigned: {type: object}
           region: {type: string}
           mode: {type: string}
-          policies: {type: array, default: ["*"], items: {type: string}}
+          policies: {type: array, default: ["*"], maxItems: 16, items: {type: string}}
           memory: {x-kubernetes-int-or-string: true, x-kubernetes-validations: [{message: at least 1Gi, rule: "type(self) == string ? quantity(self).compareTo(quantity('1Gi')) >= 0 : self >= 1"}]}
-          ranges: {type: array, default: [], items: {type: string}, x-kubernetes-validations: [{message: IPv4 networks, rule: "self.all(x, isCIDR(x) && cidr(x).ip().family() == 4)"}]}
-          labels: {type: object, default: {}, additionalProperties: {type: string}, x-kubernetes-validations: [{message: labels are not Kubernetes', rule: "self.all(x, x in ['kubernetes.io/os'] || !x.find('^([^/]+)').endsWith('kubernetes.io'))"}]}
+          ranges: {type: array, default: [], maxItems: 64, items: {type: string, maxLength: 43}, x-kubernetes-validations: [{message: IPv4 networks, rule: "self.all(x, isCIDR(x) && cidr(x).ip().family() == 4)"}]}
+          labels: {type: object, default: {}, maxProperties: 100, additionalProperties: {type: string}, x-kubernetes-validations: [{message: labels are not Kubernetes', rule: "self.all(x, x in ['kubernetes.io/os'] || !x.find('^([^/]+)').endsWith('kubernetes.io'))"}]}
           workers:
             type: array
             default: []
+            maxItems: 100
             items: {type: object, properties: {minReplicas: {type: integer, default: 0}, replicas: {type: integer}, maxReplicas: {type: integer, default: 5}}}
     """.replace("Kubernetes', rule", "Kubernetes own, rule")
 )

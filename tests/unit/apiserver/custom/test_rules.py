@@ -36,9 +36,9 @@ properties:
       x-name: {{type: string}}
       namespace: {{type: string}}
       note: {{type: string, nullable: true}}
-      names: {{type: array, x-kubernetes-list-type: set, items: {{type: string}}}}
+      names: {{type: array, maxItems: 3000, x-kubernetes-list-type: set, items: {{type: string}}}}
       labels: {{type: object, additionalProperties: {{type: string}}}}
-      matrix: {{type: array, items: {{type: array, items: {{type: integer}}}}}}
+      matrix: {{type: array, maxItems: 100, items: {{type: array, maxItems: 100, items: {{type: integer}}}}}}
       anything: {{type: object, x-kubernetes-preserve-unknown-fields: true}}
       template:
         type: object
@@ -46,12 +46,13 @@ properties:
         x-kubernetes-preserve-unknown-fields: true
       listeners:
         type: array
+        maxItems: 64
         x-kubernetes-list-type: map
         x-kubernetes-list-map-keys: [name]
         items:
           type: object
           required: [name]
-          properties: {{name: {{type: string}}, port: {{type: integer}}, host: {{type: string}}}}
+          properties: {{name: {{type: string}}, port: {{type: integer}}, host: {{type: string, maxLength: 253}}}}
 """
 
 
@@ -278,7 +279,7 @@ def test_a_rule_that_is_none_is_refused_with_the_definition(validation: dict[str
 @pytest.mark.parametrize(
     ("part", "fault"),
     [
-        ("{type: array, items: {type: string, x-kubernetes-validations: [{rule: self == oldSelf}]}}", 'schema.properties[a].items.x-kubernetes-validations[0].rule: Invalid value: "self == oldSelf": oldSelf cannot be used on the uncorrelatable portion of the schema within schema.properties[a].items'),
+        ("{type: array, maxItems: 9, items: {type: string, maxLength: 9, x-kubernetes-validations: [{rule: self == oldSelf}]}}", 'schema.properties[a].items.x-kubernetes-validations[0].rule: Invalid value: "self == oldSelf": oldSelf cannot be used on the uncorrelatable portion of the schema within schema.properties[a].items'),
         ("{x-kubernetes-preserve-unknown-fields: true, x-kubernetes-validations: [{rule: 'true'}]}", "schema.properties[a].x-kubernetes-validations: Internal error: rule declared on schema that does not support validation rules type: '' x-kubernetes-preserve-unknown-fields: 'true'"),
     ],
 )  # fmt: skip
@@ -353,3 +354,52 @@ async def test_the_server_asks_the_rules_of_a_definition() -> None:
         status.value.message
         == 'Widget.example.com "w" is invalid: status: Invalid value: "object": failed rule: self.ready >= 0'
     )
+
+
+HINT = "(try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)"
+
+
+def test_a_definition_whose_rules_may_cost_too_much_is_refused() -> None:
+    """In Kubernetes' words: the rule, that it adds to the total, and the total."""
+    tags = {"type": "array", "items": {"type": "string"}, "x-kubernetes-validations": [{"rule": "self.all(x, x.contains('gpu'))"}]}
+    written = {"type": "object", "properties": {"tags": tags}}
+    rule = "s.properties[tags].x-kubernetes-validations[0].rule"
+
+    def judged_with(**bounds: int) -> list[str]:
+        found = {**tags, **{name: most for name, most in bounds.items() if name == "maxItems"}}
+        found["items"] = {"type": "string", **{name: most for name, most in bounds.items() if name == "maxLength"}}
+        faults = structural.validate({**written, "properties": {"tags": found}}, "s")
+        return [f"{fault.field}: {fault.message}" for fault in faults]
+
+    assert judged_with() == [
+        f"{rule}: Forbidden: estimated rule cost exceeds budget by factor of more than 100x {HINT}",
+        f"{rule}: Forbidden: contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema",
+        f"s: Forbidden: x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema exceeds budget by factor of more than 100x {HINT}",
+    ]
+    assert judged_with(maxLength=63, maxItems=333_333) == []
+    assert judged_with(maxLength=63, maxItems=333_334) == [
+        f"{rule}: Forbidden: estimated rule cost exceeds budget by factor of 1.000002x {HINT}"
+    ]
+    assert judged_with(maxLength=63, maxItems=1_000_000) == [
+        f"{rule}: Forbidden: estimated rule cost exceeds budget by factor of 3.0x {HINT}"
+    ]
+
+
+def test_a_rule_costs_as_often_as_its_value_can_be_there() -> None:
+    """By the bounds above it, or else by what fits into a request; messages are made once."""
+    rule = {"rule": "self.contains('a')", "messageExpression": "'a' + string(1)"}
+    text = {"type": "string", "maxLength": 100, "x-kubernetes-validations": [rule]}
+    several = {"type": "array", "maxItems": 100_000, "items": text}
+
+    def faults(part: dict[str, Any]) -> list[tuple[str, str]]:
+        found = structural.validate({"type": "object", "properties": {"a": part}}, "s")
+        return [(fault.field.rpartition(".")[2], fault.message.split(" by factor of ")[-1].split(" ")[0]) for fault in found]
+
+    message = ("messageExpression", "more"), ("messageExpression", "Forbidden:"), ("s", "more")
+    assert faults(text) == list(message)
+    assert faults({**several, "maxItems": 10}) == list(message)
+    assert faults(several)[0] == ("messageExpression", "more")
+    del rule["messageExpression"]
+    assert faults({**several, "maxItems": 243_902}) == []
+    assert faults({**several, "maxItems": 243_903}) == [("rule", "1.000002x")]
+    assert faults({"type": "array", "items": text}) == [("rule", "4.3x")]
