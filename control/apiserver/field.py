@@ -33,10 +33,11 @@ def required(path: str, detail: str = "") -> Cause:
 
 
 def invalid(path: str, value: Value, detail: str) -> Cause:
-    """Return `Invalid value: "x": detail`."""
+    """Return `Invalid value: "x": detail`, or without the detail where it is empty."""
     if value is OMITTED:
         return Cause("FieldValueInvalid", f"Invalid value: {detail}", path)
-    return Cause("FieldValueInvalid", f"Invalid value: {shown(value)}: {detail}", path)
+    more = f": {detail}" if detail else ""
+    return Cause("FieldValueInvalid", f"Invalid value: {shown(value)}{more}", path)
 
 
 def unsupported(path: str, value: Value, supported: Iterable[str]) -> Cause:

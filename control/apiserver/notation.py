@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 
 from control.apiserver import field
 from control.apiserver.field import Raw
-from fairlead.api import codec
+from fairlead.api import codec, times
 from fairlead.api.pb import intstr_pb2
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
@@ -60,6 +60,11 @@ def int32s(values: Iterable[int]) -> Raw:
 def int_or_string(value: intstr_pb2.IntOrString) -> Raw:
     """Return `intstr.IntOrString{Type:0, IntVal:1, StrVal:""}`."""
     return Raw(f"intstr.IntOrString{{Type:{value.type}, IntVal:{value.intVal}, StrVal:{field.quoted(value.strVal)}}}")
+
+
+def time(value: metav1.Time) -> Raw:
+    """Return `2026-01-01 00:01:00 +0000 UTC`."""
+    return Raw(times.format_seconds(value.seconds).replace("T", " ").replace("Z", " +0000 UTC"))
 
 
 def struct(value: Message | Mapping[str, str]) -> Raw:

@@ -231,8 +231,8 @@ def forbidden(group: str, resource: str, name: str, why: str) -> Forbidden:
 
 
 def invalid(group: str, kind: str, name: str, causes: Sequence[Cause]) -> Invalid:
-    """Return `Pod "web-1" is invalid: spec.x: Required value`, several causes as a bracketed list."""
-    texts = [f"{cause.field}: {cause.message}" for cause in causes]
+    """Return `Pod "web-1" is invalid: spec.x: Required value`, several causes as a bracketed list of what differs."""
+    texts = list(dict.fromkeys(f"{cause.field}: {cause.message}" for cause in causes))
     listed = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
     message = f'{qualified(group, kind)} "{name}" is invalid: {listed}'
     return Invalid(message, group=group, kind=kind, name=name, causes=causes)

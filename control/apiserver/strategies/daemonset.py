@@ -8,7 +8,7 @@ from control.apiserver import field, notation
 from control.apiserver.advice import podspec as advice
 from control.apiserver.defaults import podspec as defaults
 from control.apiserver.strategies import strategy
-from control.apiserver.validation import numbers, workloads
+from control.apiserver.validation import numbers, podspec, selectors, workloads
 from fairlead.api import intstr
 from fairlead.api.pb import apps_v1_pb2 as appsv1
 
@@ -54,14 +54,19 @@ class DaemonSetStrategy(strategy.SpecStrategy[appsv1.DaemonSet]):
     def validate(self, obj: appsv1.DaemonSet) -> field.Faults:
         """Judge a DaemonSet."""
         spec = obj.spec
-        faults = workloads.selector_and_template(spec, empty="daemonset", kind="DaemonSet")
+        faults = selectors.validate(spec.selector, "spec.selector")
+        if not faults:
+            faults = workloads.mismatch(spec)  # so a missing selector is told of, as in Kubernetes
+        faults += workloads.selects_some(spec, "daemonset")
+        faults += podspec.validate_template(spec.template, "spec.template")
+        faults += workloads.runs_for_ever(spec.template, "DaemonSet")
         faults += numbers.not_negative("spec.minReadySeconds", spec.minReadySeconds)
         faults += _rollout(spec.updateStrategy)
         return faults + numbers.not_negative("spec.revisionHistoryLimit", spec.revisionHistoryLimit)
 
     def validate_update(self, obj: appsv1.DaemonSet, old: appsv1.DaemonSet) -> field.Faults:
         """Judge a changed DaemonSet: its selector stays."""
-        return self.validate(obj) + workloads.same_selector(obj.spec.selector, old.spec.selector)
+        return self.validate(obj) + workloads.same_selector(obj.spec, old.spec)
 
     def validate_status_update(self, obj: appsv1.DaemonSet, old: appsv1.DaemonSet) -> field.Faults:
         """Judge a new status: no count is negative."""
@@ -73,7 +78,8 @@ def _rollout(value: appsv1.DaemonSetUpdateStrategy) -> field.Faults:
     if value.type == "OnDelete":
         return []
     if value.type != "RollingUpdate":
-        return [field.unsupported(path, notation.struct(value), ("RollingUpdate", "OnDelete"))]
+        shown = workloads.shown_strategy("DaemonSetUpdateStrategy", "RollingUpdateDaemonSet", value)
+        return [field.unsupported(path, shown, ("RollingUpdate", "OnDelete"))]
     rolling = value.rollingUpdate
     faults: field.Faults = []
     for part in ("maxUnavailable", "maxSurge"):

@@ -14,8 +14,17 @@ from fairlead.api.pb import apps_v1_pb2 as appsv1
 
 REVISION_HISTORY = 10
 PROGRESS_SECONDS = 600
-STRATEGIES = frozenset({"Recreate", "RollingUpdate"})
+STRATEGIES = ("Recreate", "RollingUpdate")
 QUARTER = "25%"
+COUNTS = (
+    "observedGeneration",
+    "replicas",
+    "updatedReplicas",
+    "readyReplicas",
+    "availableReplicas",
+    "unavailableReplicas",
+    "collisionCount",
+)
 STATUS_RESETS = sets.of("spec", "metadata.labels")
 
 
@@ -68,7 +77,7 @@ class DeploymentStrategy(strategy.SpecStrategy[appsv1.Deployment]):
         """Judge a Deployment."""
         spec = obj.spec
         faults = numbers.not_negative("spec.replicas", spec.replicas)
-        faults += workloads.selector_and_template(spec, empty="deployment", kind="ReplicaSet")
+        faults += workloads.selector_and_template(spec)
         faults += _rollout(spec.strategy)
         faults += numbers.not_negative("spec.minReadySeconds", spec.minReadySeconds)
         faults += numbers.not_negative("spec.revisionHistoryLimit", spec.revisionHistoryLimit)
@@ -80,14 +89,12 @@ class DeploymentStrategy(strategy.SpecStrategy[appsv1.Deployment]):
 
     def validate_update(self, obj: appsv1.Deployment, old: appsv1.Deployment) -> field.Faults:
         """Judge a changed Deployment: its selector stays."""
-        return self.validate(obj) + workloads.same_selector(obj.spec.selector, old.spec.selector)
+        return self.validate(obj) + workloads.same_selector(obj.spec, old.spec)
 
     def validate_status_update(self, obj: appsv1.Deployment, old: appsv1.Deployment) -> field.Faults:
         """Judge a new status: counts that fit together."""
-        status = obj.status
-        faults = workloads.replica_counts(status, "updatedReplicas", "readyReplicas", "availableReplicas")
-        faults += workloads.counts(status, ("unavailableReplicas",))
-        return faults + workloads.not_decremented(status, old.status)
+        faults = workloads.replica_counts(obj.status, COUNTS, COUNTS[2:5])
+        return faults + workloads.not_decremented(obj.status, old.status)
 
 
 def _annotations(obj: appsv1.Deployment) -> dict[str, str]:
@@ -97,7 +104,8 @@ def _annotations(obj: appsv1.Deployment) -> dict[str, str]:
 def _rollout(value: appsv1.DeploymentStrategy) -> field.Faults:
     path = "spec.strategy"
     if value.type not in STRATEGIES:
-        return [field.unsupported(f"{path}.type", value.type, STRATEGIES)]
+        shown = workloads.shown_strategy("DeploymentStrategy", "RollingUpdateDeployment", value)
+        return [field.unsupported(path, shown, STRATEGIES)]
     if value.type == "Recreate":
         if value.HasField("rollingUpdate"):
             text = "may not be specified when strategy `type` is 'Recreate'"
@@ -107,8 +115,7 @@ def _rollout(value: appsv1.DeploymentStrategy) -> field.Faults:
     at = f"{path}.rollingUpdate"
     faults = numbers.int_or_percent(f"{at}.maxUnavailable", rolling.maxUnavailable)
     faults += numbers.int_or_percent(f"{at}.maxSurge", rolling.maxSurge)
-    faults += numbers.over_hundred_percent(f"{at}.maxUnavailable", rolling.maxUnavailable)
-    if not faults and numbers.is_zero(rolling.maxUnavailable) and numbers.is_zero(rolling.maxSurge):
+    if numbers.is_zero(rolling.maxUnavailable) and numbers.is_zero(rolling.maxSurge):
         text = "may not be 0 when `maxSurge` is 0"
         faults.append(field.invalid(f"{at}.maxUnavailable", notation.int_or_string(rolling.maxUnavailable), text))
-    return faults
+    return faults + numbers.over_hundred_percent(f"{at}.maxUnavailable", rolling.maxUnavailable)

@@ -72,11 +72,11 @@ class JobStrategy(strategy.SpecStrategy[batchv1.Job]):
 
     def validate_update(self, obj: batchv1.Job, old: batchv1.Job) -> field.Faults:
         """Judge what changes: parallelism, limits and suspension may."""
-        return jobs.validate(obj.spec, "spec") + jobs.validate_update(obj, old)
+        return self.validate(obj) + jobs.validate_update(obj, old)
 
     def validate_status_update(self, obj: batchv1.Job, old: batchv1.Job) -> field.Faults:
         """Judge a new status."""
-        return jobstatus.validate(obj) + jobstatus.validate_update(obj, old)
+        return jobstatus.validate(obj, old) + jobstatus.validate_update(obj, old)
 
 
 def advised(spec: batchv1.JobSpec, path: str) -> Iterator[str]:

@@ -12,6 +12,8 @@ from control.apiserver.strategies import strategy
 from control.apiserver.validation import numbers, workloads
 from fairlead.api.pb import apps_v1_pb2 as appsv1
 
+PARTS = ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
+
 
 class ReplicaSetStrategy(strategy.SpecStrategy[appsv1.ReplicaSet]):
     """The rules of ReplicaSets."""
@@ -37,12 +39,12 @@ class ReplicaSetStrategy(strategy.SpecStrategy[appsv1.ReplicaSet]):
         spec = obj.spec
         faults = numbers.not_negative("spec.replicas", spec.replicas)
         faults += numbers.not_negative("spec.minReadySeconds", spec.minReadySeconds)
-        return faults + workloads.selector_and_template(spec, empty="deployment", kind="ReplicaSet")
+        return faults + workloads.selector_and_template(spec)
 
     def validate_update(self, obj: appsv1.ReplicaSet, old: appsv1.ReplicaSet) -> field.Faults:
         """Judge a changed ReplicaSet: its selector stays."""
-        return self.validate(obj) + workloads.same_selector(obj.spec.selector, old.spec.selector)
+        return self.validate(obj) + workloads.same_selector(obj.spec, old.spec)
 
     def validate_status_update(self, obj: appsv1.ReplicaSet, old: appsv1.ReplicaSet) -> field.Faults:
         """Judge a new status: counts that fit together."""
-        return workloads.replica_counts(obj.status, "fullyLabeledReplicas", "readyReplicas", "availableReplicas")
+        return workloads.replica_counts(obj.status, ("replicas", *PARTS, "observedGeneration"), PARTS)

@@ -62,4 +62,5 @@ class ReplicationControllerStrategy(strategy.SpecStrategy[corev1.ReplicationCont
         self, obj: corev1.ReplicationController, old: corev1.ReplicationController
     ) -> field.Faults:
         """Judge a new status: counts that fit together."""
-        return workloads.replica_counts(obj.status, "fullyLabeledReplicas", "readyReplicas", "availableReplicas")
+        parts = ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
+        return workloads.replica_counts(obj.status, ("replicas", *parts, "observedGeneration"), parts)

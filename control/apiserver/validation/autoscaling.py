@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from control.apiserver import field
+from control.apiserver.validation import names, numbers
 from fairlead.api import names as naming
 from fairlead.api import quantity
 from fairlead.api.pb import autoscaling_v2_pb2 as autoscalingv2
@@ -14,13 +15,13 @@ MAX_WINDOW_SECONDS = 3600
 MAX_PERIOD_SECONDS = 1800
 SELECTIONS = frozenset({"Disabled", "Max", "Min"})
 POLICIES = frozenset({"Percent", "Pods"})
-TARGETS = frozenset({"AverageValue", "Utilization", "Value"})
-SOURCES = {
-    "ContainerResource": "containerResource",
-    "External": "external",
+TARGETS = ("Utilization", "Value", "AverageValue")
+SOURCES = {  # in the order in which they are looked at: only the first that is there is judged
     "Object": "object",
+    "External": "external",
     "Pods": "pods",
     "Resource": "resource",
+    "ContainerResource": "containerResource",
 }
 
 
@@ -37,6 +38,10 @@ def validate(spec: autoscalingv2.HorizontalPodAutoscalerSpec, path: str) -> fiel
     faults += _reference(spec.scaleTargetRef, f"{path}.scaleTargetRef")
     for index, metric in enumerate(spec.metrics):
         faults += _metric(metric, f"{path}.metrics[{index}]")
+    to_zero = spec.HasField("minReplicas") and spec.minReplicas == 0
+    if to_zero and not any(metric.type in ("Object", "External") for metric in spec.metrics):
+        text = "must specify at least one Object or External metric to support scaling to zero replicas"
+        faults.append(field.forbidden(f"{path}.metrics", text))
     for part in ("scaleUp", "scaleDown"):
         if spec.behavior.HasField(part):
             faults += _rules(getattr(spec.behavior, part), f"{path}.behavior.{part}")
@@ -89,10 +94,12 @@ def _metric(metric: autoscalingv2.MetricSpec, path: str) -> field.Faults:
     given = [name for name in SOURCES.values() if metric.HasField(name)]
     if given:
         faults += _SOURCES[given[0]](getattr(metric, given[0]), f"{path}.{given[0]}")
-    expected = SOURCES.get(metric.type, metric.type.lower())
-    if expected not in given:
+    expected = SOURCES.get(metric.type, "")
+    if not expected:
+        faults.append(field.unsupported(f"{path}.type", metric.type, SOURCES))  # a second time, as in Kubernetes
+    elif expected not in given:
         text = "must populate information for the given metric source"
-        faults.append(field.required(f"{path}.{expected}" if expected else path, text))
+        faults.append(field.required(f"{path}.{expected}", text))
     if len(given) != 1:
         text = "must populate the given metric source only"
         faults += [field.forbidden(f"{path}.{name}", text) for name in given if name != expected]
@@ -109,8 +116,9 @@ def _target(target: autoscalingv2.MetricTarget, path: str) -> field.Faults:
     faults: field.Faults = []
     if not target.type:
         faults.append(field.required(f"{path}.type", "must specify a metric target type"))
-    elif target.type not in TARGETS:
-        faults.append(field.unsupported(f"{path}.type", target.type, TARGETS))
+    if target.type not in TARGETS:
+        text = "must be either Utilization, Value, or AverageValue"
+        faults.append(field.invalid(f"{path}.type", target.type, text))
     for part in ("value", "averageValue"):
         if target.HasField(part) and not _positive(getattr(target, part)):
             faults.append(field.invalid(f"{path}.{part}", getattr(target, part).string, "must be positive"))
@@ -150,31 +158,39 @@ def _external(source: autoscalingv2.ExternalMetricSource, path: str) -> field.Fa
 
 def _pods(source: autoscalingv2.PodsMetricSource, path: str) -> field.Faults:
     faults = _identifier(source.metric, f"{path}.metric") + _target(source.target, f"{path}.target")
-    if not source.target.HasField("averageValue") or not _positive(source.target.averageValue):
+    if not source.target.HasField("averageValue"):
         faults.append(field.required(f"{path}.target.averageValue", "must specify a positive target averageValue"))
     return faults
 
 
-def _resource(source: Any, path: str) -> field.Faults:
-    faults: field.Faults = []
-    if not source.name:
-        faults.append(field.required(f"{path}.name", "must specify a resource name"))
-    faults += _target(source.target, f"{path}.target")
-    average, share = source.target.HasField("averageValue"), source.target.HasField("averageUtilization")
-    if not average and not share:
-        text = "must set either a target raw value or a target utilization"
-        faults.append(field.required(f"{path}.target.averageUtilization", text))
-    if average and share:
-        text = "may not set both a target raw value and a target utilization"
-        faults.append(field.forbidden(f"{path}.target.averageValue", text))
-    return faults
+def _resource(source: autoscalingv2.ResourceMetricSource, path: str) -> field.Faults:
+    faults = [] if source.name else [field.required(f"{path}.name", "must specify a resource name")]
+    return faults + _usage(source.target, f"{path}.target")
 
 
 def _container_resource(source: autoscalingv2.ContainerResourceMetricSource, path: str) -> field.Faults:
-    faults: field.Faults = []
-    if not source.container:
+    if source.name:
+        faults = numbers.resource_name(f"{path}.name", source.name)
+    else:
+        faults = [field.required(f"{path}.name", "must specify a resource name")]
+    if source.container:
+        faults += field.invalids(f"{path}.container", source.container, names.label(source.container))
+    else:
         faults.append(field.required(f"{path}.container", "must specify a container"))
-    return faults + _resource(source, path)
+    return faults + _usage(source.target, f"{path}.target")
+
+
+def _usage(target: autoscalingv2.MetricTarget, path: str) -> field.Faults:
+    """Judge how much of a resource is aimed at: an amount or a share of what was requested."""
+    faults = _target(target, path)
+    average, share = target.HasField("averageValue"), target.HasField("averageUtilization")
+    if not average and not share:
+        text = "must set either a target raw value or a target utilization"
+        faults.append(field.required(f"{path}.averageUtilization", text))
+    if average and share:
+        text = "may not set both a target raw value and a target utilization"
+        faults.append(field.forbidden(f"{path}.averageValue", text))
+    return faults
 
 
 _SOURCES: Mapping[str, Callable[[Any, str], field.Faults]] = {

@@ -85,9 +85,9 @@ def validate(spec: batchv1.JobSpec, path: str) -> field.Faults:
     """Judge a Job's spec, its selector included."""
     faults = unselected(spec, path)
     if not spec.HasField("selector"):
-        return [*faults, field.required(f"{path}.selector")]
+        faults.append(field.required(f"{path}.selector"))
     found = selectors.validate(spec.selector, f"{path}.selector")
-    return faults + found + ([] if found else workloads.mismatch(spec.selector, spec.template))
+    return faults + (found or workloads.mismatch(spec))
 
 
 def unselected(spec: batchv1.JobSpec, path: str) -> field.Faults:
@@ -289,7 +289,7 @@ def validate_update(job: batchv1.Job, old: batchv1.Job) -> field.Faults:
     elif spec.HasField("completions") and spec.completions not in (before.completions, spec.parallelism):
         text = "can only be modified in tandem with spec.parallelism"
         faults.append(field.invalid("spec.completions", spec.completions, text))
-    faults += workloads.same_selector(spec.selector, before.selector)
+    faults += workloads.same_selector(spec, before)
     changed = codec.to_json(spec.template) != codec.to_json(_comparable(job, old))
     faults += meta.immutable("spec.template", notation.struct(spec.template), changed)
     for name in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from control.apiserver import field, notation
@@ -12,6 +13,7 @@ from fairlead.api.pb import intstr_pb2, resource_pb2
 NEGATIVE = "must be greater than or equal to 0"
 MAX_INT32 = 2**31 - 1
 STANDARD_RESOURCES = frozenset({"cpu", "memory", "ephemeral-storage"})
+_INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 _INTEGER_TEXT = "must be an integer"
 INT, STRING = 0, 1
 
@@ -41,8 +43,11 @@ def over_hundred_percent(path: str, value: intstr_pb2.IntOrString) -> field.Faul
 
 
 def is_zero(value: intstr_pb2.IntOrString) -> bool:
-    """Say whether a count or percentage is nothing."""
-    return value.intVal == 0 if value.type == INT else value.strVal.rstrip("%").strip("0") == ""
+    """Say whether a count or percentage is nothing; as in Kubernetes a text that is neither is nothing, too."""
+    if value.type == INT:
+        return value.intVal == 0
+    text = value.strVal[:-1] if not names.percent(value.strVal) else value.strVal
+    return not _INTEGER.fullmatch(text) or int(text) == 0
 
 
 def port_or_name(path: str, value: intstr_pb2.IntOrString) -> field.Faults:

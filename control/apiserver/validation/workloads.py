@@ -10,40 +10,46 @@ from control.apiserver.validation import meta, numbers, podspec, selectors
 from fairlead.api import codec
 from fairlead.api import selectors as matching
 from fairlead.api.pb import core_v1_pb2 as corev1
-from fairlead.api.pb import meta_v1_pb2 as metav1
 
 MISMATCH = "`selector` does not match template `labels`"
 
 
-def selector_and_template(spec: Any, *, empty: str, kind: str) -> field.Faults:
-    """Judge a spec's selector, and its template whose labels the selector must match and whose pods run for ever.
-
-    `empty` is the kind that Kubernetes names for an empty selector, `kind` the one for a deadline in the template.
-    """
-    faults = selector(spec, "spec.selector", empty)
-    if not faults:
-        faults += mismatch(spec.selector, spec.template)
-    faults += podspec.validate_template(spec.template, "spec.template")
-    return faults + runs_for_ever(spec.template, kind)
+def selector_and_template(spec: Any) -> field.Faults:
+    """Judge the selector of a Deployment or ReplicaSet, and its template, which only a good selector is held to."""
+    faults = selector(spec, "deployment")  # Kubernetes names that kind for both
+    if not is_selector(spec):
+        shown = notation.selector(spec.selector)
+        return [*faults, field.invalid("spec.selector", shown, "invalid label selector")]
+    faults += mismatch(spec) + podspec.validate_template(spec.template, "spec.template")
+    return faults + runs_for_ever(spec.template, "ReplicaSet")
 
 
-def selector(spec: Any, path: str, empty: str) -> field.Faults:
+def selector(spec: Any, kind: str) -> field.Faults:
     """Judge a selector that must be there and select something."""
     if not spec.HasField("selector"):
-        return [field.required(path)]
-    faults = selectors.validate(spec.selector, path)
-    if selectors.is_empty(spec.selector):
-        text = f"empty selector is invalid for {empty}"
-        faults.append(field.invalid(path, notation.selector(spec.selector), text))
-    return faults
+        return [field.required("spec.selector")]
+    return selectors.validate(spec.selector, "spec.selector") + selects_some(spec, kind)
 
 
-def mismatch(chosen: metav1.LabelSelector, template: corev1.PodTemplateSpec) -> field.Faults:
-    """Return the fault of a template whose labels a good selector does not match."""
-    if matching.of_message(chosen).matches(template.metadata.labels):
+def selects_some(spec: Any, kind: str) -> field.Faults:
+    """Return the fault of a selector that is there and selects everything."""
+    if not spec.HasField("selector") or not selectors.is_empty(spec.selector):
         return []
-    shown = notation.labels(template.metadata.labels)
-    return [field.invalid("spec.template.metadata.labels", shown, MISMATCH)]
+    text = f"empty selector is invalid for {kind}"
+    return [field.invalid("spec.selector", notation.selector(spec.selector), text)]
+
+
+def is_selector(spec: Any) -> bool:
+    """Say whether a selector can be asked: one that is missing selects nothing."""
+    return not spec.HasField("selector") or not selectors.validate(spec.selector, "spec.selector")
+
+
+def mismatch(spec: Any) -> field.Faults:
+    """Return the fault of a template whose labels a selector that can be asked does not match."""
+    labels = spec.template.metadata.labels
+    if spec.HasField("selector") and matching.of_message(spec.selector).matches(labels):
+        return []
+    return [field.invalid("spec.template.metadata.labels", notation.labels(labels), MISMATCH)]
 
 
 def runs_for_ever(template: corev1.PodTemplateSpec, kind: str) -> field.Faults:
@@ -57,10 +63,21 @@ def runs_for_ever(template: corev1.PodTemplateSpec, kind: str) -> field.Faults:
     return faults
 
 
-def same_selector(new: metav1.LabelSelector, old: metav1.LabelSelector) -> field.Faults:
+def same_selector(spec: Any, old: Any) -> field.Faults:
     """Return the fault of a selector that an update changes."""
-    changed = new != old and codec.to_json(new) != codec.to_json(old)
-    return meta.immutable("spec.selector", notation.selector(new), changed)
+    new, before = spec.selector, old.selector
+    there = spec.HasField("selector")
+    changed = new != before and codec.to_json(new) != codec.to_json(before)
+    return meta.immutable(
+        "spec.selector", notation.selector(new) if there else None, changed or there != old.HasField("selector")
+    )
+
+
+def shown_strategy(kind: str, rolling: str, value: Any) -> field.Raw:
+    """Return how errors show a strategy of rollout, whose type is not known."""
+    if value.HasField("rollingUpdate"):
+        return notation.struct(value)
+    return field.Raw(f"apps.{kind}{{Type:{field.quoted(value.type)}, RollingUpdate:(*apps.{rolling})(nil)}}")
 
 
 def counts(status: Any, names: Iterable[str]) -> field.Faults:
@@ -78,11 +95,11 @@ def within(status: Any, names: Iterable[str], whole: str, text: str = "") -> fie
     ]
 
 
-def replica_counts(status: Any, *parts: str) -> field.Faults:
-    """Judge the counts of a status with replicas, of which some are ready and some of these available."""
-    faults = counts(status, ("replicas", *parts, "observedGeneration"))
-    faults += within(status, parts, "replicas")
-    return faults + within(status, ("availableReplicas",), "readyReplicas", "cannot be greater than readyReplicas")
+def replica_counts(status: Any, counted: Iterable[str], parts: Iterable[str]) -> field.Faults:
+    """Judge the counts of a status in the order given; no part is more than all, nor the available than the ready."""
+    faults = counts(status, counted) + within(status, parts, "replicas")
+    text = "cannot be greater than readyReplicas"
+    return faults + within(status, ("availableReplicas",), "readyReplicas", text)
 
 
 def not_decremented(status: Any, old: Any) -> field.Faults:

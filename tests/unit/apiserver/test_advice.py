@@ -91,7 +91,6 @@ def test_nobody_is_warned_of_what_is_good(kind: str) -> None:
         ("PodTemplate", {"template/spec/hostAliases": [{"ip": "1.1.1.1"}, {"ip": "1.1.1.1"}]}, ['template.spec.hostAliases[1].ip: duplicate ip "1.1.1.1"']),
         ("CronJob", {"spec/jobTemplate/spec/template/spec/hostAliases": [{"ip": "1.1.1.1"}, {"ip": "1.1.1.1"}]}, ['spec.jobTemplate.spec.template.spec.hostAliases[1].ip: duplicate ip "1.1.1.1"']),
         ("Job", {"spec/completionMode": "Indexed", "spec/completions": 100001, "spec/parallelism": 10001}, ["spec: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail"]),
-        ("StatefulSet", {"spec/revisionHistoryLimit": -1}, ["spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"]),
         ("Service", {"spec/clusterIP": "None", "spec/sessionAffinity": "ClientIP", "spec/loadBalancerIP": "1.1.1.1", "spec/externalIPs": ["1.1.1.1"]}, ["spec.loadBalancerIP is ignored for headless services", "spec.externalIPs is ignored for headless services", "spec.SessionAffinity is ignored for headless services"]),
         ("Service", {"spec/externalIPs": ["2001:DB8::1"]}, ['spec.externalIPs[0]: IPv6 address "2001:DB8::1" is not in RFC 5952 canonical format ("2001:db8::1"), which may cause controller apply-loops']),
         ("Service", {"spec/externalName": "x"}, ['spec.externalName is ignored when spec.type is not "ExternalName"']),

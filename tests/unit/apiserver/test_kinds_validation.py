@@ -12,14 +12,42 @@ from tests.unit.apiserver import judging, test_kinds
 
 JOB = f"{{metadata: {{name: web, namespace: default, uid: u-1}}, spec: {{template: {test_kinds.NEVER}}}}}"
 INDEXED = {"spec/completionMode": "Indexed", "spec/completions": 5}
+REPLICATED = """
+metadata: {name: web, namespace: default}
+spec:
+  selector: {matchLabels: {app: web}}
+  template: {metadata: {labels: {app: web}}, spec: {containers: [{name: main, image: "web:1"}]}}
+"""
 GOOD = {row[0]: row[2] for row in test_kinds.KINDS} | {"Job": JOB}
+GOOD |= {"Deployment": REPLICATED, "ReplicaSet": REPLICATED}
 MANY = {"spec/completionMode": "Indexed", "spec/completions": 100_001, "spec/backoffLimitPerIndex": 1}
 FAILURE = "spec/podFailurePolicy"
 RULES = "spec/podFailurePolicy/rules"
 METRIC = "spec/metrics"
 CPU: dict[str, Any] = {"type": "Utilization", "averageUtilization": 80}
+PODS: dict[str, Any] = {"metric": {"name": "a"}, "target": {"type": "AverageValue", "averageValue": "1"}}
+LABEL = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an"
+    " alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+)
 BAD_SELECTOR = (
     'v1.LabelSelector{MatchLabels:map[string]string{"app":"db"}, MatchExpressions:[]v1.LabelSelectorRequirement(nil)}'
+)
+ODD_SELECTOR = {"matchExpressions": [{"key": "a", "operator": "Odd"}]}
+ODD_OPERATOR = 'spec.selector.matchExpressions[0].operator: Invalid value: "Odd": not a valid selector operator'
+ODD_SHOWN = (
+    "v1.LabelSelector{MatchLabels:map[string]string(nil), MatchExpressions:[]v1.LabelSelectorRequirement{"
+    'v1.LabelSelectorRequirement{Key:"a", Operator:"Odd", Values:[]string(nil)}}}'
+)
+MISMATCH = (
+    'spec.template.metadata.labels: Invalid value: map[string]string{"app":"web"}: `selector` does not match template'
+    " `labels`"
+)
+NO_DOTS = "must not contain dots"
+NO_COUNT = 'intstr.IntOrString{Type:1, IntVal:0, StrVal:"a"}'
+PERCENT = (
+    "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for"
+    " validation is '[0-9]+%')"
 )
 LONG = "a" * 53
 SUBDOMAIN = (
@@ -98,16 +126,31 @@ BAD: list[tuple[str, dict[str, Any], list[str]]] = [
     ("PersistentVolumeClaim", {"spec/dataSource/name": ""}, ["spec.dataSource.name: Required value", "spec.dataSourceRef.name: Required value"]),
     ("PersistentVolumeClaim", {"spec/dataSourceRef": {"kind": "PersistentVolumeClaim", "name": "b"}}, ["spec: Invalid value: spec.dataSource: must match dataSourceRef"]),
     ("StatefulSet", {"spec/podManagementPolicy": "Odd"}, ["spec.podManagementPolicy: Invalid value: \"Odd\": must be 'OrderedReady' or 'Parallel'"]),
-    ("StatefulSet", {"spec/updateStrategy": {"type": "Odd"}}, ["spec.updateStrategy: Invalid value: {\"type\":\"Odd\"}: must be 'RollingUpdate' or 'OnDelete'"]),
-    ("StatefulSet", {"spec/updateStrategy": {"type": "OnDelete", "rollingUpdate": {"partition": 1}}}, ["spec.updateStrategy.rollingUpdate: Invalid value: {\"partition\":1}: only allowed for updateStrategy 'RollingUpdate'"]),
+    ("StatefulSet", {"spec/updateStrategy": {"type": "Odd"}}, ['spec.updateStrategy: Invalid value: apps.StatefulSetUpdateStrategy{Type:"Odd", RollingUpdate:(*apps.RollingUpdateStatefulSetStrategy)(nil)}: must be \'RollingUpdate\' or \'OnDelete\'']),
+    ("StatefulSet", {"spec/updateStrategy": {"type": "OnDelete", "rollingUpdate": {"partition": 1}}}, ["spec.updateStrategy.rollingUpdate: Invalid value: apps.RollingUpdateStatefulSetStrategy{Partition:1, MaxUnavailable:(*intstr.IntOrString)(nil)}: only allowed for updateStrategy 'RollingUpdate'"]),
     ("StatefulSet", {"spec/updateStrategy": {"rollingUpdate": {"partition": -1}}}, ["spec.updateStrategy.rollingUpdate.partition: Invalid value: -1: must be greater than or equal to 0"]),
     ("StatefulSet", {"spec/selector": {}}, ["spec.selector: Invalid value: v1.LabelSelector{MatchLabels:map[string]string(nil), MatchExpressions:[]v1.LabelSelectorRequirement(nil)}: empty selector is invalid for statefulset"]),
-    ("StatefulSet", {"spec/selector": None}, ["spec.selector: Required value"]),
+    ("StatefulSet", {"spec/selector": None}, ["spec.selector: Required value", MISMATCH]),
+    ("StatefulSet", {"spec/selector": ODD_SELECTOR}, [ODD_OPERATOR, f"spec.selector: Invalid value: {ODD_SHOWN}"]),
+    ("StatefulSet", {"spec/replicas": -1, "spec/selector/matchLabels": {"app": "db"}}, ["spec.replicas: Invalid value: -1: must be greater than or equal to 0", MISMATCH]),
+    ("StatefulSet", {"metadata/name": "a.b"}, [f'metadata.name: Invalid value: "a.b": {NO_DOTS}']),
+    ("StatefulSet", {"spec/updateStrategy": {"rollingUpdate": {"maxUnavailable": 0}}}, []),
+    ("Deployment", {"spec/selector": None}, ["spec.selector: Required value", MISMATCH]),
+    ("Deployment", {"spec/selector": ODD_SELECTOR, "spec/template/spec/containers": []}, [ODD_OPERATOR, f"spec.selector: Invalid value: {ODD_SHOWN}: invalid label selector"]),
+    ("Deployment", {"spec/strategy": {"type": "Odd"}}, ['spec.strategy: Unsupported value: apps.DeploymentStrategy{Type:"Odd", RollingUpdate:(*apps.RollingUpdateDeployment)(nil)}: supported values: "Recreate", "RollingUpdate"']),
+    ("Deployment", {"spec/strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "a"}}}, [
+        f"spec.strategy.rollingUpdate.maxUnavailable: Invalid value: {NO_COUNT}: {PERCENT}",
+        f"spec.strategy.rollingUpdate.maxUnavailable: Invalid value: {NO_COUNT}: may not be 0 when `maxSurge` is 0",
+    ]),
+    ("ReplicaSet", {"spec/selector": None}, ["spec.selector: Required value", MISMATCH]),
+    ("DaemonSet", {"spec/selector": None}, [MISMATCH]),
+    ("DaemonSet", {"spec/selector": ODD_SELECTOR}, [ODD_OPERATOR]),
+    ("DaemonSet", {"spec/selector": {}}, ["spec.selector: Invalid value: v1.LabelSelector{MatchLabels:map[string]string(nil), MatchExpressions:[]v1.LabelSelectorRequirement(nil)}: empty selector is invalid for daemonset"]),
     ("StatefulSet", {"spec/persistentVolumeClaimRetentionPolicy": {"whenScaled": "Keep"}}, ['spec.persistentVolumeClaimRetentionPolicy.whenScaled: Unsupported value: "Keep": supported values: "Retain", "Delete"']),
     ("StatefulSet", {"spec/ordinals": {"start": -1}}, ["spec.ordinals.start: Invalid value: -1: must be greater than or equal to 0"]),
     ("StatefulSet", {"spec/template/spec/activeDeadlineSeconds": 5}, ["spec.template.spec.activeDeadlineSeconds: Forbidden: activeDeadlineSeconds in StatefulSet is not Supported"]),
     ("DaemonSet", {"spec/selector/matchLabels": {"app": "db"}}, ['spec.template.metadata.labels: Invalid value: map[string]string{"app":"web"}: `selector` does not match template `labels`']),
-    ("DaemonSet", {"spec/updateStrategy": {"type": "Odd"}}, ['spec.updateStrategy: Unsupported value: {"type":"Odd"}: supported values: "RollingUpdate", "OnDelete"']),
+    ("DaemonSet", {"spec/updateStrategy": {"type": "Odd"}}, ['spec.updateStrategy: Unsupported value: apps.DaemonSetUpdateStrategy{Type:"Odd", RollingUpdate:(*apps.RollingUpdateDaemonSet)(nil)}: supported values: "RollingUpdate", "OnDelete"']),
     ("DaemonSet", {"spec/updateStrategy": {"rollingUpdate": {"maxUnavailable": 0}}}, ["spec.updateStrategy.rollingUpdate.maxUnavailable: Required value: cannot be 0 when maxSurge is 0"]),
     ("DaemonSet", {"spec/updateStrategy": {"rollingUpdate": {"maxSurge": "10%"}}}, ['spec.updateStrategy.rollingUpdate.maxSurge: Invalid value: intstr.IntOrString{Type:1, IntVal:0, StrVal:"10%"}: may not be set when maxUnavailable is non-zero']),
     ("ControllerRevision", {"data": None, "revision": -1}, ["data: Required value: data is mandatory", "revision: Invalid value: -1: must be greater than or equal to 0"]),
@@ -128,7 +171,7 @@ BAD: list[tuple[str, dict[str, Any], list[str]]] = [
     ("Job", {"spec/managedBy": "acme.io/" + "a" * 60}, ["spec.managedBy: Too long: may not be more than 63 bytes"]),
     ("Job", {"spec/selector": {"matchLabels": {"app": "db"}}, "spec/template/metadata": {"labels": {"app": "db"}}}, ["spec.selector: Invalid value: v1.LabelSelector{MatchLabels:map[string]string{\"app\":\"db\", \"batch.kubernetes.io/controller-uid\":\"u-1\"}, MatchExpressions:[]v1.LabelSelectorRequirement(nil)}: `selector` not auto-generated"]),
     ("Job", {"spec/template/metadata": {"labels": {"job-name": "other"}}}, ['spec.template.metadata.labels[job-name]: Invalid value: map[string]string{"batch.kubernetes.io/controller-uid":"u-1", "batch.kubernetes.io/job-name":"web", "controller-uid":"u-1", "job-name":"other"}: must be \'web\'']),
-    ("Job", {"spec/manualSelector": True}, ["spec.selector: Required value"]),
+    ("Job", {"spec/manualSelector": True}, ["spec.selector: Required value", "spec.template.metadata.labels: Invalid value: map[string]string(nil): `selector` does not match template `labels`"]),
     ("Job", {"spec/podReplacementPolicy": "Odd"}, ['spec.podReplacementPolicy: Unsupported value: "Odd": supported values: "Failed", "TerminatingOrFailed"']),
     ("Job", exit_codes(), []),
     ("Job", exit_codes() | {"spec/template/spec/restartPolicy": "OnFailure"}, ['spec.template.spec.restartPolicy: Invalid value: "OnFailure": only "Never" is supported when podFailurePolicy is specified']),
@@ -156,19 +199,39 @@ BAD: list[tuple[str, dict[str, Any], list[str]]] = [
     ("CronJob", {"spec/failedJobsHistoryLimit": -1}, ["spec.failedJobsHistoryLimit: Invalid value: -1: must be greater than or equal to 0"]),
     ("CronJob", {"metadata/name": LONG}, [f'metadata.name: Invalid value: "{LONG}": must be no more than 52 characters']),
     ("CronJob", {"spec/jobTemplate/spec/selector": {"matchLabels": {"app": "db"}}}, [f"spec.jobTemplate.spec.selector: Invalid value: {BAD_SELECTOR}: `selector` will be auto-generated"]),
-    ("HorizontalPodAutoscaler", {"spec/minReplicas": 0}, ["spec.minReplicas: Invalid value: 0: must be greater than or equal to 1"]),
+    ("HorizontalPodAutoscaler", {"spec/minReplicas": 0}, [
+        "spec.minReplicas: Invalid value: 0: must be greater than or equal to 1",
+        "spec.metrics: Forbidden: must specify at least one Object or External metric to support scaling to zero replicas",
+    ]),
+    ("HorizontalPodAutoscaler", {METRIC: [{"type": "Odd", "pods": PODS}]}, [
+        'spec.metrics[0].type: Unsupported value: "Odd": supported values: "ContainerResource", "External", "Object", "Pods", "Resource"',
+        'spec.metrics[0].type: Unsupported value: "Odd": supported values: "ContainerResource", "External", "Object", "Pods", "Resource"',
+    ]),
+    ("HorizontalPodAutoscaler", {METRIC: [{"type": "Resource", "resource": {"name": "", "target": CPU}, "pods": PODS}]}, ["spec.metrics[0].pods: Forbidden: must populate the given metric source only"]),
+    ("HorizontalPodAutoscaler", {METRIC: [{"type": "ContainerResource", "containerResource": {"name": "gold", "container": "A", "target": CPU}}]}, [
+        'spec.metrics[0].containerResource.name: Invalid value: "gold": must be a standard resource type or fully qualified',
+        'spec.metrics[0].containerResource.name: Invalid value: "gold": must be a standard resource for containers',
+        f'spec.metrics[0].containerResource.container: Invalid value: "A": {LABEL}',
+    ]),
+    ("HorizontalPodAutoscaler", {METRIC: [{"type": "ContainerResource", "containerResource": {"target": {"averageUtilization": 0}}}]}, [
+        "spec.metrics[0].containerResource.name: Required value: must specify a resource name",
+        "spec.metrics[0].containerResource.container: Required value: must specify a container",
+        "spec.metrics[0].containerResource.target.type: Required value: must specify a metric target type",
+        'spec.metrics[0].containerResource.target.type: Invalid value: "": must be either Utilization, Value, or AverageValue',
+        "spec.metrics[0].containerResource.target.averageUtilization: Invalid value: 0: must be greater than 0",
+    ]),
     ("HorizontalPodAutoscaler", {"spec/minReplicas": 6}, ["spec.maxReplicas: Invalid value: 5: must be greater than or equal to `minReplicas`"]),
     ("HorizontalPodAutoscaler", {"spec/scaleTargetRef": {"name": "a/b"}}, ["spec.scaleTargetRef.kind: Required value", "spec.scaleTargetRef.name: Invalid value: \"a/b\": may not contain '/'"]),
     ("HorizontalPodAutoscaler", {METRIC: [{"type": "Resource"}]}, ["spec.metrics[0].resource: Required value: must populate information for the given metric source"]),
     ("HorizontalPodAutoscaler", {METRIC: [{"type": "Resource", "resource": {"name": "cpu", "target": CPU | {"averageValue": "1"}}}]}, ["spec.metrics[0].resource.target.averageValue: Forbidden: may not set both a target raw value and a target utilization"]),
     ("HorizontalPodAutoscaler", {METRIC: [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Odd"}}}]}, [
-        'spec.metrics[0].resource.target.type: Unsupported value: "Odd": supported values: "AverageValue", "Utilization", "Value"',
+        'spec.metrics[0].resource.target.type: Invalid value: "Odd": must be either Utilization, Value, or AverageValue',
         "spec.metrics[0].resource.target.averageUtilization: Required value: must set either a target raw value or a target utilization",
     ]),
     ("HorizontalPodAutoscaler", {METRIC: [{"type": "Pods", "pods": {"metric": {"name": "a"}, "target": {"type": "AverageValue", "averageValue": "0"}}}]}, [
         'spec.metrics[0].pods.target.averageValue: Invalid value: "0": must be positive',
-        "spec.metrics[0].pods.target.averageValue: Required value: must specify a positive target averageValue",
     ]),
+    ("HorizontalPodAutoscaler", {METRIC: [{"type": "Pods", "pods": {"metric": {"name": "a"}, "target": {"type": "Value"}}}]}, ["spec.metrics[0].pods.target.averageValue: Required value: must specify a positive target averageValue"]),
     ("HorizontalPodAutoscaler", {"spec/behavior": {"scaleDown": {"stabilizationWindowSeconds": 3601, "policies": [{"type": "Odd", "value": 0, "periodSeconds": 1801}]}}}, [
         "spec.behavior.scaleDown.stabilizationWindowSeconds: Invalid value: 3601: must be less than or equal to 3600",
         'spec.behavior.scaleDown.policies[0].type: Unsupported value: "Odd": supported values: "Percent", "Pods"',
@@ -198,8 +261,9 @@ SELECTED = {"matchLabels": {"app": "db"}}
 CLAIMED = {"status": {"phase": "Bound", "capacity": {"storage": "1Gi"}}}
 SIZE = "spec/resources/requests/storage"
 FIXED = "spec: Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
-STATEFUL = "spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
+STATEFUL = "spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
 MANUAL = {"spec/manualSelector": True, "spec/selector": SELECTED, "spec/template/metadata": {"labels": {"app": "db"}}}
+UNSELECTED = {key: value for key, value in MANUAL.items() if key != "spec/selector"}
 
 UPDATES: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ("ReplicationController", {}, {"spec/selector": {"app": "db"}, "spec/template/metadata/labels": {"app": "db"}}, []),
@@ -218,6 +282,7 @@ UPDATES: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ("StatefulSet", {}, {"spec/replicas": 3, "spec/template/spec/containers/0/image": "web:2", "spec/minReadySeconds": 5}, []),
     ("StatefulSet", {}, {"spec/serviceName": "other"}, [STATEFUL]),
     ("StatefulSet", {}, {"spec/volumeClaimTemplates/0/spec/resources/requests/storage": "2Gi"}, [STATEFUL]),
+    ("StatefulSet", {}, {"spec/revisionHistoryLimit": 3}, [STATEFUL]),
     ("StatefulSet", {}, {"spec/replicas": -1}, ["spec.replicas: Invalid value: -1: must be greater than or equal to 0"]),
     ("DaemonSet", {}, {"spec/selector": SELECTED, "spec/template/metadata/labels": {"app": "db"}}, [f"spec.selector: Invalid value: {BAD_SELECTOR}: field is immutable"]),
     ("ControllerRevision", {}, {"revision": 4}, []),
@@ -226,6 +291,11 @@ UPDATES: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ("Job", MANUAL, MANUAL | {"spec/completions": 3, "spec/parallelism": 1}, ["spec.completions: Invalid value: 3: field is immutable"]),
     ("Job", MANUAL | INDEXED, MANUAL | INDEXED | {"spec/completions": 6, "spec/parallelism": 6}, []),
     ("Job", MANUAL | INDEXED, MANUAL | INDEXED | {"spec/completions": 6, "spec/parallelism": 5}, ["spec.completions: Invalid value: 6: can only be modified in tandem with spec.parallelism"]),
+    ("Job", MANUAL, UNSELECTED, [
+        "spec.selector: Required value",
+        'spec.template.metadata.labels: Invalid value: map[string]string{"app":"db"}: `selector` does not match template `labels`',
+        'spec.selector: Invalid value: null: field is immutable',
+    ]),
     ("Job", MANUAL, MANUAL | {"spec/managedBy": "acme.io/foo"}, ['spec.managedBy: Invalid value: "acme.io/foo": field is immutable']),
     ("Job", MANUAL | {"spec/suspend": True}, MANUAL | {"spec/template/spec/nodeSelector": {"a": "b"}}, []),
     ("CronJob", {"spec/schedule": "TZ=UTC 0 * * * *"}, {"spec/schedule": "TZ=UTC 5 * * * *"}, []),
@@ -265,10 +335,28 @@ COMPLETE = {"conditions": done("SuccessCriteriaMet", "Complete"), "succeeded": 1
 STATUSES: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ("ReplicationController", {}, {"replicas": 1, "readyReplicas": 2}, ["status.readyReplicas: Invalid value: 2: cannot be greater than status.replicas"]),
     ("ResourceQuota", {}, {"used": {"pods": "-1"}}, ['status.used[pods]: Invalid value: "-1": must be greater than or equal to 0']),
-    ("StatefulSet", {}, {"replicas": 2, "availableReplicas": 2, "readyReplicas": 1}, ["status.availableReplicas: Invalid value: 2: cannot be greater than readyReplicas"]),
+    ("StatefulSet", {}, {"replicas": 2, "availableReplicas": 2, "readyReplicas": 1}, ["status.availableReplicas: Invalid value: 2: cannot be greater than status.readyReplicas"]),
+    ("Deployment", {}, {"replicas": 2, "availableReplicas": 3, "unavailableReplicas": -1, "observedGeneration": -1}, [
+        "status.observedGeneration: Invalid value: -1: must be greater than or equal to 0",
+        "status.unavailableReplicas: Invalid value: -1: must be greater than or equal to 0",
+        "status.availableReplicas: Invalid value: 3: cannot be greater than status.replicas",
+        "status.availableReplicas: Invalid value: 3: cannot be greater than readyReplicas",
+    ]),
     ("StatefulSet", {"collisionCount": 2}, {"collisionCount": 1}, ["status.collisionCount: Invalid value: 1: cannot be decremented"]),
     ("DaemonSet", {}, {"numberReady": -1}, ["status.numberReady: Invalid value: -1: must be greater than or equal to 0"]),
     ("Job", {}, {"active": 1}, []),
+    ("Job", {"ready": 2, "active": 1}, {"ready": 2, "active": 1, "failed": 1}, []),
+    ("Job", {}, {"conditions": done("Complete", "Failed")}, [
+        "status.conditions: Invalid value: cannot set Complete=True and Failed=true conditions",
+        "status.completionTime: Required value: completionTime is required for Complete jobs",
+        "status.conditions: Invalid value: cannot set Failed=True condition without the FailureTarget=true condition",
+        "status.conditions: Invalid value: cannot set Complete=True condition without the SuccessCriteriaMet=true condition",
+        "status.startTime: Required value: startTime is required for finished job",
+    ]),
+    ("Job", {}, TIMES, ["status.completionTime: Invalid value: 2026-01-01 00:01:00 +0000 UTC: cannot set completionTime when there is no Complete=True condition"]),
+    ("Job", {"startTime": TIMES["startTime"]}, {"startTime": TIMES["completionTime"]}, ["status.startTime: Required value: startTime cannot be removed for unsuspended job"]),
+    ("Job", COMPLETE, COMPLETE | {"terminating": 1}, ["status.terminating: Invalid value: 1: terminating>0 is invalid for finished job"]),
+    ("Job", {"succeeded": 2}, {"succeeded": 1}, ["status.succeeded: Invalid value: 1: cannot decrease the succeeded counter"]),
     ("Job", {}, COMPLETE, []),
     ("Job", {}, COMPLETE | {"active": 1}, ["status.active: Invalid value: 1: active>0 is invalid for finished job"]),
     ("Job", {}, {"conditions": done("Complete"), **TIMES}, ["status.conditions: Invalid value: cannot set Complete=True condition without the SuccessCriteriaMet=true condition"]),
@@ -288,6 +376,13 @@ STATUSES: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
 def test_a_status_is_judged(kind: str, before: dict[str, Any], after: dict[str, Any], want: list[str]) -> None:
     """Counts, conditions that exclude each other, what never goes back."""
     assert judging.status_updated(kind, GOOD[kind], before, after) == want
+
+
+def test_an_elastic_job_that_is_scaled_down_takes_successes_back() -> None:
+    """An indexed one whose parallelism is its completions."""
+    elastic = JOB.replace("spec: {", "spec: {completionMode: Indexed, completions: 2, parallelism: 2, ", 1)
+
+    assert judging.status_updated("Job", elastic, {"succeeded": 2}, {"succeeded": 1}) == []
 
 
 def has_status(kind: str) -> bool:
