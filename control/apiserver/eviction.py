@@ -12,7 +12,7 @@ from collections.abc import Callable
 from control.apiserver import authn, reading, registry
 from control.apiserver.admission import plugin
 from control.store.entry import Entry
-from fairlead.api import conditions, disruption, errors, objects, pods, scheme, selectors, times
+from fairlead.api import conditions, disruption, errors, objects, pods, scheme, times
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
 from fairlead.api.pb import policy_v1_pb2 as policyv1
@@ -43,7 +43,7 @@ class Evictions:
         """Delete a pod as its eviction asks; TooManyRequests where a budget forbids it now."""
         eviction: policyv1.Eviction = request.obj
         namespace, name = request.namespace, request.name
-        if eviction.metadata.name not in ("", name):
+        if eviction.metadata.name != name:
             raise errors.BadRequest("name in URL does not match name in Eviction object")
         found = self._registries(request.kind)
         await found.get(namespace, name)
@@ -88,16 +88,14 @@ class Evictions:
         return await self._delete(actor, found, pod, options, as_it_is=False)
 
     async def _budgets(self, pod: corev1.Pod) -> list[policyv1.PodDisruptionBudget]:
-        """Return the budgets that select a pod; one that selects everything by an empty selector guards nothing."""
+        """Return the budgets that select a pod: an empty selector selects all, an absent one none."""
         reader = self._registries(scheme.DEFAULT.of(policyv1.PodDisruptionBudget))
         listing = await reader.list(reading.ListQuery(pod.metadata.namespace))
         guarding = []
         for entry in listing.entries:
             budget = entry.object
             assert isinstance(budget, policyv1.PodDisruptionBudget)
-            chosen = budget.spec.selector
-            empty = not chosen.matchLabels and not chosen.matchExpressions
-            if not empty and selectors.of_message(chosen).matches(pod.metadata.labels):
+            if disruption.selects(budget, pod.metadata.labels):
                 guarding.append(budget)
         return guarding
 

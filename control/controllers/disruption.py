@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from control.controllers import framework
-from fairlead.api import disruption, intstr, objects, pods, selectors, times
+from fairlead.api import disruption, intstr, objects, pods, times
 from fairlead.api.pb import apps_v1_pb2 as appsv1
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
@@ -143,7 +143,7 @@ class DisruptionController(framework.Controller):
         assert either is not None
         labels = [dict(pod.metadata.labels) for pod in (old, new) if pod is not None]
         for budget in self._budgets.list(either.metadata.namespace):
-            if any(_selects(budget, some) for some in labels):
+            if any(disruption.selects(budget, some) for some in labels):
                 self.enqueue(objects.key_of(budget))
 
     async def reconcile(self, key: str) -> framework.Result:
@@ -152,7 +152,9 @@ class DisruptionController(framework.Controller):
             return framework.nothing("gone")
         now = self.clock.now()
         selected = [
-            pod for pod in self._pods.list(budget.metadata.namespace) if _selects(budget, pod.metadata.labels)
+            pod
+            for pod in self._pods.list(budget.metadata.namespace)
+            if disruption.selects(budget, pod.metadata.labels)
         ]
         again: float | None = None
         try:
@@ -211,8 +213,3 @@ def _scale(workload: Workload | None, uid: str, pod: corev1.Pod) -> tuple[str, i
     if workload is None or workload.metadata.uid != uid:
         raise Uncountable(f'found no controllers for pod "{pod.metadata.name}"')
     return uid, workload.spec.replicas
-
-
-def _selects(budget: policyv1.PodDisruptionBudget, labels: Mapping[str, str]) -> bool:
-    """Say whether a budget selects a pod: an empty selector selects all, an absent one none."""
-    return budget.spec.HasField("selector") and selectors.of_message(budget.spec.selector).matches(labels)

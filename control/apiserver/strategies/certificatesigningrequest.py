@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable
 from typing import ClassVar
 
-from cryptography import x509
+from cryptography import exceptions, x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from control.apiserver import field
 from control.apiserver.strategies import strategy
@@ -18,6 +20,8 @@ APPROVAL = "approval"
 LEGACY_SIGNER = "kubernetes.io/legacy-unknown"
 LEAST_SECONDS = 600
 MAX_NAME = 253
+MAX_SIGNER = 571  # the longest domain, a namespace, a name, and what separates them
+_PEM_BLOCK = re.compile(rb"-----BEGIN ([^\r\n]*?)-----[ \t]*\r?\n(.*?)-----END \1-----", re.DOTALL)
 APPROVED, DENIED, FAILED = "Approved", "Denied", "Failed"
 FINAL = (APPROVED, DENIED, FAILED)
 STATUSES = ("False", "True", "Unknown")
@@ -57,8 +61,12 @@ class CertificateSigningRequestStrategy(strategy.Strategy[_Request]):
         strategy.keep_status(obj, old)
 
     def prepare_for_status_update(self, obj: _Request, old: _Request) -> None:
-        """Keep what was asked; stamp new conditions."""
+        """Keep what was asked and what was decided; stamp new conditions."""
         strategy.keep_all_but_status(obj, old)
+        for kind in (APPROVED, DENIED):
+            before, after = _of(old, kind), _of(obj, kind)
+            for mine, theirs in zip(after, before, strict=True) if len(after) == len(before) else ():
+                mine.CopyFrom(theirs)
         self._stamp(obj, old)
 
     def prepare_for_part(self, part: str, obj: _Request, old: _Request) -> None:
@@ -98,20 +106,16 @@ class CertificateSigningRequestStrategy(strategy.Strategy[_Request]):
 
     def validate_status_update(self, obj: _Request, old: _Request) -> field.Faults:
         """Judge what a signer says: a certificate comes once, approvals are not the signer's."""
-        faults = _conditions(obj) + _kept(obj, old)
+        faults = _conditions(obj)
+        changed = obj.status.certificate != old.status.certificate
+        if changed and (why := certificate_fault(obj.status.certificate)):
+            faults.append(field.invalid("status.certificate", "<certificate data>", why))
+        faults += _kept(obj, old)
         for kind in (APPROVED, DENIED):
-            before, after = _of(old, kind), _of(obj, kind)
-            if len(after) > len(before):
+            if len(_of(obj, kind)) > len(_of(old, kind)):
                 text = f'updates may not add a condition of type "{kind}"'
                 faults.append(field.forbidden("status.conditions", text))
-            elif len(after) == len(before) and after != before:
-                text = f'updates may not modify a condition of type "{kind}"'
-                faults.append(field.forbidden("status.conditions", text))
-        if obj.status.certificate == old.status.certificate:
-            return faults
-        if why := _certificate_fault(obj.status.certificate):
-            faults.append(field.invalid("status.certificate", "<certificate data>", why))
-        if old.status.certificate:
+        if changed and old.status.certificate:
             text = "updates may not modify existing certificate content"
             faults.append(field.forbidden("status.certificate", text))
         return faults
@@ -141,16 +145,22 @@ def signer_name(path: str, name: str) -> field.Faults:
         return [field.invalid(path, name, text)]
     domain, rest = parts
     faults = [field.too_long(path, MAX_NAME)] if len(domain) > MAX_NAME else []
-    for label in domain.split("."):
-        found = [f"validating label {field.shown(label)}: {one}" for one in names.label(label)]
-        faults += field.invalids(path, domain, found)
+    faults += _first(path, domain, names.label)
     if "." not in domain:
         text = "should be a domain with at least two segments separated by dots"
         faults.append(field.invalid(path, domain, text))
-    for label in rest.split("."):
-        found = [f"validating label {field.shown(label)}: {one}" for one in names.subdomain(label)]
-        faults += field.invalids(path, rest, found)
+    faults += _first(path, rest, names.subdomain)
+    if len(name) > MAX_SIGNER:
+        faults.append(field.too_long(path, MAX_SIGNER))
     return faults
+
+
+def _first(path: str, part: str, rule: Callable[[str], names.Found]) -> field.Faults:
+    """Judge the labels of a signer's domain or path up to the first that is bad: more would tell no more."""
+    for label in part.split("."):
+        if found := rule(label):
+            return field.invalids(path, part, [f"validating label {field.shown(label)}: {one}" for one in found])
+    return []
 
 
 def _csr(request: bytes) -> field.Faults:
@@ -161,17 +171,37 @@ def _csr(request: bytes) -> field.Faults:
     except ValueError:
         return [field.invalid("spec.request", shown, "PEM block type must be CERTIFICATE REQUEST")]
     if not certificates.is_signed(parsed):
-        return [field.invalid("spec.request", shown, "x509: signature verification failed")]
+        return [field.invalid("spec.request", shown, _unverified(parsed))]
     return []
 
 
-def _certificate_fault(pem: bytes) -> str:
-    """Return what is wrong with an issued certificate; "" if nothing."""
+def _unverified(parsed: x509.CertificateSigningRequest) -> str:
+    """Return what Go says of a signature that is not that of the request's key."""
     try:
-        x509.load_pem_x509_certificates(pem)
-    except (ValueError, x509.InvalidVersion):
-        return "must contain at least one CERTIFICATE PEM block"
-    return ""
+        _ = parsed.signature_hash_algorithm
+    except exceptions.UnsupportedAlgorithm:
+        return "x509: cannot verify signature: algorithm unimplemented"
+    key = parsed.public_key()
+    if isinstance(key, rsa.RSAPublicKey):
+        return "crypto/rsa: verification error"
+    return f"x509: {'ECDSA' if isinstance(key, ec.EllipticCurvePublicKey) else 'Ed25519'} verification failure"
+
+
+def certificate_fault(pem: bytes) -> str:
+    """Return what is wrong with an issued certificate; "" if nothing, or where there is none."""
+    found = 0
+    for block in _PEM_BLOCK.finditer(pem):
+        kind, inside = block.group(1).decode("utf-8", "replace"), block.group(2)
+        if kind != "CERTIFICATE":
+            return f"only CERTIFICATE PEM blocks are allowed, found {field.shown(kind)}"
+        if b":" in inside:
+            return "no PEM block headers are permitted"
+        found += 1
+        try:
+            x509.load_pem_x509_certificate(block.group(0))
+        except (ValueError, x509.InvalidVersion):
+            return "x509: malformed certificate"
+    return "" if found or not pem else "must contain at least one CERTIFICATE PEM block"
 
 
 def _of(obj: _Request, kind: str) -> list[certificatesv1.CertificateSigningRequestCondition]:
@@ -192,7 +222,7 @@ def _conditions(obj: _Request) -> field.Faults:
             faults.append(field.unsupported(f"{path}.status", one.status, supported))
         if one.type in (APPROVED, DENIED) and {APPROVED, DENIED} <= seen | {one.type}:
             text = "Approved and Denied conditions are mutually exclusive"
-            faults.append(field.invalid("status.conditions", one.type, text))
+            faults.append(field.invalid(f"{path}.type", one.type, text))
         if one.type in seen:
             faults.append(field.duplicate(f"{path}.type", one.type))
         seen.add(one.type)

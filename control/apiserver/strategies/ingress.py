@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterable
+from typing import Any
 
 from control.apiserver import field
 from control.apiserver.strategies import strategy
@@ -18,7 +18,6 @@ CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 MAX_CONTROLLER = 250
 _BAD_SEQUENCES = ("//", "/./", "/../", "%2f", "%2F")
 _BAD_ENDINGS = ("/..", "/.")
-_URL_PATH = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 NOT_AN_ADDRESS = "must be a DNS name, not an IP address"
 
 
@@ -83,12 +82,9 @@ class IngressClassStrategy(strategy.Strategy[networkingv1.IngressClass]):
         """Judge an IngressClass."""
         path = "spec.controller"
         faults: field.Faults = []
-        if not obj.spec.controller:
-            faults.append(field.required(path))
-        else:
-            if len(obj.spec.controller) > MAX_CONTROLLER:
-                faults.append(field.too_long(path, MAX_CONTROLLER))
-            faults += domain_prefixed(path, obj.spec.controller)
+        if len(obj.spec.controller) > MAX_CONTROLLER:
+            faults.append(field.too_long(path, MAX_CONTROLLER))
+        faults += meta.domain_prefixed_path(obj.spec.controller, path)
         if obj.spec.HasField("parameters"):
             faults += _parameters(obj.spec.parameters, "spec.parameters")
         return faults
@@ -107,17 +103,6 @@ def is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def domain_prefixed(path: str, value: str) -> field.Faults:
-    """Judge a path below a domain, such as acme.io/foo."""
-    domain, _, rest = value.partition("/")
-    if not domain or not rest:
-        return [field.invalid(path, value, 'must be a domain-prefixed path (such as "acme.io/foo")')]
-    faults = field.invalids(path, domain, names.subdomain(domain))
-    if not re.fullmatch(_URL_PATH, rest, re.ASCII):
-        faults.append(field.invalid(path, rest, naming.pattern("Invalid path", _URL_PATH)))
-    return faults
 
 
 def _spec(spec: networkingv1.IngressSpec) -> field.Faults:
@@ -206,14 +191,17 @@ def _backend(backend: networkingv1.IngressBackend, path: str) -> field.Faults:
     return faults
 
 
-def _reference(value: object, path: str) -> field.Faults:
+def _reference(value: Any, path: str) -> field.Faults:
     """Judge what names another object by group, kind and name."""
-    group = value.apiGroup if hasattr(value, "apiGroup") else value.aPIGroup  # type: ignore[attr-defined]
-    faults = field.invalids(f"{path}.apiGroup", group, names.subdomain(group)) if group else []
+    key = "apiGroup" if hasattr(value, "apiGroup") else "aPIGroup"
+    faults: field.Faults = []
+    if value.HasField(key):
+        group = getattr(value, key)
+        faults += field.invalids(f"{path}.apiGroup", group, names.subdomain(group))
     for part in ("kind", "name"):
         text = getattr(value, part)
         if not text:
-            faults.append(field.required(f"{path}.{part}"))
+            faults.append(field.required(f"{path}.{part}", f"{part} is required"))
         else:
             faults += field.invalids(f"{path}.{part}", text, naming.path_segment(text))
     return faults

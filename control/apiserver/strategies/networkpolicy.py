@@ -73,7 +73,8 @@ def _port(port: networkingv1.NetworkPolicyPort, path: str) -> field.Faults:
         faults += field.invalids(f"{path}.port", port.port.intVal, names.port(port.port.intVal))
         if port.HasField("endPort"):
             if port.endPort < port.port.intVal:
-                faults.append(field.invalid(end, port.endPort, "must be greater than or equal to `port`"))
+                text = "must be greater than or equal to `port`"
+                faults.append(field.invalid(end, port.port.intVal, text))  # Kubernetes shows the other port
             faults += field.invalids(end, port.endPort, names.port(port.endPort))
     else:
         if port.HasField("endPort"):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from control.apiserver import field, notation
 from control.apiserver.strategies import strategy
-from control.apiserver.validation import numbers, selectors, workloads
+from control.apiserver.validation import conditions, names, numbers, selectors, workloads
 from fairlead.api.pb import policy_v1_pb2 as policyv1
 
+COUNTS = ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods")
 EVICTION_POLICIES = frozenset({"AlwaysAllow", "IfHealthyBudget"})
 
 
@@ -14,6 +15,11 @@ class PodDisruptionBudgetStrategy(strategy.SpecStrategy[policyv1.PodDisruptionBu
     """The rules of PodDisruptionBudgets."""
 
     message = policyv1.PodDisruptionBudget
+    short_finalizers = True
+
+    def name_rule(self, name: str) -> names.Found:
+        """Return what is wrong with a name: any part of a path will do."""
+        return names.segment(name)
 
     def validate(self, obj: policyv1.PodDisruptionBudget) -> field.Faults:
         """Judge a budget: one bound, as a count or a percentage."""
@@ -35,7 +41,6 @@ class PodDisruptionBudgetStrategy(strategy.SpecStrategy[policyv1.PodDisruptionBu
     def validate_status_update(
         self, obj: policyv1.PodDisruptionBudget, old: policyv1.PodDisruptionBudget
     ) -> field.Faults:
-        """Judge a new status: no count is negative."""
-        return workloads.counts(
-            obj.status, ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods")
-        )
+        """Judge a new status: its conditions, and that no count is negative."""
+        faults = conditions.validate(obj.status.conditions, "status.conditions")
+        return faults + workloads.counts(obj.status, COUNTS)

@@ -16,7 +16,8 @@ from cryptography.x509.oid import NameOID
 
 from control import pki
 from control.apiserver.server import ApiServer
-from fairlead.api import errors, objects
+from control.apiserver.strategies import certificatesigningrequest
+from fairlead.api import errors, names, objects
 from fairlead.api.pb import certificates_v1_pb2 as certificatesv1
 from fairlead.testing import control
 from tests.unit.apiserver import judging, yamls
@@ -50,6 +51,17 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     ({"spec/usages": ["client auth", "client auth"]}, ['spec.usages[1]: Duplicate value: "client auth"']),
     ({"spec/signerName": ""}, ["spec.signerName: Required value"]),
     (
+        {"spec/signerName": "A.B.io/C.D"},
+        [
+            f'spec.signerName: Invalid value: "A.B.io": validating label "A": {names.dns_label("A")[0]}',
+            f'spec.signerName: Invalid value: "C.D": validating label "C": {names.dns_subdomain("C")[0]}',
+        ],
+    ),
+    (
+        {"spec/signerName": f"a.io/{'b' * 253}.{'c' * 253}.{'d' * 63}"},
+        ["spec.signerName: Too long: may not be more than 571 bytes"],
+    ),
+    (
         {"spec/signerName": "a"},
         [
             "spec.signerName: Invalid value: \"a\": must be a fully qualified domain and path of the form 'example.com/signer-name'"
@@ -81,7 +93,7 @@ ECDSA_SHA256 = bytes.fromhex("06082a8648ce3d040302")
     [
         (b"\x06\x03\x55\x04\x03\x0c", b"\x06\x03\x55\x04\x03\x03", "PEM block type must be CERTIFICATE REQUEST"),
         (POINT, POINT[:-1] + bytes((POINT[-1] ^ 1,)), "PEM block type must be CERTIFICATE REQUEST"),
-        (ECDSA_SHA256, ECDSA_SHA256[:-1] + b"\x7f", "x509: signature verification failed"),
+        (ECDSA_SHA256, ECDSA_SHA256[:-1] + b"\x7f", "x509: cannot verify signature: algorithm unimplemented"),
         (b"\x02\x01\x00", b"\x02\x01\x07", "PEM block type must be CERTIFICATE REQUEST"),
     ],
     ids=[
@@ -134,9 +146,53 @@ def test_a_status_is_signers_and_an_approval_approvers() -> None:
     assert judging.update(KIND, GOOD, failed, status=True)[1] == [
         'status.conditions[1].status: Unsupported value: "Perhaps": supported values: "False", "True", "Unknown"'
     ]
+    both = {"status/conditions": [{"type": "Denied", "status": "True"}, {"type": "Approved", "status": "True"}]}
+    assert judging.update(KIND, GOOD, both, status=True)[1][0] == (
+        'status.conditions[1].type: Invalid value: "Approved": Approved and Denied conditions are mutually exclusive'
+    )
     assert judging.update(KIND, GOOD, wrong, status=True)[1] == [
         'status.certificate: Invalid value: "<certificate data>": must contain at least one CERTIFICATE PEM block'
     ]
+
+
+@pytest.mark.parametrize(
+    ("pem", "why"),
+    [
+        (b"", ""),
+        (request_of("ann"), 'only CERTIFICATE PEM blocks are allowed, found "CERTIFICATE REQUEST"'),
+        (b"-----BEGIN CERTIFICATE-----\na: b\n\nYQ==\n-----END CERTIFICATE-----\n", "no PEM block headers are permitted"),
+        (b"-----BEGIN CERTIFICATE-----\nYQ==\n-----END CERTIFICATE-----\n", "x509: malformed certificate"),
+        (b"a", "must contain at least one CERTIFICATE PEM block"),
+    ],
+)
+def test_an_issued_certificate_is_nothing_but_certificates(pem: bytes, why: str) -> None:
+    """Each block is looked at, and text between them is not."""
+    assert certificatesigningrequest.certificate_fault(pem) == why
+
+
+def test_a_request_whose_signature_is_anothers_is_refused_as_go_says_it() -> None:
+    """By the kind of the key."""
+    der = x509.load_pem_x509_csr(request_of("ann")).public_bytes(serialization.Encoding.DER)
+    encoded = base64.encodebytes(der.replace(b"ann", b"bob", 1))
+    pem = b"-----BEGIN CERTIFICATE REQUEST-----\n%b-----END CERTIFICATE REQUEST-----\n" % encoded
+
+    (found,) = judging.faults(KIND, manifest(pem))
+
+    assert found.endswith("}: x509: ECDSA verification failure")
+
+
+def test_a_signer_keeps_what_was_decided() -> None:
+    """An approval that it would reword stays as it is, as in Kubernetes."""
+    strategy = judging.STRATEGIES[KIND]
+    old = judging.prepared(KIND, GOOD)
+    old.status.conditions.add(type="Approved", status="True", message="fine")
+    new = objects.copy(old)
+    new.status.conditions[0].message = "odd"
+
+    strategy.prepare_for_status_update(new, old)
+
+    assert new.status.conditions[0].message == "fine"
+    assert strategy.validate_status_update(new, old) == []
 
 
 @pytest.fixture

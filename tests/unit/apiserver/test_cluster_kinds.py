@@ -225,7 +225,7 @@ BAD: list[tuple[str, dict[str, Any], list[str]]] = [
         "Ingress",
         {"spec/defaultBackend": {"resource": {"kind": "", "name": "a/b"}}},
         [
-            "spec.defaultBackend.resource.kind: Required value",
+            "spec.defaultBackend.resource.kind: Required value: kind is required",
             "spec.defaultBackend.resource.name: Invalid value: \"a/b\": may not contain '/'",
         ],
     ),
@@ -259,6 +259,15 @@ BAD: list[tuple[str, dict[str, Any], list[str]]] = [
         "IngressClass",
         {"spec/parameters/namespace": "a"},
         ["spec.parameters.namespace: Forbidden: `parameters.scope` is set to 'Cluster'"],
+    ),
+    (
+        "IngressClass",
+        {"spec/parameters": {"apiGroup": "", "kind": "", "name": ""}},
+        [
+            f'spec.parameters.apiGroup: Invalid value: "": {names.dns_subdomain("")[0]}',
+            "spec.parameters.kind: Required value: kind is required",
+            "spec.parameters.name: Required value: name is required",
+        ],
     ),
     (
         "IngressClass",
@@ -320,7 +329,7 @@ BAD: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "NetworkPolicy",
         {"spec/ingress/0/ports/0/endPort": 79},
-        ["spec.ingress[0].ports[0].endPort: Invalid value: 79: must be greater than or equal to `port`"],
+        ["spec.ingress[0].ports[0].endPort: Invalid value: 80: must be greater than or equal to `port`"],
     ),
     (
         "NetworkPolicy",

@@ -69,6 +69,28 @@ async def state(admin: Any) -> policyv1.PodDisruptionBudget:
     return await admin.get(policyv1.PodDisruptionBudget, "web", "default")
 
 
+async def test_a_budget_that_selects_everything_guards_everything(admin: Any) -> None:
+    """An empty selector of policy/v1; in v1beta1 it selected nothing."""
+    await pod(admin, "web-1")
+    made = await budget(admin, allowed=0)
+    fresh = objects.copy(made)
+    fresh.spec.selector.Clear()
+    fresh = objects.copy(await admin.update(fresh))
+    fresh.status.observedGeneration = fresh.metadata.generation
+    await admin.update(fresh, subresource="status")
+
+    with pytest.raises(errors.TooManyRequests):
+        await evict(admin, "web-1")
+
+
+async def test_an_eviction_names_the_pod(admin: Any) -> None:
+    """As its URL does."""
+    await pod(admin, "web-1")
+
+    with pytest.raises(errors.BadRequest, match="name in URL does not match name in Eviction object"):
+        await admin.post(corev1.Pod, "web-1", "default", "eviction", policyv1.Eviction())
+
+
 async def test_an_eviction_takes_one_disruption_and_notes_the_pod(admin: Any) -> None:
     """The pod is being deleted and says why; the budget says that no more may go."""
     await pod(admin, "web-1")

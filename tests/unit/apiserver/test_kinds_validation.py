@@ -49,6 +49,16 @@ PERCENT = (
     "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for"
     " validation is '[0-9]+%')"
 )
+QUALIFIED = (
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric"
+    " character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is"
+    " '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+)
+REASON = (
+    "a condition reason must start with alphabetic character, optionally followed by a string of alphanumeric characters"
+    " or '_,:', and must end with an alphanumeric character or '_' (e.g. 'my_name',  or 'MY_NAME',  or 'MyName',  or"
+    " 'ReasonA,ReasonB',  or 'ReasonA:ReasonB', regex used for validation is '[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?')"
+)
 LONG = "a" * 53
 SUBDOMAIN = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and"
@@ -240,6 +250,8 @@ BAD: list[tuple[str, dict[str, Any], list[str]]] = [
     ]),
     ("PodDisruptionBudget", {"spec/maxUnavailable": 1}, ['spec: Invalid value: {"maxUnavailable":1,"minAvailable":"50%","selector":{"matchLabels":{"app":"web"}}}: minAvailable and maxUnavailable cannot be both set']),
     ("PodDisruptionBudget", {"spec/minAvailable": "101%"}, ['spec.minAvailable: Invalid value: intstr.IntOrString{Type:1, IntVal:0, StrVal:"101%"}: must not be greater than 100%']),
+    ("PodDisruptionBudget", {"metadata/name": "A_b"}, []),
+    ("PodDisruptionBudget", {"metadata/name": "a%"}, ['metadata.name: Invalid value: "a%": may not contain \'%\'']),
     ("PodDisruptionBudget", {"spec/minAvailable": -1}, ["spec.minAvailable: Invalid value: -1: must be greater than or equal to 0"]),
     ("PodDisruptionBudget", {"spec/unhealthyPodEvictionPolicy": "Odd"}, ['spec.unhealthyPodEvictionPolicy: Unsupported value: "Odd": supported values: "AlwaysAllow", "IfHealthyBudget"']),
 ]  # fmt: skip
@@ -366,6 +378,18 @@ STATUSES: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ("Job", {}, {"ready": 2, "active": 1}, ["status.ready: Invalid value: 2: cannot set more ready pods than active"]),
     ("Job", {}, {"completedIndexes": "0"}, ['status.completedIndexes: Invalid value: "0": cannot set non-empty completedIndexes when non-indexed completion mode']),
     ("HorizontalPodAutoscaler", {}, {"currentReplicas": -1, "desiredReplicas": 0}, ["status.currentReplicas: Invalid value: -1: must be greater than or equal to 0"]),
+    ("PodDisruptionBudget", {}, {"disruptionsAllowed": -1, "conditions": [{"type": "a b", "status": "Perhaps", "reason": "_"}, {"type": "a b"}]}, [
+        f'status.conditions[0].type: Invalid value: "a b": {QUALIFIED}',
+        'status.conditions[0].status: Unsupported value: "Perhaps": supported values: "False", "True", "Unknown"',
+        "status.conditions[0].lastTransitionTime: Required value: must be set",
+        f'status.conditions[0].reason: Invalid value: "_": {REASON}',
+        'status.conditions[1].type: Duplicate value: "a b"',
+        f'status.conditions[1].type: Invalid value: "a b": {QUALIFIED}',
+        'status.conditions[1].status: Unsupported value: "": supported values: "False", "True", "Unknown"',
+        "status.conditions[1].lastTransitionTime: Required value: must be set",
+        "status.conditions[1].reason: Required value: must be set",
+        "status.disruptionsAllowed: Invalid value: -1: must be greater than or equal to 0",
+    ]),
     ("PodDisruptionBudget", {}, {"disruptionsAllowed": -1}, ["status.disruptionsAllowed: Invalid value: -1: must be greater than or equal to 0"]),
 ]  # fmt: skip
 

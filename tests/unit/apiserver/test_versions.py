@@ -138,7 +138,9 @@ async def test_a_beta_eviction_is_always_taken() -> None:
         pod = "{metadata: {name: web, namespace: default}, spec: {containers: [{name: main, image: web}]}}"
         await client.create(yamls.read(pod, corev1.Pod))
 
-        await client.post(corev1.Pod, "web", "default", "eviction", policyv1beta1.Eviction())
+        eviction = policyv1beta1.Eviction()
+        eviction.metadata.name = "web"
+        await client.post(corev1.Pod, "web", "default", "eviction", eviction)
 
         with pytest.raises(errors.NotFound):
             await client.get(corev1.Pod, "web", "default")
