@@ -30,6 +30,14 @@ PODS_BY_NODE = "node"  # the index that field selectors on spec.nodeName use
 LAST_REVISION = (1 << 63) - 1
 REVISION_DIGITS = 64  # leading zeros are let pass, more digits than int() reads are not
 CONTINUE_VERSION = "meta.k8s.io/v1"
+ANY_REVISION = -1  # a continue token's, whose reader takes the rest of a list as it is
+LIST_TOO_OLD = "The resourceVersion for the provided list is too old."
+PAGE_TOO_OLD = (
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
+    "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
+    "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
+    "deleted between the time the first chunk was returned and now may show up in the list."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +118,20 @@ class Reader:
             revision, start = self._parse_continue(query.continue_, query.namespace)
             if query.resource_version not in ("", "0"):
                 raise errors.BadRequest("specifying resource version is not allowed when using continue")
-            return await self._page(query, selector, revision, start)
+            if revision == ANY_REVISION:
+                await self._cache.fresh()
+                return await self._from_cache(query, selector, start)
+            try:
+                return await self._page(query, selector, revision, start)
+            except errors.Expired:
+                expired = errors.Expired(PAGE_TOO_OLD)
+                expired.continue_ = continue_token(self.kind, query.namespace, start, ANY_REVISION)
+                raise expired from None
         if query.resource_version_match == "Exact":
-            return await self._page(query, selector, parse_version(query.resource_version), "")
+            try:
+                return await self._page(query, selector, parse_version(query.resource_version), "")
+            except errors.Expired:
+                raise errors.Expired(LIST_TOO_OLD) from None
         await self._reach(query.resource_version)
         return await self._from_cache(query, selector, "")
 
@@ -190,7 +209,7 @@ class Reader:
             return Listing(entries, revision)
         page = entries[: query.limit]
         remaining = len(entries) - query.limit if selector.empty else 0
-        return Listing(page, revision, continue_token(self.kind, query.namespace, page[-1].key, revision), remaining)
+        return Listing(page, revision, continue_token(self.kind, query.namespace, page[-1].key + "\0", revision), remaining)
 
     async def _page(self, query: ListQuery, selector: selection.Selector, revision: int, start: str) -> Listing:
         if revision == self._cache.revision:
@@ -209,8 +228,7 @@ class Reader:
                 return Listing(found, revision)
             if query.limit and len(found) >= query.limit:
                 remaining = page.remaining if selector.empty else 0
-                last = page.items[-1].key
-                return Listing(found, revision, continue_token(self.kind, query.namespace, last, revision), remaining)
+                return Listing(found, revision, continue_token(self.kind, query.namespace, start, revision), remaining)
 
     def decode(self, item: interface.KeyValue) -> Entry:
         """Return the entry of a stored value."""
@@ -222,7 +240,7 @@ class Reader:
             revision, start = int(parsed["rv"]), str(parsed["start"])
             if parsed["v"] != CONTINUE_VERSION:
                 raise ValueError(parsed["v"])
-            if not 0 < revision <= LAST_REVISION:
+            if revision != ANY_REVISION and not 0 < revision <= LAST_REVISION:
                 raise ValueError("no such resource version")
         except (binascii.Error, ValueError, KeyError, TypeError):
             text = "invalid continue token: continue key is not valid: it is none that this server gave"
@@ -230,9 +248,9 @@ class Reader:
         return revision, self.kind.key_prefix(namespace) + start
 
 
-def continue_token(kind: scheme.Kind, namespace: str, last: str, revision: int) -> str:
-    """Return the token for what follows a key in a collection at a revision."""
-    start = last.removeprefix(kind.key_prefix(namespace)) + "\0"
+def continue_token(kind: scheme.Kind, namespace: str, start: str, revision: int) -> str:
+    """Return the token for a collection's keys from `start` on, at a revision."""
+    start = start.removeprefix(kind.key_prefix(namespace))
     token = orjson.dumps({"v": CONTINUE_VERSION, "rv": revision, "start": start})
     return base64.urlsafe_b64encode(token).decode().rstrip("=")
 

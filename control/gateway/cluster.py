@@ -298,7 +298,7 @@ async def _page(kind: scheme.Kind, namespace: str, listing: reading.Listing) -> 
         item = entry.any(keep=False)
         size += len(item.value)
         if size > PAGE_BYTES and last:
-            more = reading.continue_token(kind, namespace, last, listing.revision)
+            more = reading.continue_token(kind, namespace, last + "\0", listing.revision)
             response.remaining_item_count += len(listing.entries) - len(response.items)
             break
         response.items.append(item)

@@ -113,9 +113,19 @@ class Conflict(ApiError):
 
 
 class Expired(ApiError):
-    """The revision asked for is compacted: list again (Kubernetes also says Gone)."""
+    """The revision asked for is compacted: list again (Kubernetes also says Gone).
+
+    Of a page, `continue_` is the token for the rest as it is now.
+    """
 
     code, reason = 410, "Expired"
+    continue_ = ""
+
+    def status(self) -> metav1.Status:
+        """Return the error as a `Status` message, with the token."""
+        status = super().status()
+        setattr(status.metadata, "continue", self.continue_)
+        return status
 
 
 class RequestEntityTooLarge(ApiError):

@@ -8,6 +8,7 @@ import aiohttp
 import orjson
 import pytest
 
+from control.apiserver import reading
 from control.apiserver.server import ApiServer
 from fairlead.testing import control
 from fairlead.testing import rest as testing
@@ -98,6 +99,25 @@ async def test_a_page_that_nobody_offered_is_refused(call: Caller, query: str, w
     refused = await call("GET", f"{CONFIGMAPS}?limit=1&{query.format(offered)}")
 
     assert (refused.status, refused.json["reason"], refused.json["message"]) == (400, "BadRequest", why)
+
+
+async def test_pages_of_forgotten_history_go_on_with_what_is_there_now(api: ApiServer, call: Caller) -> None:
+    """410 has the token for the rest as it is now; whoever asked for one revision hears that it is too old."""
+    for name in ("a", "b", "c"):
+        await call("POST", CONFIGMAPS, configmap(name))
+    first = (await call("GET", f"{CONFIGMAPS}?limit=1")).json["metadata"]
+    await call("POST", CONFIGMAPS, configmap("bb"))
+    await api.store.compact(await api.store.revision())
+
+    expired = await call("GET", f"{CONFIGMAPS}?limit=1&continue={first['continue']}")
+    exact = await call("GET", f"{CONFIGMAPS}?resourceVersionMatch=Exact&resourceVersion={first['resourceVersion']}")
+    second = (await call("GET", f"{CONFIGMAPS}?limit=2&continue={expired.json['metadata']['continue']}")).json
+    third = (await call("GET", f"{CONFIGMAPS}?limit=2&continue={second['metadata']['continue']}")).json
+
+    assert (expired.status, expired.json["reason"], expired.json["message"]) == (410, "Expired", reading.PAGE_TOO_OLD)
+    assert (exact.status, exact.json["reason"]) == (410, "Expired")
+    assert exact.json["message"] == "The resourceVersion for the provided list is too old."
+    assert [item["metadata"]["name"] for page in (second, third) for item in page["items"]] == ["b", "bb", "c"]
 
 
 async def test_selectors_choose_what_is_listed(call: Caller) -> None:
