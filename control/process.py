@@ -26,7 +26,7 @@ from control.apiserver.audit import policy as policies
 from control.apiserver.audit import recording
 from control.apiserver.settings import Settings
 from control.config import Config, ConfigError
-from control.controllers import manager, podcidr
+from control.controllers import apiservices, manager, podcidr
 from control.dispatcher import edge, leases, service, settings
 from control.dispatcher import relay as relays
 from control.gateway import bootstrap as joining
@@ -126,10 +126,11 @@ async def serve(
         root_ca=authority.pem.decode(),
         sign=authority.sign_request,
         give_tokens=config.apiCompat == scheme.COMPAT_1_20,
-        front_proxy=_front_proxy(config),
+        aggregated=apiservices.Access(*_front_proxy(config), api.dialer.connector),
     )
     scheduler = schedulers.Scheduler(api.as_user(schedulers.USER), name)
     peers = Peers(config)
+    api.dialer.relay = streams = relays.Relay(dispatcher, own, peers)
 
     equipped = asyncio.Event()
 
@@ -142,7 +143,6 @@ async def serve(
         await _patiently(trust, "tell whom aggregated APIs can believe", stop)
         log.info("built-in objects", extra={"outcome": made})
         equipped.set()
-        streams = relays.Relay(dispatcher, own, peers)
         async with _listening(config, api, dispatcher, streams):
             log.info("serving", extra={"address": config.advertiseAddress, "port": config.grpcPort, "as": name})
             supervise.notify_service_manager("READY=1")

@@ -33,10 +33,10 @@ CONTINUE_VERSION = "meta.k8s.io/v1"
 ANY_REVISION = -1  # a continue token's, whose reader takes the rest of a list as it is
 LIST_TOO_OLD = "The resourceVersion for the provided list is too old."
 PAGE_TOO_OLD = (
-    "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
-    "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
-    "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
-    "deleted between the time the first chunk was returned and now may show up in the list."
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list "
+    "without the continue parameter, or use the continue token in this response to retrieve the remainder of the "
+    "results. Continuing with the provided token results in an inconsistent list - objects that were created, "
+    "modified, or deleted between the time the first chunk was returned and now may show up in the list."
 )
 
 
@@ -209,7 +209,8 @@ class Reader:
             return Listing(entries, revision)
         page = entries[: query.limit]
         remaining = len(entries) - query.limit if selector.empty else 0
-        return Listing(page, revision, continue_token(self.kind, query.namespace, page[-1].key + "\0", revision), remaining)
+        token = continue_token(self.kind, query.namespace, page[-1].key + "\0", revision)
+        return Listing(page, revision, token, remaining)
 
     async def _page(self, query: ListQuery, selector: selection.Selector, revision: int, start: str) -> Listing:
         if revision == self._cache.revision:
@@ -228,7 +229,8 @@ class Reader:
                 return Listing(found, revision)
             if query.limit and len(found) >= query.limit:
                 remaining = page.remaining if selector.empty else 0
-                return Listing(found, revision, continue_token(self.kind, query.namespace, start, revision), remaining)
+                token = continue_token(self.kind, query.namespace, start, revision)
+                return Listing(found, revision, token, remaining)
 
     def decode(self, item: interface.KeyValue) -> Entry:
         """Return the entry of a stored value."""

@@ -26,6 +26,7 @@ from control.apiserver import (
     bitmaps,
     cached,
     catalogue,
+    dialing,
     inprocess,
     nodeauthz,
     patching,
@@ -85,7 +86,8 @@ class ApiServer:
         self.authorizer: authz.Authorizer = authz.Union(
             authz.MastersAuthorizer(), nodeauthz.NodeAuthorizer(known), self.rbac
         )
-        self._webhooks = caller.Caller(cache)
+        self.dialer = dialing.Dialer(cache)
+        self._webhooks = caller.Caller(self.dialer)
         addresses = bitmaps.AddressRange(ipaddress.ip_network(settings.service_cidr))
         ports = bitmaps.PortRange(*settings.node_ports)
         self.repairs = repair.Repairs(store, cache, addresses, ports)
@@ -177,6 +179,7 @@ class ApiServer:
     async def close(self) -> None:
         """Close the connections that the server has opened."""
         await self._webhooks.close()
+        await self.dialer.close()
 
     @recording.recorded("get")
     async def get(self, user: authn.User, target: Target, resource_version: str = "") -> Entry:

@@ -176,7 +176,7 @@ class Subresources:
         assert isinstance(account, corev1.ServiceAccount)
         faults = tokens.judge(answer)
         if faults:
-            raise errors.invalid("authentication.k8s.io", "TokenRequest", name, faults)
+            raise errors.invalid("authentication.k8s.io", "TokenRequest", "", faults)
         await self._admission.validate(request)
         bound = await self._bound(namespace, name, answer.spec.boundObjectRef)
         seconds = answer.spec.expirationSeconds

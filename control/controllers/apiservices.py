@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -54,6 +55,22 @@ VERSION_PRIORITIES = {("", "v1"): 1, ("autoscaling", "v2"): 30, ("flowcontrol.ap
 VERSION_PRIORITY = 15
 CUSTOM_PRIORITY, CUSTOM_VERSION_PRIORITY = 1000, 100
 Verdict = tuple[str, str, str]
+
+
+def _directly(context: ssl.SSLContext) -> aiohttp.BaseConnector:
+    return aiohttp.TCPConnector(ssl=context)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How aggregated APIs are asked: as whom (files), and through what connector `name.namespace.svc` is found."""
+
+    certificate: str = ""
+    key: str = ""
+    connector: Callable[[ssl.SSLContext], aiohttp.BaseConnector] = _directly
+
+
+DIRECTLY = Access()
 
 
 class RegistrationController(framework.Controller):
@@ -146,9 +163,9 @@ class AvailabilityController(framework.Controller):
     name = "apiservice-availability-controller"
     workers = 4
 
-    def __init__(self, context: framework.Context, certificate: str = "", key: str = "") -> None:
+    def __init__(self, context: framework.Context, access: Access = DIRECTLY) -> None:
         super().__init__(context)
-        self._files = (certificate, key)
+        self._access = access
         self._services = self.informers.of(APIService)
         self._targets = self.informers.of(corev1.Service)
         self._slices = self.informers.of(discoveryv1.EndpointSlice)
@@ -200,28 +217,28 @@ class AvailabilityController(framework.Controller):
         wanted, spec = service.spec.service, service.spec
         host = target.spec.externalName if target.spec.type == "ExternalName" else target.spec.clusterIP
         port = wanted.port if wanted.HasField("port") else DEFAULT_PORT
-        url = f"https://{host}:{port}/apis/{spec.group}/{spec.version}"
+        path = f":{port}/apis/{spec.group}/{spec.version}"
+        url, shown = f"https://{wanted.name}.{wanted.namespace}.svc{path}", f"https://{host}{path}"
         tls = ssl.create_default_context(cadata=spec.caBundle.decode() or None)
         if spec.insecureSkipTLSVerify:
             tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
-        if all(self._files):
-            tls.load_cert_chain(*self._files)
+        if self._access.certificate:
+            tls.load_cert_chain(self._access.certificate, self._access.key)
         named = {"X-Remote-User": "system:kube-aggregator", "X-Remote-Group": "system:masters"}
-        server_name = f"{wanted.name}.{wanted.namespace}.svc"
         try:
             async with (
                 asyncio.timeout(CHECK_SECONDS),
-                aiohttp.ClientSession() as session,
-                session.get(url, headers=named, ssl=tls, server_hostname=server_name) as answer,
+                aiohttp.ClientSession(connector=self._access.connector(tls)) as session,
+                session.get(url, headers=named) as answer,
             ):
                 if 200 <= answer.status < 300:
                     return conditions.TRUE, "Passed", "all checks passed"
-                why = f"bad status from {url}: {answer.status}"
-        except (aiohttp.ClientError, OSError) as error:
-            why = str(error)
+                why = f"bad status from {shown}: {answer.status}"
         except TimeoutError:
             why = "context deadline exceeded"
-        return conditions.FALSE, "FailedDiscoveryCheck", f"failing or missing response from {url}: {why}"
+        except (aiohttp.ClientError, OSError) as error:
+            why = str(error)
+        return conditions.FALSE, "FailedDiscoveryCheck", f"failing or missing response from {shown}: {why}"
 
 
 def judge(

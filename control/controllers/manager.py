@@ -49,11 +49,11 @@ def controllers(
     root_ca: str = "",
     sign: certificates.Sign | None = None,
     give_tokens: bool = False,
-    front_proxy: tuple[str, str] = ("", ""),
+    aggregated: apiservices.Access = apiservices.DIRECTLY,
 ) -> Sequence[tuple[str, Make]]:
     """Return how each controller is made, with the service account that it acts as; "" for the manager's own user.
 
-    `front_proxy` are the files of the certificate and key by which aggregated APIs are asked.
+    `aggregated` says how aggregated APIs are asked.
     """
     made: list[tuple[str, Make]] = [
         ("replicaset-controller", replicaset.ReplicaSetController),
@@ -80,7 +80,7 @@ def controllers(
         ("apiservice-registration-controller", apiservices.RegistrationController),
         (
             "apiservice-availability-controller",
-            lambda context: apiservices.AvailabilityController(context, *front_proxy),
+            lambda context: apiservices.AvailabilityController(context, aggregated),
         ),
     ]
     if root_ca:
@@ -104,7 +104,7 @@ class Manager:
         root_ca: str = "",
         sign: certificates.Sign | None = None,
         give_tokens: bool = False,
-        front_proxy: tuple[str, str] = ("", ""),
+        aggregated: apiservices.Access = apiservices.DIRECTLY,
         clock: clocks.Clock = clocks.SYSTEM,
         timing: leader.Timing = leader.DEFAULT_TIMING,
     ) -> None:
@@ -113,7 +113,7 @@ class Manager:
         self.elector = leader.Elector(own, LEASE_NAME, identity, clock=clock, timing=timing)
         self._recorders: list[events.Recorder] = []
         self._controllers: list[framework.Controller] = []
-        for account, make in controllers(pool or podcidr.pool(), root_ca, sign, give_tokens, front_proxy):
+        for account, make in controllers(pool or podcidr.pool(), root_ca, sign, give_tokens, aggregated):
             client = clients.as_user(ACCOUNT + account if account else USER)
             recorder = events.Recorder(client, account or LEASE_NAME, instance=identity, clock=clock)
             self._recorders.append(recorder)

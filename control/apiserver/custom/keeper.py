@@ -122,9 +122,8 @@ class Keeper:
 
     async def _delete_objects(self, definition: Any) -> int:
         """Delete all objects of a definition; returns how many are still there, held by finalizers."""
-        kinds = custom.served_kinds(definition)
-        kind = kinds[0] if kinds else custom.kind_at(definition, custom.storage_version(definition))
-        found = self._api.kinds.registry_of_custom(kind)
+        # at the version that is stored, so that a conversion webhook which is gone already holds nothing up
+        found = self._api.kinds.registry_of_custom(custom.kind_at(definition, custom.storage_version(definition)))
         if found is None:
             return 0
         await found.delete_collection(self._actor, reading.ListQuery(), metav1.DeleteOptions())

@@ -1,4 +1,4 @@
-"""HTTPS to webhooks: a URL, or a Service in the cluster, which is found by its name at its cluster address.
+"""HTTPS to webhooks: a URL, or a Service in the cluster, to which a Dialer connects.
 
 One session a set of authorities is kept, with its connections, until `close`.
 """
@@ -7,66 +7,41 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import socket
 import ssl
 from typing import Any
 
 import aiohttp
 import orjson
-from aiohttp import abc
 
-from control.apiserver.admission import lookup
-from control.store import cache as caches
+from control.apiserver import dialing, field
 from fairlead.api import errors
 from fairlead.api.pb import admissionregistration_v1_pb2 as registrationv1
-from fairlead.api.pb import core_v1_pb2 as corev1
 
-DEFAULT_PORT = 443
 MOST_SESSIONS = 64
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 IDLE_SECONDS = 30.0
-SUFFIX = ".svc"
+REFUSALS = {
+    401: "the server has asked for the client to provide credentials",
+    404: errors.NO_RESOURCE,
+    405: "the server does not allow this method on the requested resource",
+    409: "the server reported a conflict",
+    413: "the server reported an error with the request entity being too large",
+    415: "the body of the request was in an unknown format",
+    429: "the server has received too many requests and has asked us to try again later",
+    503: "the server is currently unable to handle the request",
+    504: "the server was unable to return a response in the time allotted, but may still be processing the request",
+}
 
 
 class Failure(Exception):
     """A call that brought no answer; worded as Kubernetes words it."""
 
 
-class ServiceResolver(abc.AbstractResolver):
-    """Finds `name.namespace.svc` at the Service's cluster address, and other hosts as the system does."""
-
-    def __init__(self, services: lookup.Lookup[corev1.Service]) -> None:
-        self._services = services
-        self._system = aiohttp.ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[abc.ResolveResult]:
-        """Return where a host is."""
-        parts = host.split(".")
-        if len(parts) != 3 or not host.endswith(SUFFIX):
-            return await self._system.resolve(host, port, family)
-        service = self._services.get(parts[0], parts[1])
-        if service is None:
-            raise OSError(errno.EHOSTUNREACH, f'service "{parts[0]}" not found')
-        if service.spec.type == "ExternalName":
-            return await self._system.resolve(service.spec.externalName, port, family)
-        address = service.spec.clusterIP
-        found = abc.ResolveResult(
-            hostname=host, host=address, port=port, family=socket.AF_INET, proto=0, flags=socket.AI_NUMERICHOST
-        )
-        return [found]
-
-    async def close(self) -> None:
-        """Let go of what the system's resolver holds."""
-        await self._system.close()
-
-
 class Caller:
     """Posts JSON to webhooks."""
 
-    def __init__(self, cache: caches.Cache) -> None:
-        self._services = lookup.Lookup(cache, corev1.Service)
+    def __init__(self, dialer: dialing.Dialer) -> None:
+        self._dialer = dialer
         self._sessions: dict[bytes, aiohttp.ClientSession] = {}
 
     async def post(self, config: registrationv1.WebhookClientConfig, body: Any, timeout_seconds: int) -> Any:
@@ -87,7 +62,8 @@ class Caller:
         async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
             content = await _content(response)
             if response.status != 200:
-                raise Failure(_refusal(response.status, content))
+                text = content[:256] if response.content_type.startswith("text/") else b""
+                raise Failure(_refusal(response.status, text.decode(errors="replace").strip()))
         try:
             return orjson.loads(content)
         except orjson.JSONDecodeError as error:
@@ -97,13 +73,13 @@ class Caller:
         if not config.HasField("service"):
             return config.url
         wanted = config.service
-        port = wanted.port if wanted.HasField("port") else DEFAULT_PORT
-        service = self._services.get(wanted.name, wanted.namespace)
+        port = wanted.port if wanted.HasField("port") else dialing.DEFAULT_PORT
+        service = self._dialer.service(wanted.name, wanted.namespace)
         if service is None:
             raise Failure(f'service "{wanted.name}" not found')
         if service.spec.type != "ExternalName" and all(one.port != port for one in service.spec.ports):
             raise Failure(f'no service port {port} found for service "{wanted.name}"')
-        return f"https://{wanted.name}.{wanted.namespace}{SUFFIX}:{port}/{wanted.path.lstrip('/')}"
+        return f"https://{wanted.name}.{wanted.namespace}{dialing.SUFFIX}:{port}/{wanted.path.lstrip('/')}"
 
     async def _session(self, authorities: bytes) -> aiohttp.ClientSession:
         found = self._sessions.get(authorities)
@@ -111,9 +87,7 @@ class Caller:
             if len(self._sessions) >= MOST_SESSIONS:
                 await self.close()
             context = ssl.create_default_context(cadata=authorities.decode() or None)
-            connector = aiohttp.TCPConnector(
-                ssl=context, resolver=ServiceResolver(self._services), keepalive_timeout=IDLE_SECONDS
-            )
+            connector = self._dialer.connector(context, idle_seconds=IDLE_SECONDS)
             found = self._sessions[authorities] = aiohttp.ClientSession(connector=connector)
         return found
 
@@ -133,16 +107,12 @@ async def _content(response: aiohttp.ClientResponse) -> bytes:
     return bytes(content)
 
 
-def _refusal(status: int, content: bytes) -> str:
-    """Return how Kubernetes' client tells of an HTTP status that is not 200."""
-    match status:
-        case 404:
-            return errors.NO_RESOURCE
-        case 503:
-            return "the server is currently unable to handle the request"
-        case _ if status >= 500:
-            text = content[:256].decode(errors="replace").strip()
-            return f'an error on the server ("{text}") has prevented the request from succeeding'
+def _refusal(status: int, text: str) -> str:
+    """Return how Kubernetes' client tells of an HTTP status that is not 200, with a body that is text."""
+    if status in REFUSALS:
+        return REFUSALS[status]
+    if status >= 500:
+        return f"an error on the server ({field.quoted(text or 'unknown')}) has prevented the request from succeeding"
     return "the server rejected our request for an unknown reason"
 
 
@@ -154,4 +124,6 @@ def _told(error: Exception) -> str:
         if error.os_error.errno == errno.ECONNREFUSED:
             return f"dial tcp {error.host}:{error.port}: connect: connection refused"
         return f"dial tcp {error.host}:{error.port}: {error.os_error.strerror or error.os_error}"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"tls: failed to verify certificate: {error}"
     return str(error) or type(error).__name__

@@ -19,14 +19,12 @@ import multidict
 import yarl
 from aiohttp import web
 
-from control.apiserver import authn, authz, server
+from control.apiserver import authn, authz, dialing, server
 from control.apiserver.admission import lookup
-from control.apiserver.webhooks import caller
 from control.gateway.rest import discovery, paths, queries
 from control.gateway.rest.handlers import Call, Handler
 from fairlead.api import conditions, errors
 from fairlead.api.pb import apiregistration_v1_pb2 as apiregistrationv1
-from fairlead.api.pb import core_v1_pb2 as corev1
 
 UNAVAILABLE = "service unavailable"
 UPGRADES = "streams of aggregated APIs are not passed on"
@@ -53,7 +51,6 @@ class Aggregation:
         self._api = api
         self._files = (certificate, key)
         self._services = lookup.Lookup(api.cache, APIService)
-        self._resolver = caller.ServiceResolver(lookup.Lookup(api.cache, corev1.Service))
         self._sessions: dict[tuple[bytes, bool], aiohttp.ClientSession] = {}
         self._known: dict[str, tuple[float, str, Sequence[discovery.Resource]]] = {}
 
@@ -98,11 +95,14 @@ class Aggregation:
             raise errors.NotImplementedByServer(UPGRADES)
         request = call.request
         url = yarl.URL(f"{base_url(found)}{request.raw_path}", encoded=True)
+        sent = headers(request.headers, call.user, request.remote or "")
+        if "Content-Length" in request.headers:
+            sent["Content-Length"] = request.headers["Content-Length"]
         try:
             async with self._session(found).request(
                 request.method,
                 url,
-                headers=headers(request.headers, call.user, request.remote or ""),
+                headers=sent,
                 data=request.content if request.can_read_body else None,
                 allow_redirects=False,
             ) as answer:
@@ -120,7 +120,7 @@ class Aggregation:
                 tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
             if all(self._files):
                 tls.load_cert_chain(*self._files)
-            connector = aiohttp.TCPConnector(ssl=tls, resolver=self._resolver)
+            connector = self._api.dialer.connector(tls)
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
             session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
             self._sessions[key] = session
@@ -156,8 +156,8 @@ def is_available(found: APIService) -> bool:
 def base_url(found: APIService) -> str:
     """Return where an APIService's Service listens, by its name in the cluster."""
     service = found.spec.service
-    port = service.port if service.HasField("port") else caller.DEFAULT_PORT
-    return f"https://{service.name}.{service.namespace}{caller.SUFFIX}:{port}"
+    port = service.port if service.HasField("port") else dialing.DEFAULT_PORT
+    return f"https://{service.name}.{service.namespace}{dialing.SUFFIX}:{port}"
 
 
 def headers(given: Mapping[str, str], user: authn.User, remote: str) -> multidict.CIMultiDict[str]:

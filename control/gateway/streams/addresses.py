@@ -8,6 +8,7 @@ import urllib.parse
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from control.apiserver import dialing
 from control.apiserver.target import Target
 from control.gateway.streams import requests
 from fairlead.api import errors
@@ -63,7 +64,10 @@ def of_pod(pod: corev1.Pod, port: str) -> Destination:
 def of_service(
     service: corev1.Service, slices: Sequence[discoveryv1.EndpointSlice], port: str, choose: random.Random
 ) -> Destination:
-    """Return one of a Service's ready pods, at the target of a port by number or name; "" is the port without one."""
+    """Return one of a Service's ready pods, at the target of a port by number or name; "" is the port without one.
+
+    Other endpoints have no agent.
+    """
     name = service.metadata.name
     number = requests.port_of(port)
     if number is not None:
@@ -71,26 +75,13 @@ def of_service(
         if not fitting:
             raise errors.ServiceUnavailable(f'no service port {number} found for service "{name}"')
         port = fitting[0]
-    found = [
-        (endpoint, one.port)
-        for slice_ in slices
-        for one in slice_.ports
-        if one.name == port
-        for endpoint in slice_.endpoints
-        if _usable(endpoint)
-    ]
+    found = [one for one in dialing.endpoints(slices, port) if one[0].targetRef.kind == "Pod"]
     if not found:
         raise errors.ServiceUnavailable(f'no endpoints available for service "{name}"')
     endpoint, target = choose.choice(found)
     return Destination(
         service.metadata.namespace, endpoint.targetRef.name, target, f"{endpoint.addresses[0]}:{target}"
     )
-
-
-def _usable(endpoint: discoveryv1.Endpoint) -> bool:
-    """Return whether an endpoint is ready (which it is where that is not known) and a pod's: others have no agent."""
-    ready = not endpoint.conditions.HasField("ready") or endpoint.conditions.ready
-    return ready and bool(endpoint.addresses) and endpoint.targetRef.kind == "Pod"
 
 
 def split(raw_path: str, what: Target) -> tuple[str, str]:

@@ -20,10 +20,10 @@ import yarl
 from aiohttp import web
 from aiohttp.client_proto import ResponseHandler
 
-from control.apiserver import authn, relay, server
+from control.apiserver import authn, dialing, relay, server, tcp
 from control.apiserver.audit import recording
 from control.gateway.rest import handlers
-from control.gateway.streams import addresses, nodeproxy, requests, tcp, wire
+from control.gateway.streams import addresses, nodeproxy, requests, wire
 from fairlead import supervise
 from fairlead.api import errors
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -31,7 +31,6 @@ from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
 from fairlead.client import interface
 
 ITSELF = authn.User("system:apiserver", (authn.MASTERS,))
-SERVICE_LABEL = "kubernetes.io/service-name"
 ANSWER_SECONDS = 300.0  # until a proxied server begins its answer
 # Of one connection only (RFC 9110, 7.6.1), and what proves the caller to us and is nobody else's business.
 HOP = ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding")
@@ -62,7 +61,7 @@ class Proxies:
         what, path = requests.target(call), await self._path(call, corev1.ServiceProxyOptions())
         name = addresses.parse(what.name, "service")
         service = await self._client.get(corev1.Service, name.name, what.namespace)
-        select = interface.Selection(labels=f"{SERVICE_LABEL}={name.name}")
+        select = interface.Selection(labels=f"{dialing.SERVICE_LABEL}={name.name}")
         slices = await self._client.list(discoveryv1.EndpointSlice, what.namespace, select=select)
         found = addresses.of_service(service, slices.items, name.port, self._random)
         return await self._proxy(call, name.scheme, found, path)
@@ -93,7 +92,7 @@ class Proxies:
         url = yarl.URL(f"{scheme}://{to.host}{tail or '/'}{query}", encoded=True)
         async with (
             tcp.connection(self._relay, to.namespace, to.pod, to.port) as opened,
-            _session(opened, to) as session,
+            _session(opened.socket, to) as session,
         ):
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from control.apiserver.server import ApiServer
-from fairlead.api import errors
+from fairlead.api import custom, errors
 from fairlead.testing import control
 from tests.support import definitions, hooks
 
@@ -37,13 +37,15 @@ def answer(request: dict[str, Any], converted: list[Any], **result: Any) -> dict
     return {"uid": request["uid"], "convertedObjects": converted, "result": {"status": "Success", **result}}
 
 
-async def defined(api: ApiServer, hook: hooks.Hook) -> tuple[Any, list[type[Any]]]:
+async def defined(
+    api: ApiServer, hook: hooks.Hook, *versions: dict[str, Any]
+) -> tuple[Any, list[type[Any]]]:
     """Define Widgets in two versions that a webhook converts; return a client and the classes."""
     client = api.as_user("admin", ["system:masters"])
     config = {"url": hook.url, "caBundle": base64.b64encode(hook.authority).decode()}
     webhook = {"clientConfig": config, "conversionReviewVersions": ["v2", "v1"]}
     conversion = {"strategy": "Webhook", "webhook": webhook}
-    return client, await definitions.establish(api, client, STABLE, BETA, conversion=conversion)
+    return client, await definitions.establish(api, client, *(versions or (STABLE, BETA)), conversion=conversion)
 
 
 async def test_objects_are_converted_when_written_and_when_read() -> None:
@@ -149,3 +151,18 @@ async def test_a_webhook_that_does_not_listen_is_told() -> None:
         with pytest.raises(errors.InternalError, match="connection refused"):
             await client.create(definitions.widget(beta, "b", spec={}))
         assert (await client.get(stable, "a", "default")).content == {"spec": {"host": "web", "port": "80"}}
+
+
+async def test_a_definition_whose_webhook_is_gone_can_be_deleted() -> None:
+    """Its objects are deleted at the version that is stored, which nobody needs to convert."""
+    old = definitions.version("v1beta1", schema=definitions.schema(hostPort={"type": "string"}))
+    new = definitions.version("v1", storage=False, schema=definitions.schema(host={"type": "string"}))
+    async with control.memory_api() as api:
+        async with hooks.serving(split) as hook:
+            client, (stored, _) = await defined(api, hook, old, new)
+            await client.create(definitions.widget(stored, "a", spec={"hostPort": "web:80"}))
+            await api.close()
+
+        await client.delete(custom.Definition, "widgets.example.com")
+
+        await definitions.until_gone(client, custom.Definition, "widgets.example.com")

@@ -112,6 +112,7 @@ async def test_a_request_goes_on_with_its_callers_name(api: ApiServer, call: Cal
     assert asked.headers.getall("X-Remote-User") == ["admin"]
     assert "system:masters" in asked.headers.getall("X-Remote-Group")
     assert asked.headers["X-Trace"] == "t"
+    assert asked.headers["Content-Length"] == str(len(backend.bodies[0]))
     assert "Authorization" not in asked.headers
 
 

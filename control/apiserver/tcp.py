@@ -9,26 +9,39 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 
 from control.apiserver import relay
-from control.gateway.streams import channels
 from fairlead.api import errors
 from fairlead.api.pb import cluster_pb2 as cluster
 
+CHUNK_BYTES = 32 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A connected socket, which is the caller's to close, and what is set once it is closed."""
+
+    socket: socket.socket
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+
 
 @contextlib.asynccontextmanager
-async def connection(streams: relay.Relay, namespace: str, pod: str, port: int) -> AsyncIterator[socket.socket]:
-    """Give a connected socket, which is the caller's to close, until the end of the context.
+async def connection(streams: relay.Relay, namespace: str, pod: str, port: int) -> AsyncIterator[Opened]:
+    """Give a connected socket until the end of the context.
 
     errors.ServiceUnavailable where nothing answers on the port; a connection that breaks later is closed.
     """
     near, far = socket.socketpair()
     near.setblocking(False)
+    opened = Opened(near)
     reader, writer = await asyncio.open_connection(sock=far)
 
     async def sent() -> AsyncIterator[cluster.ClientFrame]:
-        while data := await reader.read(channels.CHUNK_BYTES):
-            yield cluster.ClientFrame(data=data)
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(CHUNK_BYTES):
+                yield cluster.ClientFrame(data=data)
+        opened.closed.set()
 
     start = cluster.StreamStart(namespace=namespace, pod=pod, port=port)
     output = streams.port_forward(start, sent())
@@ -38,9 +51,9 @@ async def connection(streams: relay.Relay, namespace: str, pod: str, port: int) 
                 await anext(output)
             except errors.ApiError as error:
                 raise errors.ServiceUnavailable(f"error trying to reach service: {error.message}") from error
-            receiving = asyncio.create_task(_receive(output, writer), name="proxied connection")
+            receiving = asyncio.create_task(_receive(output, writer), name="connection to a pod")
             try:
-                yield near
+                yield opened
             finally:
                 receiving.cancel()
                 await asyncio.gather(receiving, return_exceptions=True)
