@@ -41,7 +41,7 @@ def standard(
 ) -> plugin.Chain:
     """Return the chain that every write passes, without the plugins that are disabled by name.
 
-    `versions` shows webhooks an object at the version that they want, and defaults what they have changed.
+    `versions` shows webhooks and policies an object at the version that they want, and defaults what is changed.
     """
     plugins: list[plugin.Plugin] = [
         lifecycle.NamespaceLifecycle(cache),
@@ -62,7 +62,7 @@ def standard(
         classes.DefaultIngressClass(cache),
         guard,
         webhooks.MutatingAdmissionWebhook(cache, calls, guard.judge, versions),
-        policies.ValidatingAdmissionPolicy(cache, guard.judge),
+        policies.ValidatingAdmissionPolicy(cache, guard.judge, versions),
         webhooks.ValidatingAdmissionWebhook(cache, calls, guard.judge, versions),
         quota.ResourceQuota(cache, store, now),
     ]

@@ -13,12 +13,12 @@ from typing import Any
 import orjson
 
 from control.apiserver import authz, warnings
-from control.apiserver.admission import lookup, plugin
+from control.apiserver.admission import lookup, plugin, webhooks
 from control.apiserver.audit import recording
 from control.apiserver.cel import admission, authorizing
 from control.apiserver.policies import compiling, judging, matching
 from control.store import cache as caches
-from fairlead.api import codec, conversion, errors, scheme, selectors
+from fairlead.api import codec, errors, scheme, selectors
 from fairlead.api.pb import admissionregistration_v1_pb2 as registrationv1
 from fairlead.api.pb import core_v1_pb2 as corev1
 
@@ -48,14 +48,16 @@ class _Subject:
     namespace: corev1.Namespace | None
     labels: Mapping[str, str] | None
     ask: authorizing.Ask
+    rows: Sequence[scheme.Kind]
 
 
 class ValidatingAdmissionPolicy(plugin.Plugin):
     """Lets policies refuse what is written."""
 
-    def __init__(self, cache: caches.Cache, authorizer: authz.Authorizer) -> None:
+    def __init__(self, cache: caches.Cache, authorizer: authz.Authorizer, versions: webhooks.Versions) -> None:
         self._cache = cache
         self._authorizer = authorizer
+        self._versions = versions
         self._policies = lookup.Lookup(cache, PolicyObject)
         self._bindings = lookup.Lookup(cache, Binding)
         self._namespaces = lookup.Lookup(cache, corev1.Namespace)
@@ -70,7 +72,7 @@ class ValidatingAdmissionPolicy(plugin.Plugin):
         for policy, bindings in self._bound():
             if subject is None:
                 subject = await self._subject(request)
-            denials += self._judged(policy, bindings, subject)
+            denials += await self._judged(policy, bindings, subject)
         if denials:
             raise _refusal(request, denials[0])
 
@@ -87,29 +89,31 @@ class ValidatingAdmissionPolicy(plugin.Plugin):
     async def _subject(self, request: plugin.Request) -> _Subject:
         # what comes through a subresource of a namespace does not choose who judges it
         own = request.obj if request.operation != "DELETE" and not request.subresource else request.old
-        ask = judging.asks(request, self._authorizer)
+        ask, rows = judging.asks(request, self._authorizer), self._versions.served()
         if isinstance(own, corev1.Namespace):
-            return _Subject(request, None, own.metadata.labels, ask)
+            return _Subject(request, None, own.metadata.labels, ask, rows)
         if not request.namespace:
-            return _Subject(request, None, None, ask)
+            return _Subject(request, None, None, ask, rows)
         namespace = await self._namespaces.find(request.namespace)
-        return _Subject(request, namespace, namespace.metadata.labels if namespace is not None else {}, ask)
+        labels = namespace.metadata.labels if namespace is not None else {}
+        return _Subject(request, namespace, labels, ask, rows)
 
-    def _judged(self, policy: PolicyObject, bindings: Sequence[Binding], subject: _Subject) -> list[tuple[str, str]]:
+    async def _judged(
+        self, policy: PolicyObject, bindings: Sequence[Binding], subject: _Subject
+    ) -> list[tuple[str, str]]:
         """Return what a policy denies, as reasons and messages; warn and note what its bindings say."""
-        rows = list(self._cache.scheme.versions())
         request = subject.request
-        kind = matching.version_for(policy.spec.matchConstraints, request, subject.labels, rows)
+        kind = matching.version_for(policy.spec.matchConstraints, request, subject.labels, subject.rows)
         if kind is None:
             return []
         denied: list[tuple[str, str]] = []
         annotations: dict[str, list[str]] = {}
         for binding in bindings:
             resources = binding.spec.matchResources
-            if matching.version_for(resources, request, subject.labels, rows) is None:
+            if matching.version_for(resources, request, subject.labels, subject.rows) is None:
                 continue
             try:
-                judgements = self._applied(policy, binding, subject, kind)
+                judgements = await self._applied(policy, binding, subject, kind)
             except _Misconfigured as error:
                 if policy.spec.failurePolicy != compiling.IGNORE:
                     denied.append(("", _denial(policy, binding, f"failed to configure binding: {error}")))
@@ -123,17 +127,21 @@ class ValidatingAdmissionPolicy(plugin.Plugin):
             recording.annotate(f"{policy.metadata.name}/{key}", ", ".join(values))
         return denied
 
-    def _applied(
+    async def _applied(
         self, policy: PolicyObject, binding: Binding, subject: _Subject, kind: scheme.Kind
     ) -> list[judging.Judgement]:
         """Return what a policy says of a request, once for each of a binding's parameters."""
-        params = self._params(policy, binding, subject.request)
-        seen = judging.values(subject.request, kind)
+        params = await self._params(policy, binding, subject.request)
+        shown = [await self._at(one, kind) for one in (subject.request.obj, subject.request.old)]
+        seen = judging.values(subject.request, kind, shown)
         if subject.namespace is not None:
             seen["namespaceObject"] = admission.namespace_object(codec.to_json(subject.namespace))
         compiled = self._ready(policy)
         with authorizing.asking(subject.ask):
             return [judging.judge(compiled, {**seen, "params": each}) for each in params]
+
+    async def _at(self, obj: Any, kind: scheme.Kind) -> Any:
+        return await self._versions.convert(obj, kind) if obj is not None else None
 
     def _ready(self, policy: PolicyObject) -> compiling.Policy:
         """Return a policy's expressions, compiled once for each of its generations."""
@@ -145,7 +153,7 @@ class ValidatingAdmissionPolicy(plugin.Plugin):
             found = self._compiled[key] = compiling.policy(policy.spec)
         return found
 
-    def _params(self, policy: PolicyObject, binding: Binding, request: plugin.Request) -> Sequence[Any]:
+    async def _params(self, policy: PolicyObject, binding: Binding, request: plugin.Request) -> Sequence[Any]:
         """Return the JSON of a binding's parameters; one None where the policy or the binding names none."""
         if not policy.spec.HasField("paramKind") or not binding.spec.HasField("paramRef"):
             return [None]
@@ -156,10 +164,14 @@ class ValidatingAdmissionPolicy(plugin.Plugin):
             group, _, version = named.apiVersion.rpartition("/")
             shown = f"{group}/{version}, Kind={named.kind}"
             raise _Misconfigured(f"failed to find resource referenced by paramKind: '{shown}'") from None
-        found = [_presented(each, kind) for each in self._found(kind, reference, request)]
+        found = [await self._presented(each, kind) for each in self._found(kind, reference, request)]
         if not found and reference.parameterNotFoundAction == DENY:
             raise _Misconfigured("no params found for policy binding with `Deny` parameterNotFoundAction")
         return found
+
+    async def _presented(self, obj: Any, kind: scheme.Kind) -> dict[str, Any]:
+        shown = await self._versions.convert(obj, kind)
+        return {"apiVersion": kind.api_version, "kind": kind.kind, **codec.to_json(shown)}
 
     def _found(self, kind: scheme.Kind, reference: registrationv1.ParamRef, request: plugin.Request) -> Iterator[Any]:
         namespace = (reference.namespace or request.namespace) if kind.namespaced else ""
@@ -177,10 +189,6 @@ class ValidatingAdmissionPolicy(plugin.Plugin):
         for entry in self._cache.list(stored, namespace):
             if selector.matches(entry.object.metadata.labels):
                 yield entry.object
-
-
-def _presented(obj: Any, kind: scheme.Kind) -> dict[str, Any]:
-    return {"apiVersion": kind.api_version, "kind": kind.kind, **codec.to_json(conversion.from_hub(obj, kind))}
 
 
 def _acted(policy: PolicyObject, binding: Binding, judgement: judging.Judgement) -> list[tuple[str, str]]:

@@ -135,14 +135,14 @@ class Webhooks:
         What it says against the request, and a failure that is not to be ignored, is raised.
         """
         hook = call.hook
-        if not conditions.hold(hook, request, call.kind, self._authorizer):
+        shown = [await self._shown(one, call.kind) for one in (request.obj, request.old)]
+        if not conditions.hold(hook, request, call.kind, shown, self._authorizer):
             return None
         if request.dry_run and hook.sideEffects not in HARMLESS:
             raise errors.BadRequest(f'admission webhook "{hook.name}" does not support dry run')
         uid = str(uuid.uuid4())
         seconds = hook.timeoutSeconds if hook.HasField("timeoutSeconds") else DEFAULT_TIMEOUT_SECONDS
         try:
-            shown = [await self._shown(one, call.kind) for one in (request.obj, request.old)]
             body = reviews.review(request, call.kind, uid, shown)
             verdict = reviews.verdict(await self._calls.post(hook.clientConfig, body, seconds), uid)
         except caller.Failure as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,9 +36,9 @@ class Judgement:
     annotations: dict[str, str] = field(default_factory=dict)
 
 
-def values(request: plugin.Request, kind: scheme.Kind) -> dict[str, Any]:
-    """Return what expressions see of a request, its objects in a version."""
-    asked = dict(reviews.review(request, kind, "")["request"])
+def values(request: plugin.Request, kind: scheme.Kind, shown: Sequence[Any]) -> dict[str, Any]:
+    """Return what expressions see of a request; `shown` are its object and old object at the version of `kind`."""
+    asked = dict(reviews.review(request, kind, "", shown)["request"])
     del asked["uid"]
     return {
         "object": asked.pop("object"),

@@ -14,7 +14,7 @@ from typing import Any
 
 from control.apiserver import authn
 from control.apiserver.admission import plugin
-from fairlead.api import codec, conversion, errors, scheme, subresources
+from fairlead.api import codec, errors, scheme, subresources
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
@@ -39,16 +39,9 @@ class Verdict:
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
-def review(
-    request: plugin.Request, kind: scheme.Kind, uid: str, shown: Sequence[Any] | None = None
-) -> dict[str, Any]:
-    """Return the AdmissionReview of a request; `shown` are its object and old object at the version of `kind`.
-
-    Without them the built-in conversions are made here.
-    """
+def review(request: plugin.Request, kind: scheme.Kind, uid: str, shown: Sequence[Any]) -> dict[str, Any]:
+    """Return the AdmissionReview of a request; `shown` are its object and old object at the version of `kind`."""
     subresource, asked_as = request.subresource, request.asked or request.kind
-    if shown is None:
-        shown = [conversion.from_hub(one, kind) if one is not None else None for one in (request.obj, request.old)]
     obj, old = (_presented(one, kind, subresource) for one in shown)
     asked = {
         "uid": uid,

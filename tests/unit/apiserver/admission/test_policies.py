@@ -280,6 +280,49 @@ async def test_parameters_may_be_custom_resources(api: ApiServer) -> None:
     )
 
 
+NOTE, SIZE = {"type": "string"}, {"type": "integer", "default": 2}
+VERSIONS = [
+    definitions.version("v1", schema=definitions.schema(note=NOTE)),
+    definitions.version("v2", storage=False, schema=definitions.schema(note=NOTE, size=SIZE)),
+]
+
+
+@pytest.mark.parametrize("match", ["Equivalent", "Exact"])
+async def test_a_custom_resource_is_seen_at_the_version_of_the_rule(api: ApiServer, match: str) -> None:
+    """With its defaults there, the new object and the old one; a rule of another version alone is not asked."""
+    client = api.as_user(*control.ADMIN)
+    widget, _ = await definitions.establish(api, client, *VERSIONS)
+    rule = {"operations": ["*"], "apiGroups": ["example.com"], "apiVersions": ["v2"], "resources": ["widgets"]}
+    constraints = {"matchConstraints": {"resourceRules": [rule], "matchPolicy": match}}
+    expression = "object.apiVersion + ' ' + string(object.spec.size) + (oldObject == null ? '' : oldObject.apiVersion)"
+    said = {"expression": "object.spec.note == 'good'", "messageExpression": expression}
+    await enforce(api, policy(said, **constraints), binding())
+    made = widget(content={"spec": {"note": "bad"}})
+    made.metadata.name, made.metadata.namespace = "w", "default"
+
+    told = await denied(client, widget(metadata=made.metadata, content=made.content))
+    assert told.rpartition(DENIED)[2] == ("example.com/v2 2" if match == "Equivalent" else "")
+    if match == "Equivalent":
+        stored = await client.create(widget(metadata=made.metadata, content={"spec": {"note": "good"}}))
+        stored.content["spec"]["note"] = "bad"
+        with pytest.raises(errors.Invalid, match="example.com/v2 2example.com/v2"):
+            await client.update(stored)
+
+
+async def test_parameters_are_seen_at_the_version_of_their_kind(api: ApiServer) -> None:
+    """Whatever they are stored at."""
+    client = api.as_user(*control.ADMIN)
+    widget, _ = await definitions.establish(api, client, definitions.version("v1"), VERSIONS[1])
+    made = widget(content={"spec": {"note": "n"}})
+    made.metadata.name, made.metadata.namespace = "w", "default"
+    kind = {"apiVersion": "example.com/v2", "kind": "Widget"}
+    said = {"expression": "false", "messageExpression": "params.apiVersion + ' ' + string(params.spec.size)"}
+    reference = {"name": "w", "parameterNotFoundAction": "Deny"}
+    await enforce(api, made, policy(said, paramKind=kind), binding(paramRef=reference))
+
+    assert await denied(client, config()) == "example.com/v2 2"
+
+
 async def test_a_kind_of_parameters_that_nobody_knows_is_a_fault(api: ApiServer) -> None:
     """The policy fails closed."""
     kind = {"apiVersion": "example.com/v1", "kind": "Nothing"}
