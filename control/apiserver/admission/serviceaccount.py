@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 
-from control.apiserver.admission import lookup, noderestriction, plugin
+from control.apiserver.admission import lookup, mountable, noderestriction, plugin
 from control.store import cache as caches
 from fairlead.api import hashing
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -58,6 +58,17 @@ class ServiceAccount(plugin.Plugin):
             mount_token(pod, account)
         if not pod.spec.imagePullSecrets:
             pod.spec.imagePullSecrets.extend(account.imagePullSecrets)
+
+    async def validate(self, request: plugin.Request) -> None:
+        """Refuse Secrets that a pod's account does not list, where it is told to look at that."""
+        pod, judge = plugin.created(request, corev1.Pod), mountable.fault
+        if request.subresource == "ephemeralcontainers" and isinstance(request.obj, corev1.Pod):
+            pod, judge = request.obj, mountable.ephemeral_fault
+        if pod is None or noderestriction.MIRROR in pod.metadata.annotations:
+            return
+        account = self._accounts.get(pod.spec.serviceAccountName, request.namespace)
+        if account is not None and mountable.is_enforced(account) and (why := judge(account, pod)):
+            raise request.forbidden(why)
 
     async def _find(self, namespace: str, name: str) -> corev1.ServiceAccount | None:
         found = await self._accounts.find(name, namespace)

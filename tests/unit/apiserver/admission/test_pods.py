@@ -101,6 +101,72 @@ async def test_automount_is_the_pods_then_the_accounts_choice(
     assert bool(made.spec.volumes) == mounted
 
 
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        (", volumes: [{name: v, secret: {secretName: mine}}]", ""),
+        (
+            ", volumes: [{name: v, secret: {secretName: other}}]",
+            'volume with secret.secretName="other" is not allowed because service account strict does not reference'
+            " that secret",
+        ),
+        (
+            ", initContainers: [{name: i, image: i, env: [{name: A, valueFrom: {secretKeyRef: {name: o, key: k}}}]}]",
+            'init container i with envVar A referencing secret.secretName="o" is not allowed because service'
+            " account strict does not reference that secret",
+        ),
+        (
+            ", initContainers: [{name: i, image: i, envFrom: [{secretRef: {name: mine}}, {secretRef: {name: o}}]}]",
+            'init container i with envFrom referencing secret.secretName="o" is not allowed because service'
+            " account strict does not reference that secret",
+        ),
+        (
+            ", imagePullSecrets: [{name: regcred}, {name: mine}]",
+            'imagePullSecrets[1].name="mine" is not allowed because service account strict does not reference that'
+            " imagePullSecret",
+        ),
+        (", imagePullSecrets: [{name: regcred}]", ""),
+    ],
+)
+async def test_an_account_may_limit_the_secrets_of_its_pods(admin: Any, spec: str, why: str) -> None:
+    """By its annotation, to those that it lists; its token comes along all the same."""
+    account = """
+    metadata: {name: strict, namespace: default, annotations: {kubernetes.io/enforce-mountable-secrets: "true"}}
+    secrets: [{name: mine}]
+    imagePullSecrets: [{name: regcred}]
+    """
+    await admin.create(yamls.read(account, corev1.ServiceAccount))
+    wanted = pod(spec)
+    assert (await admin.create(wanted, dry_run=True)).spec.serviceAccountName == "robot"  # whose account says nothing
+    wanted.spec.serviceAccountName = "strict"
+
+    if why:
+        with pytest.raises(errors.Forbidden) as refused:
+            await admin.create(wanted)
+        assert refused.value.message == f'pods "web" is forbidden: {why}'
+    else:
+        assert (await admin.create(wanted)).spec.serviceAccountName == "strict"
+
+
+async def test_debugging_containers_use_no_other_secrets(admin: Any) -> None:
+    """An ephemeral container is judged when it joins."""
+    account = """
+    metadata: {name: strict, namespace: default, annotations: {kubernetes.io/enforce-mountable-secrets: "true"}}
+    """
+    await admin.create(yamls.read(account, corev1.ServiceAccount))
+    wanted = pod()
+    wanted.spec.serviceAccountName = "strict"
+    made = await admin.create(wanted)
+    common = made.spec.ephemeralContainers.add().ephemeralContainerCommon
+    common.name, common.image = "d", "d"
+    common.envFrom.add().secretRef.localObjectReference.name = "other"
+
+    with pytest.raises(errors.Forbidden) as refused:
+        await admin.update(made, subresource="ephemeralcontainers")
+
+    assert 'ephemeral container d with envFrom referencing secret.secretName="other"' in refused.value.message
+
+
 async def test_pods_of_an_account_stay_alike(admin: Any) -> None:
     """The volume has the same name in each, so that what is known of one spec holds for the next."""
     first, second = pod(), pod()
