@@ -41,6 +41,7 @@ from control.apiserver import (
 )
 from control.apiserver import registry as registries
 from control.apiserver.admission import chain, escalation, plugin
+from control.apiserver.audit import event as audit
 from control.apiserver.audit import recording
 from control.apiserver.custom import keeper, showing
 from control.apiserver.managed import applying, managers
@@ -147,11 +148,11 @@ class ApiServer:
         """Raise Forbidden where the user may not do this."""
         decision = self.authorizer.authorize(request)
         if self.auditor is not None:
-            recording.decided(decision)
+            audit.decided(decision)
         if not decision.allowed:
             raise authz.refusal(request, decision.reason)
 
-    def noted(self, request: authz.Attributes) -> AbstractContextManager[recording.Event | None]:
+    def noted(self, request: authz.Attributes) -> AbstractContextManager[audit.Event | None]:
         """Return the context in which an edge carries out what is no request method here: paths and streams."""
         return self.auditor.recording(request) if self.auditor is not None else contextlib.nullcontext()
 

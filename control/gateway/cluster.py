@@ -14,6 +14,7 @@ from typing import Any
 from google.protobuf import any_pb2
 
 from control.apiserver import authn, authz, reading, relay, selection, server
+from control.apiserver.audit import event as audit
 from control.apiserver.audit import recording
 from control.apiserver.target import Target
 from control.gateway import calls, connecting, identity
@@ -246,7 +247,7 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
 
     async def _start(
         self, frames: AsyncIterator[cluster.ClientFrame], context: Any, subresource: str
-    ) -> tuple[cluster.StreamStart, recording.Event | None]:
+    ) -> tuple[cluster.StreamStart, audit.Event | None]:
         """Return the first frame, once its sender may have what it asks, and what the audit log notes of it."""
         try:
             first = await anext(frames)
@@ -262,7 +263,7 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
         connecting.settle(start, options)
         return start, event
 
-    def _unended(self, asked: authz.Attributes) -> contextlib.AbstractContextManager[recording.Event | None]:
+    def _unended(self, asked: authz.Attributes) -> contextlib.AbstractContextManager[audit.Event | None]:
         auditor = self._api.auditor
         return auditor.unended(asked, "v1") if auditor is not None else contextlib.nullcontext()
 
@@ -273,7 +274,7 @@ def _noting(identify: identity.Identify) -> identity.Identify:
     async def identified(context: Any) -> authn.User:
         user = await identify(context)
         agent = dict(context.invocation_metadata() or ()).get("user-agent", "")
-        recording.arrive(recording.Source("", (context.peer(),), str(agent)))
+        audit.arrive(audit.Source("", (context.peer(),), str(agent)))
         return user
 
     return identified

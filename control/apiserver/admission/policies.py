@@ -14,7 +14,7 @@ import orjson
 
 from control.apiserver import authz, warnings
 from control.apiserver.admission import lookup, plugin, webhooks
-from control.apiserver.audit import recording
+from control.apiserver.audit import event as audit
 from control.apiserver.cel import admission, authorizing
 from control.apiserver.policies import compiling, judging, matching
 from control.store import cache as caches
@@ -124,7 +124,7 @@ class ValidatingAdmissionPolicy(plugin.Plugin):
                     if value not in annotations.setdefault(key, []):
                         annotations[key].append(value)
         for key, values in annotations.items():
-            recording.annotate(f"{policy.metadata.name}/{key}", ", ".join(values))
+            audit.annotate(f"{policy.metadata.name}/{key}", ", ".join(values))
         return denied
 
     async def _applied(
@@ -208,7 +208,7 @@ def _acted(policy: PolicyObject, binding: Binding, judgement: judging.Judgement)
                 "expressionIndex": denial.index,
                 "validationActions": list(binding.spec.validationActions),
             }
-            recording.annotate(FAILURE, orjson.dumps([failure]).decode())
+            audit.annotate(FAILURE, orjson.dumps([failure]).decode())
     return denied
 
 

@@ -19,8 +19,8 @@ from google.protobuf.message import Message
 
 from control.apiserver import authz, patching, warnings
 from control.apiserver.admission import lookup, plugin
-from control.apiserver.audit import policy as audit
-from control.apiserver.audit import recording
+from control.apiserver.audit import event as audit
+from control.apiserver.audit import policy as policies
 from control.apiserver.webhooks import caller, conditions, matching, reviews
 from control.store import cache as caches
 from fairlead.api import codec, errors, scheme
@@ -152,7 +152,7 @@ class Webhooks:
             self._let_pass(request, call, f"received invalid webhook response: {error}")
             return None
         for key, value in verdict.annotations.items():
-            recording.annotate(f"{hook.name}/{key}", value)
+            audit.annotate(f"{hook.name}/{key}", value)
         for text in verdict.warnings:
             warnings.add(text)
         if not verdict.allowed:
@@ -169,7 +169,7 @@ class Webhooks:
         if hook.failurePolicy != IGNORE:
             raise errors.InternalError(f"Internal error occurred: {text}", causes=[errors.Cause("", text, "")])
         _log.warning("ignored a webhook's failure", extra={"webhook": hook.name, "error": why})
-        recording.annotate(f"failed-open.{self.domain}/{call.place(request)}", hook.name)
+        audit.annotate(f"failed-open.{self.domain}/{call.place(request)}", hook.name)
 
 
 class MutatingAdmissionWebhook(plugin.Plugin):
@@ -195,7 +195,7 @@ class MutatingAdmissionWebhook(plugin.Plugin):
             seen[call.key] = _state(request.obj)
             changed = seen[call.key] != before
             request.reinvoke = request.reinvoke or changed
-            _note(f"{MUTATION}/{call.place(request)}", call, {"mutated": changed}, audit.Level.METADATA)
+            _note(f"{MUTATION}/{call.place(request)}", call, {"mutated": changed}, policies.Level.METADATA)
 
     async def _apply(self, request: plugin.Request, call: Call, patch: bytes) -> None:
         """Change the object as a webhook wants it, and give it the defaults of what that added."""
@@ -210,15 +210,15 @@ class MutatingAdmissionWebhook(plugin.Plugin):
             raise errors.InternalError(f"Internal error occurred: {error.message}") from None
         _replace(request.obj, changed)
         told = {"patch": orjson.loads(patch), "patchType": "JSONPatch"}
-        _note(f"{PATCH}/{call.place(request)}", call, told, audit.Level.REQUEST)
+        _note(f"{PATCH}/{call.place(request)}", call, told, policies.Level.REQUEST)
         if not request.subresource:
             self._versions.default(request.kind, request.obj)
 
 
-def _note(key: str, call: Call, told: dict[str, Any], level: audit.Level) -> None:
+def _note(key: str, call: Call, told: dict[str, Any], level: policies.Level) -> None:
     """Let the audit log know what a mutating webhook did."""
     value = {"configuration": call.configuration, "webhook": call.hook.name, **told}
-    recording.annotate(key, orjson.dumps(value).decode(), level)
+    audit.annotate(key, orjson.dumps(value).decode(), level)
 
 
 def _wants_again(hook: matching.Hook) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from control.apiserver import authn, authz, server, warnings
+from control.apiserver.audit import event as audit
 from control.apiserver.audit import recording
 from control.apiserver.target import Target
 from control.gateway.fairness import gate as gates
@@ -163,10 +164,10 @@ class Gateway:
         try:
             user = await self._identify(request)
         except errors.Unauthorized:
-            recording.arrive(source)
+            audit.arrive(source)
             self._note_stranger(auditor, request, path)
             raise
-        recording.arrive(source)
+        audit.arrive(source)
         return user
 
     def _note_stranger(self, auditor: recording.Recorder, request: web.BaseRequest, path: paths.Path | None) -> None:

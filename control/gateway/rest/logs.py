@@ -8,7 +8,7 @@ import http
 from aiohttp import web
 
 from control.apiserver import authz, relay, server
-from control.apiserver.audit import recording
+from control.apiserver.audit import event as audit
 from control.apiserver.validation import podlogs
 from control.gateway.rest import queries
 from control.gateway.rest.handlers import Call
@@ -43,7 +43,7 @@ class Logs:
                 async for chunk in chunks:
                     if not response.prepared:
                         await response.prepare(call.request)
-                        recording.started(response.status)
+                        audit.started(response.status)
                     if chunk:
                         await response.write(chunk)
             except errors.ApiError:

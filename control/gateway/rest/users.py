@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from control.apiserver import authn, authz, impersonation
-from control.apiserver.audit import recording
+from control.apiserver.audit import event as audit
 from control.gateway import identity
 from fairlead.api import errors
 
@@ -46,7 +46,7 @@ class Identifier:
         """Return the user of a request; errors.Unauthorized for nobody, errors.Forbidden for a false somebody."""
         caller = await self._caller(request)
         wish = impersonation.wished(request.headers.items())
-        recording.acts_for(caller if wish is not None else None)
+        audit.acts_for(caller if wish is not None else None)
         if wish is None:
             return caller
         return impersonation.granted(caller, wish, self._authorizer)
@@ -65,11 +65,11 @@ class Identifier:
         raise errors.Unauthorized("Unauthorized")
 
 
-def source(request: web.BaseRequest, audit_id: str) -> recording.Source:
+def source(request: web.BaseRequest, audit_id: str) -> audit.Source:
     """Return where a request comes from, for the audit log."""
     addresses = (request.remote,) if request.remote else ()
     agent = request.headers.get("User-Agent", "")
-    return recording.Source(request.path_qs, addresses, agent, audit_id)
+    return audit.Source(request.path_qs, addresses, agent, audit_id)
 
 
 def attempted(request: web.BaseRequest) -> list[str]:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from aiohttp import web
 
 from control.apiserver import relay, server
-from control.apiserver.audit import recording
+from control.apiserver.audit import event as audit
 from control.gateway.rest import handlers
 from control.gateway.streams import channels, requests, spdychannels, upgrade, websocket, wire
 from control.gateway.streams import session as sessions
@@ -50,7 +50,7 @@ class PortForward:
             carrier = wire.Tunnel(await upgrade.open_socket(request, offer))
         else:
             carrier = await wire.take_over(request, offer.spdy_headers())
-        recording.started(carrier.response.status)
+        audit.started(carrier.response.status)
         await self._over_spdy(carrier, pod)
         return carrier.response
 
@@ -60,7 +60,7 @@ class PortForward:
         if not numbers:
             raise errors.BadRequest('query parameter "port" is required')
         socket = await upgrade.open_socket(request, offer)
-        recording.started(socket.status)
+        audit.started(socket.status)
         ports = websocket.Ports(websocket.Messages(socket, offer), numbers)
 
         async def all_of_them() -> None:

@@ -21,7 +21,7 @@ from aiohttp import web
 from aiohttp.client_proto import ResponseHandler
 
 from control.apiserver import authn, dialing, relay, server, tcp
-from control.apiserver.audit import recording
+from control.apiserver.audit import event as audit
 from control.gateway.rest import handlers
 from control.gateway.streams import addresses, nodeproxy, requests, wire
 from fairlead import supervise
@@ -180,7 +180,7 @@ def _end_to_end(found: multidict.MultiMapping[str]) -> Headers:
 async def _answer(request: web.BaseRequest, answer: aiohttp.ClientResponse, headers: Headers) -> web.StreamResponse:
     response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
     await response.prepare(request)
-    recording.started(response.status)
+    audit.started(response.status)
     try:
         async for chunk in answer.content.iter_any():
             await response.write(chunk)
@@ -194,7 +194,7 @@ async def _tunnel(request: web.BaseRequest, answer: aiohttp.ClientResponse, head
     """Carry bytes both ways after an upgrade that the proxied server agreed to."""
     far = wire.Joined(answer)
     near = await wire.take_over(request, headers)
-    recording.started(near.response.status)
+    audit.started(near.response.status)
     with contextlib.suppress(ConnectionError):
         await supervise.first_of(wire.copy(near, far), wire.copy(far, near))
     await far.close()

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from aiohttp import web
 
 from control.apiserver import relay, server
-from control.apiserver.audit import recording
+from control.apiserver.audit import event as audit
 from control.gateway.rest import handlers
 from control.gateway.streams import channels, requests, spdychannels, upgrade, websocket, wire
 from control.gateway.streams import session as sessions
@@ -54,7 +54,7 @@ class RemoteCommand:
         async with contextlib.aclosing(run(start, later.frames())) as output:  # type: ignore[type-var]
             first = await anext(output)
             response, opened = await _open(call.request, offer, start)
-            recording.started(response.status)
+            audit.started(response.status)
             later.open(opened)
             await channels.carry(_after(first, output), opened)
         return response
