@@ -25,7 +25,6 @@ M = TypeVar("M", bound=Message)
 R = TypeVar("R", bound=Message)
 
 BOOKMARK_SECONDS = 0.05  # how soon a watcher in this process hears that the cache has come further
-INITIAL_END = "k8s.io/initial-events-end"
 WRITES_A_PASS = 16  # that begin in one pass of the loop: up to half a millisecond each before they first wait
 
 
@@ -141,8 +140,4 @@ def watch_event(kind: type[M], event: selection.Event) -> WatchEvent[M]:
     """Return an event as clients see it; a bookmark's object carries only its revision."""
     if event.entry is not None:
         return WatchEvent(event.type, cast(M, event.entry.object))
-    mark = kind()
-    mark.metadata.resourceVersion = str(event.revision)  # type: ignore[attr-defined]
-    if event.initial_end:
-        mark.metadata.annotations[INITIAL_END] = "true"  # type: ignore[attr-defined]
-    return WatchEvent("BOOKMARK", mark)
+    return WatchEvent("BOOKMARK", cast(M, selection.bookmark(kind, event)))

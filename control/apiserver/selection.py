@@ -11,6 +11,7 @@ from control.store.entry import Change, Entry
 from fairlead import slices
 from fairlead.api import errors, objects, selectors
 
+INITIAL_END = "k8s.io/initial-events-end"
 METADATA = ("metadata.name", "metadata.namespace")  # every object can be selected by these
 EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
 
@@ -23,6 +24,15 @@ class Event:
     entry: Entry | None
     revision: int
     initial_end: bool = False
+
+
+def bookmark(carrier: type[Any], event: Event) -> Any:
+    """Return the object of a BOOKMARK: only its revision, and whether what was there has been told of."""
+    mark = carrier()
+    mark.metadata.resourceVersion = str(event.revision)
+    if event.initial_end:
+        mark.metadata.annotations[INITIAL_END] = "true"
+    return mark
 
 
 def _unknown(strategy: strategies.Strategy[Any], field: str) -> str:

@@ -30,7 +30,6 @@ from fairlead.client.interface import Patch, PatchType
 PAGE_BYTES = 8 * 1024 * 1024
 BATCH_BYTES = 1024 * 1024
 BOOKMARK_SECONDS = 10.0
-INITIAL_END = "k8s.io/initial-events-end"
 METRICS_GROUP = "metrics.k8s.io"
 SWITCHED = 101  # the code of a stream over REST, for the audit log
 
@@ -327,8 +326,4 @@ async def _responses(
 
 
 def _bookmark(kind: scheme.Kind, event: selection.Event) -> any_pb2.Any:
-    mark = objects.class_of(kind)()
-    mark.metadata.resourceVersion = str(event.revision)
-    if event.initial_end:
-        mark.metadata.annotations[INITIAL_END] = "true"
-    return codec.to_any(mark)
+    return codec.to_any(selection.bookmark(objects.class_of(kind), event))

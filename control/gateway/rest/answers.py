@@ -86,7 +86,7 @@ class Answer:
                 ended = False
                 break
         if ended:
-            return self._finished(web.Response(body=views.whole(kept), status=status))
+            return self._finished(web.Response(body=b"".join(kept), status=status))
         response = self._finished(web.StreamResponse(status=status))
         packed = "gzip" in self.request.headers.get("Accept-Encoding", "")
         if packed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import functools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Protocol
 
 import orjson
@@ -24,14 +24,13 @@ from fairlead.api.pb import meta_v1_pb2 as metav1
 from fairlead.api.pb import runtime_pb2
 
 CHUNK_BYTES = 64 * 1024
-INITIAL_END = "k8s.io/initial-events-end"
 INCLUSIONS = ("None", "Metadata", "Object")
 
 Chunks = AsyncIterator[bytes]
 
 
 class View(Protocol):
-    """One way of writing what the API server answers; `list_kind` names what a list is converted to, if it is."""
+    """One way of writing what the API server answers."""
 
     def one(self, entry: Entry) -> bytes:
         """Return an object."""
@@ -79,27 +78,18 @@ class Json:
         )
         self._list = (media.PARTIAL_LIST, partial) if partial else (kind.list_kind, kind.api_version)
         # an item of a list does not repeat what the list says, but for custom resources
-        self._repeated = b"" if kind.message is None else _identity(kind)
+        self._repeated = b"" if kind.message is None else _beginning(kind)
 
     def one(self, entry: Entry) -> bytes:
         """Return the object's text."""
         return self._partial + metadata(entry.object) + b"}" if self._partial else entry.json()
 
-    async def collection(self, listing: reading.Listing) -> Chunks:
+    def collection(self, listing: reading.Listing) -> Chunks:
         """Iterate over the list's text."""
         kind, api_version = self._list
         head = f'{{"kind":"{kind}","apiVersion":"{api_version}","metadata":'.encode()
-        parts = [head, orjson.dumps(codec.to_json(list_meta(listing))), b',"items":[']
-        size, comma = 0, b""
-        async for entry in slices.sliced(listing.entries):
-            item = self._item(entry)
-            parts += (comma, item)
-            comma, size = b",", size + len(item)
-            if size > CHUNK_BYTES:
-                yield b"".join(parts)
-                parts, size = [], 0
-        parts.append(b"]}\n")
-        yield b"".join(parts)
+        head += orjson.dumps(codec.to_json(list_meta(listing))) + b',"items":['
+        return _array(head, listing.entries, self._item)
 
     def _item(self, entry: Entry) -> bytes:
         if self._partial:
@@ -113,7 +103,7 @@ class Json:
         return b'{"type":"%b","object":%b}\n' % (event.type.encode(), obj)
 
     def _bookmark(self, event: selection.Event) -> bytes:
-        mark = bookmark(self._kind, event)
+        mark = selection.bookmark(objects.class_of(self._kind), event)
         return self._partial + metadata(mark) + b"}" if self._partial else codec.dumps(mark)
 
     def failure(self, status: metav1.Status) -> bytes:
@@ -164,7 +154,7 @@ class Protobuf:
         """Return a frame."""
         if event.entry is not None:
             return _frame(event.type, self.one(event.entry))
-        mark = bookmark(self._kind, event)
+        mark = selection.bookmark(objects.class_of(self._kind), event)
         if self._partial:
             return _frame(event.type, codec.enveloped(self._partial, media.PARTIAL, self._part(mark)))
         return _frame(event.type, message(mark))
@@ -192,23 +182,14 @@ class Table:
         meta = metav1.ListMeta(resourceVersion=str(revision) if revision else "")
         return b"%b%b]}" % (self._begin(meta, obj), self._row(obj, _now()))
 
-    async def collection(self, listing: reading.Listing) -> Chunks:
+    def collection(self, listing: reading.Listing) -> Chunks:
         """Iterate over the table's text."""
         first = listing.entries[0].object if listing.entries else None
         entries, order = listing.entries, columns.order(self._kind)
         if order is not None:
             entries = sorted(entries, key=lambda entry: order(entry.object))
-        parts = [self._begin(list_meta(listing), first)]
-        size, comma, now = 0, b"", _now()
-        async for entry in slices.sliced(entries):
-            row = self._row(entry.object, now)
-            parts += (comma, row)
-            comma, size = b",", size + len(row)
-            if size > CHUNK_BYTES:
-                yield b"".join(parts)
-                parts, size = [], 0
-        parts.append(b"]}\n")
-        yield b"".join(parts)
+        now = _now()
+        return _array(self._begin(list_meta(listing), first), entries, lambda entry: self._row(entry.object, now))
 
     def _begin(self, meta: metav1.ListMeta, obj: Any) -> bytes:
         titles = self._definitions(obj)
@@ -233,14 +214,28 @@ class Table:
 
     def event(self, event: selection.Event) -> bytes:
         """Return a line."""
-        obj = event.entry.object if event.entry is not None else bookmark(self._kind, event)
-        text = self._of_one(obj, event.revision)
+        made = event.entry.object if event.entry else selection.bookmark(objects.class_of(self._kind), event)
+        text = self._of_one(made, event.revision)
         self._named = True
         return b'{"type":"%b","object":%b}\n' % (event.type.encode(), text)
 
     def failure(self, status: metav1.Status) -> bytes:
         """Return a line."""
         return error_line(status)
+
+
+async def _array(head: bytes, entries: Sequence[Entry], text: Callable[[Entry], bytes]) -> Chunks:
+    """Iterate over the JSON of a list, which begins with a head and goes on with a text for each entry, in pieces."""
+    parts, size, comma = [head], 0, b""
+    async for entry in slices.sliced(entries):
+        one = text(entry)
+        parts += (comma, one)
+        comma, size = b",", size + len(one)
+        if size > CHUNK_BYTES:
+            yield b"".join(parts)
+            parts, size = [], 0
+    parts.append(b"]}\n")
+    yield b"".join(parts)
 
 
 def _definition(kind: str, column: columns.Column) -> dict[str, Any]:
@@ -272,16 +267,6 @@ def list_meta(listing: reading.Listing) -> metav1.ListMeta:
     return meta
 
 
-def bookmark(kind: scheme.Kind, event: selection.Event) -> Any:
-    """Return the object of a bookmark: only its revision, and whether it ends the initial events."""
-    meta = metav1.ObjectMeta(resourceVersion=str(event.revision))
-    if event.initial_end:
-        meta.annotations[INITIAL_END] = "true"
-    mark = objects.class_of(kind)()
-    mark.metadata.CopyFrom(meta)
-    return mark
-
-
 def error_line(status: metav1.Status) -> bytes:
     """Return the line of JSON by which a watch ends with an error."""
     return b'{"type":"ERROR","object":%b}\n' % codec.dumps(status)
@@ -303,7 +288,7 @@ def message(obj: Any) -> bytes:
     return codec.enveloped(*identity(obj), obj.SerializeToString())
 
 
-def _identity(kind: scheme.Kind) -> bytes:
+def _beginning(kind: scheme.Kind) -> bytes:
     """Return how an object's JSON begins."""
     return f'{{"apiVersion":"{kind.api_version}","kind":"{kind.kind}",'.encode()
 
@@ -311,11 +296,6 @@ def _identity(kind: scheme.Kind) -> bytes:
 def _frame(type_: str, obj: bytes) -> bytes:
     event = metav1.WatchEvent(type=type_, object=runtime_pb2.RawExtension(raw=obj)).SerializeToString()
     return len(event).to_bytes(4, "big") + event
-
-
-def whole(texts: Sequence[bytes]) -> bytes:
-    """Return pieces as one."""
-    return texts[0] if len(texts) == 1 else b"".join(texts)
 
 
 def plain(answer: Message, form: media.Form) -> bytes:
