@@ -110,6 +110,11 @@ class Catalogue:
             return self._custom.stored_as(kind)
         return (kind.hub or kind.api_version) if kind.stored else ""
 
+    def unknown_fields(self, kind: schemes.Kind) -> Callable[[Any], Sequence[str]]:
+        """Return what finds those fields of a custom resource that its schema does not have, in messages none."""
+        shape = self.shape(kind)
+        return shape.unknown if shape is not None else lambda _: ()
+
     async def convert(self, obj: Any, kind: schemes.Kind) -> Any:
         """Return an object of a kind at another version of it; what a subresource carries as it is."""
         if isinstance(obj, objects.Unstructured):

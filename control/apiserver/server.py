@@ -262,10 +262,7 @@ class ApiServer:
         system.check_place(obj.metadata, target.namespace, target.name)
         actor = registries.Actor(user, dry_run, manager, asked=target.kind)
         if self._subresources.owns(target.subresource):
-            written = await self._subresources.update(
-                actor, found, target.namespace, target.name, target.subresource, obj
-            )
-            return written, False
+            return await self._subresources.update(actor, found, target, obj), False
         _check_kind(target.kind, obj)
 
         def replaced(old: Message) -> Any:
@@ -290,12 +287,8 @@ class ApiServer:
         managers.check_plain(force=patch.force)
         actor = registries.Actor(user, dry_run, manager, asked=target.kind)
         if self._subresources.owns(target.subresource):
-            return await self._subresources.patch(
-                actor, found, target.namespace, target.name, target.subresource, patch
-            )
-
-        shape = self.kinds.shape(target.kind)
-        unknown = shape.unknown if shape is not None else lambda _: ()
+            return await self._subresources.patch(actor, found, target, patch)
+        unknown = self.kinds.unknown_fields(target.kind)
 
         def change(old: Message) -> Any:
             changed = patching.apply(patch, conversion.from_hub(old, target.kind), unknown)

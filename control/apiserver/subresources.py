@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from control.apiserver import eviction, patching, registry, tokens
+from control.apiserver import eviction, patching, registry, tokenrequests, tokens
 from control.apiserver import target as targets
 from control.apiserver.admission import plugin
 from control.apiserver.managed import applying
@@ -27,7 +27,6 @@ from fairlead.client.interface import Patch
 
 POSTED = {"binding": corev1.Binding, "eviction": policyv1.Eviction, "token": authenticationv1.TokenRequest}
 OWNED = frozenset({"scale", "finalize"})
-FINISHED = frozenset({"Succeeded", "Failed"})
 
 
 class Subresources:
@@ -38,13 +37,13 @@ class Subresources:
         registries: Callable[[scheme.Kind], registry.Registry],
         admission: plugin.Chain,
         now: Callable[[], float],
-        issuer: tokens.Issuer | None = None,
+        issuer: tokens.Issuer | None,
     ) -> None:
         self._registries = registries
         self._admission = admission
         self._now = now
-        self._issuer = issuer
         self._evictions = eviction.Evictions(registries, admission, now)
+        self._tokens = tokenrequests.TokenRequests(registries, admission, now, issuer)
 
     def owns(self, subresource: str) -> bool:
         """Say whether updates and patches of a subresource go here rather than to the object."""
@@ -87,33 +86,27 @@ class Subresources:
             case policyv1.Eviction():
                 entry = await self._evictions.evict(actor, request)
             case _:
-                return await self._issue(actor, request)
+                return await self._tokens.issue(request)
         return Entry(entry.key, entry.kind, body, entry.revision)
 
     async def update(
-        self, actor: registry.Actor, found: registry.Registry, namespace: str, name: str, subresource: str, body: Any
+        self, actor: registry.Actor, found: registry.Registry, target: targets.Target, body: Any
     ) -> Entry:
         """Replace a subresource."""
-        if subresource == "finalize":
-            return await self._finalize(actor, found, name, body)
+        if target.subresource == "finalize":
+            return await self._finalize(actor, found, target.name, body)
         if not isinstance(body, autoscalingv1.Scale):
             raise errors.BadRequest(f"the object is a {type(body).DESCRIPTOR.name}, not a Scale")
         scales = dataclasses.replace(actor, through="scale")
-        entry = await found.update(scales, namespace, name, lambda old: _scaled(found, old, body))
+        entry = await found.update(scales, target.namespace, target.name, lambda old: _scaled(found, old, body))
         return self.view(entry, "scale")
 
     async def patch(
-        self,
-        actor: registry.Actor,
-        found: registry.Registry,
-        namespace: str,
-        name: str,
-        subresource: str,
-        patch: Patch,
+        self, actor: registry.Actor, found: registry.Registry, target: targets.Target, patch: Patch
     ) -> Entry:
         """Change a subresource by a patch."""
-        if subresource != "scale":
-            raise _no_verb("patch", found.kind, subresource)
+        if target.subresource != "scale":
+            raise _no_verb("patch", found.kind, target.subresource)
 
         def change(old: Any) -> Any:
             body = patching.apply(patch, found.strategy.scale_before(old))
@@ -121,7 +114,7 @@ class Subresources:
             return _scaled(found, old, body)
 
         scales = dataclasses.replace(actor, through="scale")
-        return self.view(await found.update(scales, namespace, name, change), "scale")
+        return self.view(await found.update(scales, target.namespace, target.name, change), "scale")
 
     async def apply(
         self, actor: registry.Actor, found: registry.Registry, target: targets.Target, applied: applying.Application
@@ -164,73 +157,6 @@ class Subresources:
         pods = self._registries(scheme.DEFAULT.of(corev1.Pod))
         admitted = registry.Actor(actor.user, actor.dry_run, actor.manager, admitted=True)
         return await pods.update(admitted, request.namespace, name, change, "binding")
-
-    async def _issue(self, actor: registry.Actor, request: plugin.Request) -> Entry:
-        """Sign a token for a service account, bound to an object if the request names one."""
-        if self._issuer is None:
-            raise errors.NotImplementedByServer("this server has no service-account key")
-        namespace, name, answer = request.namespace, request.name, request.obj
-        assert isinstance(answer, authenticationv1.TokenRequest)
-        entry = await self._registries(request.kind).get(namespace, name)
-        account = entry.object
-        assert isinstance(account, corev1.ServiceAccount)
-        faults = tokens.judge(answer)
-        if faults:
-            raise errors.invalid("authentication.k8s.io", "TokenRequest", "", faults)
-        await self._admission.validate(request)
-        bound = await self._bound(namespace, name, answer.spec.boundObjectRef)
-        seconds = answer.spec.expirationSeconds
-        token, expires = self._issuer.issue(account, bound, list(answer.spec.audiences), seconds)
-        if not answer.spec.audiences:
-            answer.spec.audiences.append(self._issuer.issuer)
-        answer.metadata.name, answer.metadata.namespace = name, namespace
-        answer.metadata.creationTimestamp.seconds = int(self._now())
-        answer.status.token = token
-        answer.status.expirationTimestamp.seconds = expires
-        return Entry(entry.key, entry.kind, answer, 0)
-
-    async def _bound(
-        self, namespace: str, account: str, reference: authenticationv1.BoundObjectReference
-    ) -> tokens.Bound:
-        """Return the object that a token is to be bound to."""
-        if not reference.kind:
-            return tokens.Bound()
-        kinds = {"Pod": corev1.Pod, "Secret": corev1.Secret, "Node": corev1.Node}
-        if reference.apiVersion != "v1" or reference.kind not in kinds:
-            raise errors.BadRequest(f"cannot bind token for serviceaccount to object of type {reference.kind}")
-        kind = scheme.DEFAULT.of(kinds[reference.kind])
-        entry = await self._registries(kind).get(namespace if kind.namespaced else "", reference.name)
-        obj: Any = entry.object
-        if reference.uID and reference.uID != obj.metadata.uid:
-            why = (
-                f"the UID in the bound object reference ({reference.uID}) does not match the UID in record."
-                " The object might have been deleted and then recreated"
-            )
-            raise errors.conflict("", kind.resource, reference.name, why)
-        match obj:
-            case corev1.Node():
-                return tokens.Bound(node=obj)
-            case corev1.Secret():
-                return tokens.Bound(secret=obj)
-        if obj.spec.serviceAccountName != account:
-            text = (
-                f'cannot bind token for serviceaccount "{account}" to pod running with different serviceaccount name.'
-            )
-            raise errors.BadRequest(text)
-        return tokens.Bound(pod=obj, node=await self._node(obj.spec.nodeName))
-
-    async def _node(self, name: str) -> corev1.Node | None:
-        """Return the node that a pod is on, by its name alone where its object is gone."""
-        if not name:
-            return None
-        try:
-            entry = await self._registries(scheme.DEFAULT.of(corev1.Node)).get("", name, "0")
-        except errors.NotFound:
-            node = corev1.Node()
-            node.metadata.name = name
-            return node
-        assert isinstance(entry.object, corev1.Node)
-        return entry.object
 
     async def _finalize(self, actor: registry.Actor, found: registry.Registry, name: str, body: Any) -> Entry:
         strategy = found.strategy

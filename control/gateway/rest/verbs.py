@@ -108,8 +108,7 @@ class Verbs:
     async def _body(self, call: Call, target: Target, how: queries.Writing) -> Any:
         format_ = media.body_format(call.request.headers.get("Content-Type", ""))
         data = await body(call.request)
-        shape = self._api.kinds.shape(target.kind)
-        unknown = shape.unknown if shape is not None else lambda _: ()
+        unknown = self._api.kinds.unknown_fields(target.kind)
         told = (data, format_, target.kind, target.subresource, how.validation, unknown)
         if len(data) > LONG_BODY_BYTES:
             return await asyncio.to_thread(bodies.decode, *told)
