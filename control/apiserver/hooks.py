@@ -1,4 +1,4 @@
-"""What a kind does around its writes beyond its strategy: the seam between registry and allocation."""
+"""The seam between a registry and those who must know of its writes: allocation, and the watch cache's scheme."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from control.store import interface
 
 @dataclass(slots=True)
 class Companions:
-    """What is written together with an object, in its transaction: allocations. `discard` undoes a refused try."""
+    """What is written together with an object, in its transaction: allocations."""
 
     writes: list[interface.Write] = field(default_factory=list)
 

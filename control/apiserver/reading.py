@@ -91,7 +91,7 @@ class Reader:
         strategy: strategies.Strategy[Any],
         store: interface.Store,
         cache: caches.Cache,
-        views: viewing.Views = viewing.AS_STORED,
+        views: viewing.Views,
     ) -> None:
         self.strategy = strategy
         self.views = views

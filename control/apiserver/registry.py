@@ -127,7 +127,7 @@ class Registry(writing.Writer):
             raise errors.BadRequest(system.OTHER_NAMESPACE)
         metadata.uid, metadata.creationTimestamp.seconds, request.name = uid, now, metadata.name
         self.strategy.prepare_for_create(obj)
-        faults = [*self._judged(metadata), *self.strategy.validate(obj)]
+        faults = [*self._metadata_faults(metadata), *self.strategy.validate(obj)]
         self._refuse_invalid(metadata.name, faults)
         self._advise(obj, None)
         self.strategy.canonicalize(obj)
@@ -293,7 +293,7 @@ class Registry(writing.Writer):
             actor.dry_run,
             asked=actor.asked,
         )
-        admission = self._judges(actor)
+        admission = self._chain(actor)
         if actor.through:
             request.obj, request.old = self.strategy.scale_of(obj), self.strategy.scale_before(old)
         await admission.admit(request)
@@ -311,8 +311,8 @@ class Registry(writing.Writer):
         else:
             self.strategy.prepare_for_update(obj, old)
             faults = list(self.strategy.validate_update(obj, old))
-        judged = [*self._judged(metadata), *meta.validate_update(metadata, before)]
-        self._refuse_invalid(before.name, [*judged, *faults])
+        own = [*self._metadata_faults(metadata), *meta.validate_update(metadata, before)]
+        self._refuse_invalid(before.name, [*own, *faults])
         if not subresource:
             self._advise(obj, old)
         self.strategy.canonicalize(obj)
@@ -343,7 +343,7 @@ class Registry(writing.Writer):
             options=options,
             asked=actor.asked,
         )
-        admission = self._judges(actor)
+        admission = self._chain(actor)
         for _ in range(writing.WRITE_ATTEMPTS):
             if entry is None:
                 entry, sure = await self._stored(namespace, name), True
@@ -391,13 +391,13 @@ class Registry(writing.Writer):
         done = await asyncio.gather(*(delete(entry) for entry in listing.entries))
         return [entry for entry in done if entry is not None]
 
-    def _judges(self, actor: Actor) -> plugin.Chain:
+    def _chain(self, actor: Actor) -> plugin.Chain:
+        """Return the plugins that judge a write: none where they have judged what brings it about."""
         return plugin.NOBODY if actor.admitted else self._admission
 
-    def _judged(self, metadata: metav1.ObjectMeta) -> list[errors.Cause]:
-        strategy = self.strategy
-        short = strategy.short_finalizers
-        return meta.validate(metadata, self.kind.namespaced, strategy.name_rule, short_finalizers=short)
+    def _metadata_faults(self, metadata: metav1.ObjectMeta) -> list[errors.Cause]:
+        rule, short = self.strategy.name_rule, self.strategy.short_finalizers
+        return meta.validate(metadata, self.kind.namespaced, rule, short_finalizers=short)
 
     def _advise(self, obj: Any, old: Any) -> None:
         if warnings.wanted():

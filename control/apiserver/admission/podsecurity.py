@@ -45,7 +45,7 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a namespace asks for; `audit` is parsed, so that its label is judged, and goes into the audit log."""
+    """What a namespace asks for; `audit` is read so that its label is judged."""
 
     enforce: Level
     audit: Level
