@@ -99,8 +99,7 @@ def _document(patch: Patch) -> Json:
 
 
 def _mistyped(value: Json, wanted: str) -> errors.BadRequest:
-    names = {dict: "object", list: "array", str: "string", bool: "bool", type(None): "null"}
-    got = names.get(type(value), "number")
+    got = "null" if value is None else otherkinds.GO_KINDS.get(type(value), "number")
     return errors.BadRequest(f"error decoding patch: json: cannot unmarshal {got} into Go value of type {wanted}")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from google.protobuf import any_pb2
@@ -39,6 +39,10 @@ _PATCHES = {
     cluster.PatchRequest.STRATEGIC: PatchType.STRATEGIC,
     cluster.PatchRequest.APPLY: PatchType.APPLY,
 }
+
+
+Frames = AsyncIterator[cluster.ClientFrame]
+Answers = AsyncIterator[cluster.ServerFrame]
 
 
 class ClusterService(cluster_pb2_grpc.ClusterServicer):
@@ -167,37 +171,19 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
                 yield cluster.LogsResponse(data=chunk)
 
     @calls.streaming
-    async def Exec(
-        self, request: AsyncIterator[cluster.ClientFrame], context: Any
-    ) -> AsyncIterator[cluster.ServerFrame]:
+    def Exec(self, request: Frames, context: Any) -> Answers:
         """Run a command in a container."""
-        start, event = await self._start(request, context, "exec")
-        noted = recording.carried(self._relay.exec(start, request), event, SWITCHED)
-        async with contextlib.aclosing(noted) as frames:
-            async for frame in frames:
-                yield frame
+        return self._stream(request, context, "exec", self._relay.exec)
 
     @calls.streaming
-    async def Attach(
-        self, request: AsyncIterator[cluster.ClientFrame], context: Any
-    ) -> AsyncIterator[cluster.ServerFrame]:
+    def Attach(self, request: Frames, context: Any) -> Answers:
         """Join the streams of a container's main process."""
-        start, event = await self._start(request, context, "attach")
-        noted = recording.carried(self._relay.attach(start, request), event, SWITCHED)
-        async with contextlib.aclosing(noted) as frames:
-            async for frame in frames:
-                yield frame
+        return self._stream(request, context, "attach", self._relay.attach)
 
     @calls.streaming
-    async def PortForward(
-        self, request: AsyncIterator[cluster.ClientFrame], context: Any
-    ) -> AsyncIterator[cluster.ServerFrame]:
+    def PortForward(self, request: Frames, context: Any) -> Answers:
         """Carry a connection to a pod's port."""
-        start, event = await self._start(request, context, "portforward")
-        noted = recording.carried(self._relay.port_forward(start, request), event, SWITCHED)
-        async with contextlib.aclosing(noted) as frames:
-            async for frame in frames:
-                yield frame
+        return self._stream(request, context, "portforward", self._relay.port_forward)
 
     @calls.unary
     async def Top(self, request: cluster.TopRequest, context: Any) -> cluster.TopResponse:
@@ -244,8 +230,17 @@ class ClusterService(cluster_pb2_grpc.ClusterServicer):
         except scheme.UnknownKind as error:
             raise errors.BadRequest(str(error)) from None
 
+    async def _stream(
+        self, request: Frames, context: Any, subresource: str, carry: Callable[[cluster.StreamStart, Frames], Answers]
+    ) -> Answers:
+        """Carry a stream to a container, once its sender may have it."""
+        start, event = await self._start(request, context, subresource)
+        async with contextlib.aclosing(recording.carried(carry(start, request), event, SWITCHED)) as frames:
+            async for frame in frames:
+                yield frame
+
     async def _start(
-        self, frames: AsyncIterator[cluster.ClientFrame], context: Any, subresource: str
+        self, frames: Frames, context: Any, subresource: str
     ) -> tuple[cluster.StreamStart, audit.Event | None]:
         """Return the first frame, once its sender may have what it asks, and what the audit log notes of it."""
         try:

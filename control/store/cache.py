@@ -18,9 +18,9 @@ import itertools
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
-from control.store import definitions, history, interface, mutation, table, watcher
+from control.store import definitions, history, interface, mutation, quorum, table, watcher
 from control.store import entry as entries
 from control.store.entry import Change, Entry
 from fairlead import slices
@@ -64,8 +64,7 @@ class Cache:
         self._filled = asyncio.Event()
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
-        self._next_read: asyncio.Task[int] | None = None
-        self._this_read: asyncio.Task[int] | None = None
+        self._reads = quorum.Reads(store)
         self._ticking: asyncio.TimerHandle | None = None
         self._turns = slices.Turns(READERS_A_PASS)
         self._shortest = math.inf  # the interval of the watcher that wants progress most often
@@ -119,7 +118,7 @@ class Cache:
         """
         try:
             async with asyncio.timeout(WAIT_SECONDS):
-                revision = await asyncio.shield(self._queued_read())
+                revision = await asyncio.shield(self._reads.next())
                 await self.wait_for(revision, 2 * WAIT_SECONDS)
         except TimeoutError:
             raise errors.ServiceUnavailable("etcd does not answer, or its watch lags behind") from None
@@ -194,13 +193,9 @@ class Cache:
         """Read everything at one revision and show it; watchers see what changed since the last fill."""
         revision = await self._fill_definitions()
         found: dict[str, dict[str, Entry]] = {prefix: {} for prefix in self._tables}
-        start, remaining = "", 1
         pause = _Pause()
-        while remaining:
-            page = await self._store.list(ROOT, start=start, limit=PAGE_ITEMS, revision=revision)
-            revision, remaining = page.revision, page.remaining
+        async for page in self._pages(ROOT, revision):
             for item in page.items:
-                start = item.key + "\0"
                 source = self._locate(item.key)
                 held = source and self._decode(source, item)
                 if source and held:
@@ -213,13 +208,10 @@ class Cache:
     async def _fill_definitions(self) -> int:
         """Learn which custom kinds there are, before their objects are read; returns the revision of that."""
         known: set[str] = set()
-        start, revision, remaining = "", 0, 1
-        while remaining:
-            prefix = definitions.KIND.key_prefix()
-            page = await self._store.list(prefix, start=start, limit=PAGE_ITEMS, revision=revision)
-            revision, remaining = page.revision, page.remaining
+        revision = 0
+        async for page in self._pages(definitions.KIND.key_prefix()):
+            revision = page.revision
             for item in page.items:
-                start = item.key + "\0"
                 held = self._decode(self._tables[definitions.KIND.prefix], item)
                 if held is not None:
                     known.add(item.key)
@@ -227,6 +219,15 @@ class Cache:
         for key in set(self._definitions.keys()) - known:
             self._keep(self._definitions.apply(key, None))
         return revision
+
+    async def _pages(self, prefix: str, revision: int = 0) -> AsyncIterator[interface.Page]:
+        """Iterate over what lies under a prefix at one revision, that of the first page where none is given."""
+        start, remaining = "", 1
+        while remaining:
+            page = await self._store.list(prefix, start=start, limit=PAGE_ITEMS, revision=revision)
+            revision, remaining = page.revision, page.remaining
+            yield page
+            start = page.items[-1].key + "\0" if page.items else start
 
     def _keep(self, effect: definitions.Effect) -> None:
         """Begin or end the table of a custom kind; its watchers end with it."""
@@ -255,13 +256,9 @@ class Cache:
         if begins is None or not fresh:
             return
         source = self._tables[begins.prefix]
-        start, remaining = "", 1
         held = []
-        while remaining:
-            page = await self._store.list(begins.key_prefix(), start=start, limit=PAGE_ITEMS, revision=event.revision)
-            remaining = page.remaining
+        async for page in self._pages(begins.key_prefix(), event.revision):
             for item in page.items:
-                start = item.key + "\0"
                 entry = self._decode(source, item) if self._locate(item.key) is source else None
                 if entry is not None:
                     self._detector.saw(entry)
@@ -394,20 +391,6 @@ class Cache:
         except (codec.DecodeError, schemes.UnknownKind, ValueError) as error:
             _log.error("a stored value cannot be read", extra={"key": item.key, "error": str(error)})
             return None
-
-    def _queued_read(self) -> asyncio.Task[int]:
-        """Return the quorum read that starts next: one under way may have begun before the caller's question."""
-        if self._next_read is None:
-            self._next_read = asyncio.create_task(self._read(self._this_read), name="store-quorum-read")
-            # whoever asked may have given up meanwhile, and a failure is then nobody's
-            self._next_read.add_done_callback(lambda task: task.cancelled() or task.exception())
-        return self._next_read
-
-    async def _read(self, before: asyncio.Task[int] | None) -> int:
-        if before is not None:
-            await asyncio.wait([before])
-        self._this_read, self._next_read = self._next_read, None
-        return await self._store.revision()
 
 
 class _Pause:
