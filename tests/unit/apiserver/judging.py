@@ -50,6 +50,16 @@ def document(kind: str, text: str) -> dict[str, Any]:
     return found
 
 
+def stored_at(kind: str, text: str) -> str:
+    """Return the key that a manifest's object is stored at, once its bytes have been seen to be Kubernetes'."""
+    obj, row = prepared(kind, text), STRATEGIES[kind].kind
+    stored = codec.encode_stored(obj)
+    assert stored.startswith(b"k8s\0\n")
+    assert row.api_version.encode() in stored[:64]
+    assert codec.decode_stored(stored) == obj
+    return row.key(obj.metadata.namespace, obj.metadata.name)
+
+
 def faults(kind: str, text: str, changes: dict[str, Any] | None = None) -> list[str]:
     """Return the faults of a new object, as `path: message`."""
     strategy, obj = STRATEGIES[kind], prepared(kind, text, changes)
