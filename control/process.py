@@ -177,7 +177,7 @@ async def serve(
 
 def _advertiser(config: Config, api: apiservers.ApiServer) -> advertising.Advertiser:
     """Return what tells pods where this process' REST API is."""
-    client = api.client(authn.User("system:apiserver", (authn.MASTERS,)))
+    client = api.client(authn.SERVER)
     return advertising.Advertiser(api, client, config.name, (config.advertiseAddress, config.restPort))
 
 

@@ -77,6 +77,9 @@ def user(name: str, groups: tuple[str, ...] = ()) -> User:
     return User(name, tuple(dict.fromkeys([*implied, AUTHENTICATED])))
 
 
+SERVER = user("system:apiserver", (MASTERS,))  # the API server itself, where it acts for nobody else
+
+
 def from_certificate(pem: bytes) -> User:
     """Return the user of a verified client certificate: CN is its name, each O a group.
 

@@ -69,7 +69,7 @@ async def ensure_kept(api: server.ApiServer) -> str:
 
 
 def _server(api: server.ApiServer) -> Client:
-    return api.client(authn.User("system:apiserver", (authn.MASTERS, authn.AUTHENTICATED)))
+    return api.client(authn.SERVER)
 
 
 async def _ensure_kept(client: Client) -> list[str]:

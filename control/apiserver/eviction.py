@@ -20,7 +20,6 @@ from fairlead.api.pb import policy_v1_pb2 as policyv1
 MAX_DISRUPTED = 2000  # noted pods that the controller has not dealt with; Kubernetes' number
 AGAIN_SECONDS = 10
 ATTEMPTS = 20
-SERVER = authn.user("system:apiserver", (authn.MASTERS,))
 VIOLATION = "Cannot evict pod as it would violate the pod's disruption budget."
 SEVERAL = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
 UNGUARDED = frozenset({pods.PENDING, pods.SUCCEEDED, pods.FAILED})
@@ -107,7 +106,7 @@ class Evictions:
         def change(old: policyv1.PodDisruptionBudget) -> policyv1.PodDisruptionBudget:
             return spent(old, pod, now)
 
-        server = registry.Actor(SERVER, actor.dry_run)
+        server = registry.Actor(authn.SERVER, actor.dry_run)
         await found.update(server, budget.metadata.namespace, budget.metadata.name, change, "status")
 
     async def _delete(
@@ -126,7 +125,7 @@ class Evictions:
         version = wanted.preconditions.resourceVersion if pinned else meta.resourceVersion if as_it_is else ""
         if not actor.dry_run and not pods.is_terminating(pod):
             now = times.from_seconds(self._now())
-            server = registry.Actor(SERVER, admitted=True)
+            server = registry.Actor(authn.SERVER, admitted=True)
 
             def change(old: corev1.Pod) -> corev1.Pod:
                 fresh = _targeted(old, now)

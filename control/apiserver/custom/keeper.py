@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-USER = authn.User("system:apiserver", (authn.MASTERS,))
 AGAIN_SECONDS = 1.0  # how soon a definition is looked at again whose objects are not gone yet
 RETRY_SECONDS = 0.5
 
@@ -32,7 +31,7 @@ class Keeper:
 
     def __init__(self, api: ApiServer) -> None:
         self._api = api
-        self._actor = registry.Actor(USER)
+        self._actor = registry.Actor(authn.SERVER)
 
     async def run(self) -> None:
         """Keep definitions until cancelled; one supervised task of the process."""
@@ -64,7 +63,7 @@ class Keeper:
             await asyncio.gather(follower, return_exceptions=True)
 
     async def _note_changes(self, changed: asyncio.Event) -> None:
-        events = self._api.watch(USER, definitions.KIND, reading.WatchQuery())
+        events = self._api.watch(authn.SERVER, definitions.KIND, reading.WatchQuery())
         async with contextlib.aclosing(events):
             async for _ in events:
                 changed.set()

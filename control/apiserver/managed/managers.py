@@ -13,7 +13,7 @@ UNKNOWN = "unknown"
 _COMPONENTS = {
     "system:kube-scheduler": "kube-scheduler",
     "system:kube-controller-manager": "kube-controller-manager",
-    "system:apiserver": "kube-apiserver",
+    authn.SERVER.name: "kube-apiserver",
 }
 _CONTROLLERS = "system:serviceaccount:kube-system:"
 

@@ -54,7 +54,6 @@ class Counting:
     def ended(self, call: Call, code: int, begun: float) -> None:
         """Count a request for a resource that has been answered."""
         verb, target = call.verb, call.target
-        assert target is not None
         self._gauge(verb).dec()
         kind = target.kind
         scope = "resource" if target.name else "namespace" if target.namespace else "cluster"

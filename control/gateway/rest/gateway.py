@@ -129,7 +129,6 @@ class Gateway:
         self, call: handling.Call, path: paths.Path, audit_id: str, warned: list[str]
     ) -> web.StreamResponse:
         target = call.target
-        assert target is not None
         handler = self.handlers.of_resource(target.kind.group_resource, target.subresource, call.verb)
         if handler is not None:
             return await self._noted(recording.attributes(call.user, call.verb, target), handler(call))

@@ -24,15 +24,21 @@ class Call:
     """A request that a handler answers: its caller, its verb, what it is about, and what its path ends with.
 
     `rest` is the path behind the subresource, as a proxy passes it on; for a path that is no resource's it is the
-    whole path and there is no target. A watch calls `started` once it only waits for changes.
+    whole path and `about` is None. A watch calls `started` once it only waits for changes.
     """
 
     request: web.BaseRequest
     user: authn.User
     verb: str
-    target: Target | None
+    about: Target | None
     rest: str = ""
     started: Callable[[], None] = _nothing
+
+    @property
+    def target(self) -> Target:
+        """Return what a request for a resource is about; handlers of bare paths do not ask."""
+        assert self.about is not None
+        return self.about
 
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]

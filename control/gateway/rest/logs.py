@@ -29,7 +29,6 @@ class Logs:
     async def __call__(self, call: Call) -> web.StreamResponse:
         """Answer a log; the relay's first chunk, which is empty, says that there is one, and is absent for none."""
         target = call.target
-        assert target is not None
         self._api.authorize(authz.Attributes(call.user, call.verb, "", "pods", "log", target.namespace, target.name))
         asked = options(call.request.query)
         faults = podlogs.validate(asked)

@@ -14,7 +14,6 @@ from typing import Any
 from aiohttp import web
 
 from control.apiserver import reading, selection, server
-from control.apiserver.target import Target
 from control.gateway.rest import answers, bodies, media, paths, queries, views
 from control.gateway.rest.handlers import Call
 from control.store.entry import Entry
@@ -44,100 +43,93 @@ class Verbs:
 
     async def carry_out(self, call: Call, path: paths.Path, answer: answers.Answer) -> web.StreamResponse:
         """Answer a request of any verb."""
-        target = call.target
-        assert target is not None
         match call.verb:
             case "get":
-                entry = await self._api.get(call.user, target, answer.request.query.get("resourceVersion", ""))
-                return await self._answer(answer, target, entry)
+                version = answer.request.query.get("resourceVersion", "")
+                return await self._answer(call, answer, await self._api.get(call.user, call.target, version))
             case "list":
-                return await self._list(call, target, answer)
+                return await self._list(call, answer)
             case "watch":
-                return await self._watch(call, path, target, answer)
+                return await self._watch(call, path, answer)
             case "create":
-                return await self._create(call, path, target, answer)
+                return await self._create(call, answer)
             case "update":
-                return await self._update(call, target, answer)
+                return await self._update(call, answer)
             case "patch":
-                return await self._patch(call, target, answer)
+                return await self._patch(call, answer)
             case "delete":
-                return await self._delete(call, target, answer)
-        return await self._delete_collection(call, target, answer)
-
-    def _view(self, answer: answers.Answer, target: Target, *, many: bool = False) -> views.View:
-        include = answer.request.query.get("includeObject", "")
-        return views.choose(target.kind, answer.form, include, many=many)
+                return await self._delete(call, answer)
+        return await self._delete_collection(call, answer)
 
     async def _answer(
-        self, answer: answers.Answer, target: Target, entry: Entry, status: int = 200
+        self, call: Call, answer: answers.Answer, entry: Entry, status: int = 200
     ) -> web.StreamResponse:
-        return await answer.whole(self._view(answer, target).one(entry), status)
+        return await answer.whole(_view(call, answer).one(entry), status)
 
-    async def _list(self, call: Call, target: Target, answer: answers.Answer) -> web.StreamResponse:
-        view = self._view(answer, target, many=True)
-        listing = await self._api.list(call.user, target.kind, queries.listing(call.request.query, target.namespace))
+    async def _list(self, call: Call, answer: answers.Answer) -> web.StreamResponse:
+        view = _view(call, answer, many=True)
+        query = queries.listing(call.request.query, call.target.namespace)
+        listing = await self._api.list(call.user, call.target.kind, query)
         return await answer.stream(view.collection(listing))
 
-    async def _create(
-        self, call: Call, path: paths.Path, target: Target, answer: answers.Answer
-    ) -> web.StreamResponse:
+    async def _create(self, call: Call, answer: answers.Answer) -> web.StreamResponse:
         how = _writing(call)
-        obj = await self._body(call, target, how)
-        entry = await self._api.create(call.user, target, obj, dry_run=how.dry_run, manager=how.manager)
+        obj = await self._body(call, how)
+        entry = await self._api.create(call.user, call.target, obj, dry_run=how.dry_run, manager=how.manager)
         if isinstance(entry.object, corev1.Binding | policyv1.Eviction):
             return await answer.message(success(code=201), 201)
-        return await self._answer(answer, target, entry, 201)
+        return await self._answer(call, answer, entry, 201)
 
-    async def _update(self, call: Call, target: Target, answer: answers.Answer) -> web.StreamResponse:
+    async def _update(self, call: Call, answer: answers.Answer) -> web.StreamResponse:
         how = _writing(call)
-        obj = await self._body(call, target, how)
-        entry, created = await self._api.put(call.user, target, obj, dry_run=how.dry_run, manager=how.manager)
-        return await self._answer(answer, target, entry, 201 if created else 200)
+        obj = await self._body(call, how)
+        entry, created = await self._api.put(call.user, call.target, obj, dry_run=how.dry_run, manager=how.manager)
+        return await self._answer(call, answer, entry, 201 if created else 200)
 
-    async def _patch(self, call: Call, target: Target, answer: answers.Answer) -> web.StreamResponse:
+    async def _patch(self, call: Call, answer: answers.Answer) -> web.StreamResponse:
         kind = media.patch_type(call.request.headers.get("Content-Type", ""))
         how = _writing(call)
         patch = Patch(kind, await body(call.request), how.force, how.validation)
         if kind is PatchType.APPLY:
             manager = call.request.query.get("fieldManager", "")  # it has no other than the one that it names
-            entry, created = await self._api.apply(call.user, target, patch, dry_run=how.dry_run, manager=manager)
-            return await self._answer(answer, target, entry, 201 if created else 200)
-        entry = await self._api.patch(call.user, target, patch, dry_run=how.dry_run, manager=how.manager)
-        return await self._answer(answer, target, entry)
+            entry, created = await self._api.apply(
+                call.user, call.target, patch, dry_run=how.dry_run, manager=manager
+            )
+            return await self._answer(call, answer, entry, 201 if created else 200)
+        entry = await self._api.patch(call.user, call.target, patch, dry_run=how.dry_run, manager=how.manager)
+        return await self._answer(call, answer, entry)
 
-    async def _body(self, call: Call, target: Target, how: queries.Writing) -> Any:
+    async def _body(self, call: Call, how: queries.Writing) -> Any:
         format_ = media.body_format(call.request.headers.get("Content-Type", ""))
         data = await body(call.request)
-        unknown = self._api.kinds.unknown_fields(target.kind)
-        told = (data, format_, target.kind, target.subresource, how.validation, unknown)
+        unknown = self._api.kinds.unknown_fields(call.target.kind)
+        told = (data, format_, call.target.kind, call.target.subresource, how.validation, unknown)
         if len(data) > LONG_BODY_BYTES:
             return await asyncio.to_thread(bodies.decode, *told)
         return bodies.decode(*told)
 
-    async def _delete(self, call: Call, target: Target, answer: answers.Answer) -> web.StreamResponse:
+    async def _delete(self, call: Call, answer: answers.Answer) -> web.StreamResponse:
         options = await _deletion(call)
-        entry, gone = await self._api.delete(call.user, target, options)
-        if gone and target.kind.resource not in operations.RETURNED:
+        entry, gone = await self._api.delete(call.user, call.target, options)
+        if gone and call.target.kind.resource not in operations.RETURNED:
             return await answer.message(success(entry))
         waits = options.propagationPolicy == "Foreground" or (
             options.HasField("orphanDependents") and not options.orphanDependents
         )
-        return await self._answer(answer, target, entry, 202 if waits and not gone else 200)
+        return await self._answer(call, answer, entry, 202 if waits and not gone else 200)
 
-    async def _delete_collection(self, call: Call, target: Target, answer: answers.Answer) -> web.StreamResponse:
-        view = self._view(answer, target, many=True)
-        query = queries.listing(call.request.query, target.namespace)
-        entries = await self._api.delete_collection(call.user, target.kind, query, await _deletion(call))
+    async def _delete_collection(self, call: Call, answer: answers.Answer) -> web.StreamResponse:
+        view = _view(call, answer, many=True)
+        query = queries.listing(call.request.query, call.target.namespace)
+        entries = await self._api.delete_collection(call.user, call.target.kind, query, await _deletion(call))
         revision = max((entry.revision for entry in entries), default=self._api.cache.revision)
         return await answer.stream(view.collection(reading.Listing(entries, revision)))
 
-    async def _watch(
-        self, call: Call, path: paths.Path, target: Target, answer: answers.Answer
-    ) -> web.StreamResponse:
-        query = queries.watching(call.request.query, target.namespace, path.name)
+    async def _watch(self, call: Call, path: paths.Path, answer: answers.Answer) -> web.StreamResponse:
+        query = queries.watching(call.request.query, call.target.namespace, path.name)
         seconds = queries.number(call.request.query, "timeoutSeconds")
-        view = self._view(answer, target)
-        events = self._api.watch(call.user, target.kind, query)
+        view = _view(call, answer)
+        events = self._api.watch(call.user, call.target.kind, query)
         response = answer.opened()
         await response.prepare(call.request)
         if not query.begins_with_state:
@@ -205,6 +197,11 @@ async def body(request: web.BaseRequest) -> bytes:
         raise errors.RequestEntityTooLarge(
             f"Request entity is too large: limit is {request.client_max_size}", retry_after_seconds=0
         ) from None
+
+
+def _view(call: Call, answer: answers.Answer, *, many: bool = False) -> views.View:
+    include = call.request.query.get("includeObject", "")
+    return views.choose(call.target.kind, answer.form, include, many=many)
 
 
 def _writing(call: Call) -> queries.Writing:

@@ -35,7 +35,7 @@ class PortForward:
 
     async def serve(self, call: handlers.Call) -> web.StreamResponse:
         """Carry connections to a pod's ports until the caller has gone."""
-        request, what = call.request, requests.target(call)
+        request, what = call.request, call.target
         options = corev1.PodPortForwardOptions(ports=requests.ports(request.query))
         await requests.connect(self._api, call, options)
         pod = await requests.pod(self._api, what)

@@ -30,7 +30,6 @@ from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
 from fairlead.client import interface
 
-ITSELF = authn.User("system:apiserver", (authn.MASTERS,))
 ANSWER_SECONDS = 300.0  # until a proxied server begins its answer
 # Of one connection only (RFC 9110, 7.6.1), and what proves the caller to us and is nobody else's business.
 HOP = ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding")
@@ -44,21 +43,21 @@ class Proxies:
 
     def __init__(self, api: server.ApiServer, streams: relay.Relay) -> None:
         self._api = api
-        self._client: interface.Client = api.client(ITSELF)
+        self._client: interface.Client = api.client(authn.SERVER)
         self._relay = streams
         self._random = random.Random()
         self._nodes = nodeproxy.Nodes(self._client, streams)
 
     async def pod(self, call: handlers.Call) -> web.StreamResponse:
         """Pass a request on to a pod."""
-        what, path = requests.target(call), await self._path(call, corev1.PodProxyOptions())
+        what, path = call.target, await self._path(call, corev1.PodProxyOptions())
         name = addresses.parse(what.name, "pod")
         pod = await self._client.get(corev1.Pod, name.name, what.namespace)
         return await self._proxy(call, name.scheme, addresses.of_pod(pod, name.port), path)
 
     async def service(self, call: handlers.Call) -> web.StreamResponse:
         """Pass a request on to one of the pods behind a Service."""
-        what, path = requests.target(call), await self._path(call, corev1.ServiceProxyOptions())
+        what, path = call.target, await self._path(call, corev1.ServiceProxyOptions())
         name = addresses.parse(what.name, "service")
         service = await self._client.get(corev1.Service, name.name, what.namespace)
         select = interface.Selection(labels=f"{dialing.SERVICE_LABEL}={name.name}")
@@ -68,13 +67,13 @@ class Proxies:
 
     async def node(self, call: handlers.Call) -> web.StreamResponse:
         """Answer for a node what is known of it."""
-        what, path = requests.target(call), await self._path(call, corev1.NodeProxyOptions())
+        what, path = call.target, await self._path(call, corev1.NodeProxyOptions())
         name = addresses.parse(what.name, "node")
         return await self._nodes.answer(name.name, call.request.method, path)
 
     async def _path(self, call: handlers.Call, options: Any) -> str:
         """Return the path to ask for, as it was sent or as admission wants it; errors where the caller may not."""
-        _, tail = addresses.split(call.request.rel_url.raw_path, requests.target(call))
+        _, tail = addresses.split(call.request.rel_url.raw_path, call.target)
         options.path = asked = urllib.parse.unquote(tail)
         await requests.connect(self._api, call, options)
         return tail if options.path == asked else urllib.parse.quote(f"/{options.path.lstrip('/')}")
@@ -83,7 +82,7 @@ class Proxies:
         self, call: handlers.Call, scheme: str, to: addresses.Destination, tail: str
     ) -> web.StreamResponse:
         request = call.request
-        prefix, _ = addresses.split(request.rel_url.raw_path, requests.target(call))
+        prefix, _ = addresses.split(request.rel_url.raw_path, call.target)
         query = f"?{request.rel_url.raw_query_string}" if request.rel_url.raw_query_string else ""
         upgrading = "upgrade" in request.headers.get("Connection", "").lower()
         if not tail and request.method in ("GET", "HEAD") and not upgrading:

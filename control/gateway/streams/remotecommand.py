@@ -41,7 +41,7 @@ class RemoteCommand:
 
     async def _serve(self, call: handlers.Call, run: Run) -> web.StreamResponse:
         """Upgrade the connection once the process is there: what fails before is a plain answer."""
-        what = requests.target(call)
+        what = call.target
         options = requests.command(call.request.query, what.subresource)
         await requests.connect(self._api, call, options)
         await requests.pod(self._api, what, options.container)

@@ -14,15 +14,8 @@ from fairlead.api.pb import cluster_pb2 as cluster
 from fairlead.api.pb import core_v1_pb2 as corev1
 
 MOST_PORT = 0xFFFF
-ITSELF = authn.User("system:apiserver", (authn.MASTERS,))
 
 Query = multidict.MultiMapping[str]
-
-
-def target(call: handlers.Call) -> Target:
-    """Return what a request is about."""
-    assert call.target is not None  # the table routes resources to these handlers, never bare paths
-    return call.target
 
 
 async def connect(api: server.ApiServer, call: handlers.Call, options: Message) -> None:
@@ -30,7 +23,7 @@ async def connect(api: server.ApiServer, call: handlers.Call, options: Message) 
 
     POST is `create`, a WebSocket's GET `get`.
     """
-    await api.connect(call.user, call.verb, target(call), options)
+    await api.connect(call.user, call.verb, call.target, options)
 
 
 async def pod(api: server.ApiServer, what: Target, container: str | None = None) -> corev1.Pod:
@@ -38,7 +31,7 @@ async def pod(api: server.ApiServer, what: Target, container: str | None = None)
 
     Raises errors.NotFound, and errors.BadRequest for a container that is not meant or a pod that no node has got yet.
     """
-    found = await api.client(ITSELF).get(corev1.Pod, what.name, what.namespace)
+    found = await api.client(authn.SERVER).get(corev1.Pod, what.name, what.namespace)
     if container is not None:
         pods.container_of(found, container)
     if not found.spec.nodeName:

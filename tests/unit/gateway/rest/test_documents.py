@@ -331,7 +331,7 @@ async def test_a_handler_answers_a_subresource_and_a_path(call: Caller, server: 
     seen = []
 
     async def handler(asked: Any) -> web.Response:
-        seen.append((asked.user.name, asked.verb, asked.target and asked.target.name, asked.rest))
+        seen.append((asked.user.name, asked.verb, asked.about and asked.about.name, asked.rest))
         return web.Response(text="handled")
 
     server.gateway.handlers.add("pods", "exec", ("get", "create"), handler)
