@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HELLO_SECONDS = 10.0
+FAREWELL_SECONDS = 10.0
 RETRY_SECONDS = 0.5
 # Changes that come within this time travel together: a node's own, those of everyone among many sessions (what the
 # protocol promises), and nodes that come or go, whose routes nobody needs at once and which come in hundreds.
@@ -251,11 +252,7 @@ class Dispatcher:
             return
         try:
             await edge.begin(context)
-            await supervise.first_of(
-                _forward(exchange, context.write),
-                _collect(exchange, frames),
-                exchange.over.wait(),
-            )
+            await supervise.first_of(_collect(exchange, frames), _forward(exchange, context.write))
         finally:
             await exchange.to_caller.close()
 
@@ -318,9 +315,18 @@ class Dispatcher:
 
 
 async def _forward(exchange: streams.Exchange, send: Callable[[cluster.ClientFrame], Awaitable[None]]) -> None:
-    while (frame := await exchange.to_agent.get()) is not None:
-        await send(frame)
-    await exchange.over.wait()
+    """Pass the caller's frames on until it has gone, then wait for the agent, which is told so, to end the call.
+
+    A status of ours would have to wait for frames that are not taken, and fail where the agent ends the call first.
+    """
+
+    async def pass_on() -> None:
+        while (frame := await exchange.to_agent.get()) is not None:
+            await send(frame)
+
+    await supervise.first_of(pass_on(), exchange.over.wait())
+    await exchange.to_caller.close()
+    await asyncio.sleep(FAREWELL_SECONDS)
 
 
 async def _collect(exchange: streams.Exchange, frames: AsyncIterator[agent.AgentFrame]) -> None:

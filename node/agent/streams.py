@@ -7,6 +7,7 @@ holds them up holds up no heartbeat.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -175,7 +176,8 @@ async def _process(process: runtime.Stream, call: Any, frames: Frames) -> metav1
                 case "data":
                     await process.write(frame.data)
                 case "resize":
-                    await process.resize(frame.resize.width, frame.resize.height)
+                    with contextlib.suppress(runtime.RuntimeFault):  # a terminal of another size is still one
+                        await process.resize(frame.resize.width, frame.resize.height)
                 case "end":
                     await process.close_input()
 

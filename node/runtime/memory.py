@@ -4,12 +4,14 @@ Nothing is random and nothing polls, so that a thousand of them fit in a process
 from its command (or, without one, its args): `exit N` ends at once with that status, `sleep S` ends with 0 after
 S seconds of the clock, `fail-start` cannot be started; any other runs until it is stopped, and `stubborn` only
 until it is killed. A reference that holds `missing` names no image, one that holds `denied` needs credentials.
-An exec of `exit N` has that status, one of `echo WORDS` writes them, `cat` gives back its input.
+An exec of `exit N` has that status, one of `echo WORDS` writes them, `cat` gives back its input; they end with
+their container.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import datetime
 from collections.abc import AsyncIterator, Sequence
@@ -25,7 +27,7 @@ _SIGNAL_NUMBERS = {"SIGHUP": 1, "SIGINT": 2, "SIGKILL": 9, "SIGTERM": 15}
 class _Pretended:
     """One container: its record, its log, and the timer that ends it."""
 
-    __slots__ = ("changed", "lines", "record", "spec", "timer")
+    __slots__ = ("changed", "lines", "record", "spec", "streams", "timer")
 
     def __init__(self, spec: ContainerSpec, record: Container) -> None:
         self.spec = spec
@@ -33,6 +35,7 @@ class _Pretended:
         self.lines: list[tuple[float, Chunk]] = []
         self.timer: asyncio.Task[None] | None = None
         self.changed: asyncio.Event | None = None
+        self.streams: list[_PretendedStream] = []
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -201,14 +204,15 @@ class MemoryRuntime:
         if verb == "exit":
             return _PretendedStream(b"", int(words[0]))
         if verb == "cat":
-            return _PretendedStream(None, 0)
+            return _PretendedStream(None, 0, known.streams)
         return _PretendedStream((" ".join(words) + "\n").encode() if verb == "echo" else b"", 0)
 
     async def attach(self, container: str, *, stdin: bool, tty: bool) -> interface.Stream:
         """Connect to a container: it gives back its input."""
-        if self._find(container).record.state != "running":
+        known = self._find(container)
+        if known.record.state != "running":
             raise interface.Refused(interface.NOT_ATTACHABLE)
-        return _PretendedStream(None, 0)
+        return _PretendedStream(None, 0, known.streams)
 
     async def stats(self) -> dict[str, interface.Stats]:
         """Return the same figures for every running container."""
@@ -267,6 +271,8 @@ class MemoryRuntime:
             oom_killed=oom_killed,
             pid=0,
         )
+        for stream in known.streams:
+            stream.kill()
         self._wake(known)
         self._tell(Event("exited", known.record.id))
 
@@ -285,9 +291,11 @@ class MemoryRuntime:
 
 
 class _PretendedStream:
-    """An exec's streams: given output, or (None) whatever is written to it."""
+    """An exec's streams: given output, or (None) whatever is written to it, among those that end with a container."""
 
-    def __init__(self, output: bytes | None, code: int) -> None:
+    def __init__(self, output: bytes | None, code: int, among: list[_PretendedStream] | None = None) -> None:
+        self._among = among if among is not None else []
+        self._among.append(self)
         self._queue: asyncio.Queue[Chunk | None] = asyncio.Queue()
         self._echoes = output is None
         self._code = code
@@ -317,8 +325,15 @@ class _PretendedStream:
         """Return the status that the command named."""
         return self._code
 
+    def kill(self) -> None:
+        """End as a process does whose container ends."""
+        self._code = 137
+        self._queue.put_nowait(None)
+
     async def close(self) -> None:
         """Leave."""
+        with contextlib.suppress(ValueError):  # a second time
+            self._among.remove(self)
 
 
 def _image(name: str) -> Image:

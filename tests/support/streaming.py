@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
@@ -132,10 +133,18 @@ class Dialled:
         self.writer.close()
 
 
-async def dial_spdy(url: str, path: str, *protocols: str) -> tuple[int, bytes, Dialled]:
-    """Upgrade a connection to SPDY; returns the answer's status, its head and the wire."""
+async def dial_spdy(url: str, path: str, *protocols: str, room: int = 0) -> tuple[int, bytes, Dialled]:
+    """Upgrade a connection to SPDY; returns the answer's status, its head and the wire.
+
+    With `room` the client has buffers for about so many bytes.
+    """
     host, port = url.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
+    end = socket.socket()
+    if room:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+    end.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(end, (host, int(port)))
+    reader, writer = await asyncio.open_connection(sock=end, limit=room or wire.BUFFER_BYTES)
     head = (
         f"POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nContent-Length: 0\r\n"
     )

@@ -15,7 +15,10 @@ from fairlead import supervise
 HELD_BYTES = 256 << 10  # of one stream
 HELD_ALTOGETHER = 8 << 20
 HELD_STREAMS = 64  # begun, that nobody has looked at
-LINGER_SECONDS = 2.0
+# How long a caller may take to receive the last words. One that still sends once its connection is closed (pings) is
+# answered with a reset, which takes away what is under way to it.
+LINGER_SECONDS = 30.0
+NOISE_SECONDS = 2.0  # of one that does not speak SPDY
 
 
 class Stream:
@@ -93,12 +96,14 @@ class Session:
         self._streams: dict[int, Stream] = {}
         self._begun: asyncio.Queue[Stream | None] = asyncio.Queue()
         self._room = asyncio.Event()
+        self._linger = LINGER_SECONDS
 
     async def run(self) -> None:
         """Read until the caller has gone or breaks the protocol."""
         try:
             await supervise.first_of(self._read(), self._ping())
         except headers.ProtocolError:
+            self._linger = NOISE_SECONDS
             with contextlib.suppress(ConnectionError):
                 await self._flush()
         finally:
@@ -150,7 +155,7 @@ class Session:
         self._connection.go_away()
         await self._flush()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LINGER_SECONDS):
+            async with asyncio.timeout(self._linger):
                 while await self._wire.read():
                     pass
         await self._wire.close()

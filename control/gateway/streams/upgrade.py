@@ -16,7 +16,7 @@ ACCEPTED_HEADER = "X-Accepted-Stream-Protocol-Versions"
 TUNNEL_PREFIX = f"{SPDY}+"
 SOCKET_HEADER = "Sec-WebSocket-Protocol"
 MESSAGE_BYTES = 4 << 20
-CLOSE_SECONDS = 5.0
+CLOSE_SECONDS = 30.0  # as session.LINGER_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,11 @@ _OURS = orjson.dumps({"label": [interface.UID_LABEL]}).decode()
 # After SIGKILL a process may still hang in the kernel: then the caller tries again.
 _KILLED_SECONDS = 10.0
 _EXEC_POLL_SECONDS = 0.05
+# What a process that has gone with its container would have said: SIGKILL's status.
+_GONE_CODE = 137
+# Podman leaves a stream at a sequence of keys, by default Ctrl-P, Ctrl-Q, and holds back each that might begin it
+# until the next. Kubernetes has none; an exec has to name one: of a key that nearly nobody types.
+_NO_KEYS = ",".join(["ctrl-^"] * 32)
 # libpod's word where a call does not fit a container's state.
 _NOT_RUNNING = "container state improper"
 
@@ -151,6 +156,7 @@ class PodmanRuntime:
             "AttachStdout": options.stdout,
             "AttachStderr": options.stderr,
             "Tty": options.tty,
+            "DetachKeys": _NO_KEYS,
         }
         created = await self._process.call("post", f"/containers/{container}/exec", body=body)
         session = str(created["Id"])
@@ -171,7 +177,7 @@ class PodmanRuntime:
         found = await self.inspect(container)
         if found is None or found.state != "running":
             raise interface.Refused(interface.NOT_ATTACHABLE)
-        query = f"stream=true&stdout=true&stderr=true&stdin={_flag(stdin)}"
+        query = f"stream=true&stdout=true&stderr=true&stdin={_flag(stdin)}&detachKeys="
         connection = await streams.hijack(self._socket, f"containers/{container}/attach?{query}")
 
         async def resize(width: int, height: int) -> None:
@@ -198,10 +204,13 @@ class PodmanRuntime:
         await self._process.call("post", path, params=params, accept=(404, 409, 500))
 
     async def _exec_code(self, session: str) -> int:
-        # The streams end a moment before libpod has noted the status.
+        # The streams end a moment before libpod has noted the status, and with a container that is removed.
         async with asyncio.timeout(calls.PROCESS.seconds):
             while True:
-                answer = await self._process.call("get", f"/exec/{session}/json")
+                try:
+                    answer = await self._process.call("get", f"/exec/{session}/json")
+                except interface.NoSuchContainer:
+                    return _GONE_CODE
                 if not answer["Running"]:
                     return int(answer["ExitCode"])
                 await asyncio.sleep(_EXEC_POLL_SECONDS)

@@ -15,6 +15,7 @@ from tests.support import podman
 
 Script = Callable[[str], tuple[str, ...]]
 WAIT_SECONDS = 20.0
+CTRL_P = b"\x10"
 
 
 def _spec(command: tuple[str, ...], name: str = "k8s_main_web_default_u1_0") -> interface.ContainerSpec:
@@ -179,6 +180,8 @@ async def test_attach_reaches_the_main_process(runtime: interface.Runtime) -> No
         stream = await runtime.attach(container, stdin=True, tty=False)
         await stream.write(b"ping\n")
         assert await stream.read() == interface.Chunk(b"ping\n")
+        await stream.write(CTRL_P)
+        assert await stream.read() == interface.Chunk(CTRL_P)
         await stream.close()
 
 
@@ -229,6 +232,30 @@ async def test_exec_takes_input_until_it_is_closed(runtime: interface.Runtime, s
         await stream.close_input()
         assert await stream.read() is None
         assert await stream.exit_code() == 0
+        await stream.close()
+
+
+@pytest.mark.parametrize("ends", ["kill", "remove"])
+async def test_exec_ends_with_its_container(runtime: interface.Runtime, script: Script, ends: str) -> None:
+    """Its status is that of a process that was killed, whether or not the container is still known."""
+    container = await _run(runtime, script("run"))
+    async with asyncio.timeout(WAIT_SECONDS):
+        stream = await runtime.exec(container, interface.ExecOptions(("cat",), stdin=True))
+        await (runtime.kill(container) if ends == "kill" else runtime.remove(container))
+        assert await stream.read() is None
+        assert await stream.exit_code() == 137
+        await stream.close()
+
+
+@pytest.mark.parametrize("key", [CTRL_P, b"\x11", b"\x1d"])
+async def test_exec_takes_every_key_at_once(runtime: interface.Runtime, script: Script, key: bytes) -> None:
+    """None is held back as if a sequence began that leaves the process alone."""
+    container = await _run(runtime, script("run"))
+    async with asyncio.timeout(WAIT_SECONDS):
+        stream = await runtime.exec(container, interface.ExecOptions(("cat",), stdin=True))
+        for _ in range(3):
+            await stream.write(key)
+            assert await stream.read() == interface.Chunk(key)
         await stream.close()
 
 

@@ -69,8 +69,8 @@ async def flood() -> AsyncIterator[cluster.ClientFrame]:
         yield cluster.ClientFrame(data=bytes(32 << 10))
 
 
-async def test_a_caller_that_leaves_with_input_held_back_leaves_nothing() -> None:
-    """The node learns that its caller has gone although it reads nothing more of it."""
+async def test_a_caller_that_leaves_with_input_held_back_leaves_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """The node learns that its caller has gone although it reads nothing more of it; nothing is wrong with that."""
     deaf = Deaf()
     async with streaming.cluster(containers=deaf) as made:
         start = cluster.StreamStart(namespace="default", pod="web", command=["x"], stdin=True, stdout=True)
@@ -95,6 +95,8 @@ async def test_a_caller_that_leaves_with_input_held_back_leaves_nothing() -> Non
         await harness.wait_until(probe)
         await made.until_quiet()
 
+    assert [one.getMessage() for one in caplog.records if one.levelno >= logging.ERROR] == []
+
 
 async def test_a_call_ends_although_its_first_write_was_cut_off(caplog: pytest.LogCaptureFixture) -> None:
     """The headers that would go with a first frame have gone before: without them no status could follow."""
@@ -110,6 +112,7 @@ async def test_a_call_ends_although_its_first_write_was_cut_off(caplog: pytest.L
 
                 await exchange.to_agent.put(cluster.ClientFrame(data=bytes(1 << 20)))
                 exchanges.close(exchange)
+                await call.done_writing()
 
                 async with asyncio.timeout(harness.GIVE_UP_SECONDS):
                     while await call.read() is not link.EOF:
