@@ -24,6 +24,7 @@ from control.apiserver import server as apiservers
 from control.apiserver.audit import log as auditlog
 from control.apiserver.audit import policy as policies
 from control.apiserver.audit import recording
+from control.apiserver.policies import typechecking
 from control.apiserver.settings import Settings
 from control.config import Config, ConfigError
 from control.controllers import apiservices, manager, podcidr
@@ -127,6 +128,7 @@ async def serve(
         sign=authority.sign_request,
         give_tokens=config.apiCompat == scheme.COMPAT_1_20,
         aggregated=apiservices.Access(*_front_proxy(config), api.dialer.connector),
+        check_types=typechecking.TypeChecks(api.kinds),
     )
     scheduler = schedulers.Scheduler(api.as_user(schedulers.USER), name)
     peers = Peers(config)

@@ -50,6 +50,7 @@ def controllers(
     sign: certificates.Sign | None = None,
     give_tokens: bool = False,
     aggregated: apiservices.Access = apiservices.DIRECTLY,
+    check_types: admissionpolicies.Check = admissionpolicies.unchecked,
 ) -> Sequence[tuple[str, Make]]:
     """Return how each controller is made, with the service account that it acts as; "" for the manager's own user.
 
@@ -74,7 +75,10 @@ def controllers(
         ("pv-protection-controller", protection.VolumeProtection),
         ("certificate-controller", csrcleaner.CertificateRequestCleaner),
         ("flow-schema-status-controller", flowschemas.FlowSchemaStatusController),
-        ("validatingadmissionpolicy-status-controller", admissionpolicies.AdmissionPolicyStatusController),
+        (
+            "validatingadmissionpolicy-status-controller",
+            lambda context: admissionpolicies.AdmissionPolicyStatusController(context, check_types),
+        ),
     ]
     made += [
         ("apiservice-registration-controller", apiservices.RegistrationController),
@@ -105,6 +109,7 @@ class Manager:
         sign: certificates.Sign | None = None,
         give_tokens: bool = False,
         aggregated: apiservices.Access = apiservices.DIRECTLY,
+        check_types: admissionpolicies.Check = admissionpolicies.unchecked,
         clock: clocks.Clock = clocks.SYSTEM,
         timing: leader.Timing = leader.DEFAULT_TIMING,
     ) -> None:
@@ -113,7 +118,8 @@ class Manager:
         self.elector = leader.Elector(own, LEASE_NAME, identity, clock=clock, timing=timing)
         self._recorders: list[events.Recorder] = []
         self._controllers: list[framework.Controller] = []
-        for account, make in controllers(pool or podcidr.pool(), root_ca, sign, give_tokens, aggregated):
+        known = controllers(pool or podcidr.pool(), root_ca, sign, give_tokens, aggregated, check_types)
+        for account, make in known:
             client = clients.as_user(ACCOUNT + account if account else USER)
             recorder = events.Recorder(client, account or LEASE_NAME, instance=identity, clock=clock)
             self._recorders.append(recorder)

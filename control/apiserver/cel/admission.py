@@ -76,15 +76,15 @@ def _declared(types: typed.Types, schema: Schema) -> str:
     return types.message({name: _declared(types, part) for name, part in schema.properties.items()})
 
 
+def surroundings(types: typed.Types) -> dict[str, str]:
+    """Return the types of what is known of every request: itself, and the namespace that it is about."""
+    return {"request": _declared(types, REQUEST), "namespaceObject": _declared(types, NAMESPACE)}
+
+
 @functools.lru_cache(maxsize=32)
 def _checker(has_params: bool, has_authorizer: bool, variables: Variables) -> library.Checker:
     types = typed.Types()
-    declared = {
-        "object": typed.DYN,
-        "oldObject": typed.DYN,
-        "request": _declared(types, REQUEST),
-        "namespaceObject": _declared(types, NAMESPACE),
-    }
+    declared = {"object": typed.DYN, "oldObject": typed.DYN, **surroundings(types)}
     if variables:
         declared["variables"] = types.message(dict(variables))
     if has_params:

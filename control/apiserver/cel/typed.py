@@ -57,9 +57,13 @@ def properties_of(schema: Schema, is_resource: bool) -> dict[str, Schema]:
 
 
 class Types:
-    """The types of one schema's parts, in a pool of messages that grows until the first check."""
+    """The types of one schema's parts, in a pool of messages that grows until the first check.
 
-    def __init__(self) -> None:
+    With `plain` names are as they are, reserved words or not, where protobuf lets them be.
+    """
+
+    def __init__(self, *, plain: bool = False) -> None:
+        self._plain = plain
         self._file = descriptor_pb2.FileDescriptorProto(name="schema.proto", syntax="proto2", dependency=_FILES)
         self._pool: descriptor_pool.DescriptorPool | None = None
 
@@ -90,8 +94,11 @@ class Types:
         return _TYPES.get(schema.type, "")
 
     def _object(self, properties: dict[str, Schema]) -> str:
-        fields = {escaping.escape(name): self.of(part, part.embedded) for name, part in properties.items()}
+        fields = {self._name(name): self.of(part, part.embedded) for name, part in properties.items()}
         return self.message({name: kind for name, kind in fields.items() if name and kind})
+
+    def _name(self, name: str) -> str:
+        return name if self._plain and name.isidentifier() and name.isascii() else escaping.escape(name)
 
     def message(self, fields: Mapping[str, str]) -> str:
         """Return the name of the type of objects with these fields."""

@@ -135,3 +135,14 @@ def test_a_policy_warns(kubectl: Kubectl) -> None:
         "Warning: Validation failed for ValidatingAdmissionPolicy 'small-maps' with binding 'small-maps': at most 0"
         " keys\n"
     )
+
+
+def test_a_policy_tells_what_does_not_fit(kubectl: Kubectl) -> None:
+    """In its status, which nothing is refused for."""
+    wrong = POLICY.partition("---")[0].replace("object.metadata.name.startsWith", "object.metadata.name.endsWith")
+    kubectl("apply", "-f", "-", stdin=wrong.replace("size(object.data)", "size(object.date)"))
+    place = "jsonpath={.status.typeChecking.expressionWarnings[0].%s}"
+    name = "validatingadmissionpolicy/small-maps"
+    kubectl.until("get", name, "-o", place % "fieldRef", says="spec.validations[0].expression")
+    warning = kubectl("get", name, "-o", place % "warning")
+    assert warning.startswith("/v1, Kind=ConfigMap: ERROR: <input>:1:33: undefined field 'date'")
