@@ -59,6 +59,9 @@ class PortForward:
     ) -> web.StreamResponse:
         if not numbers:
             raise errors.BadRequest('query parameter "port" is required')
+        if len(numbers) > (most := offer.most_channels // 2):
+            text = f"{len(numbers)} ports are more than the {most} that one WebSocket has channels for"
+            raise errors.BadRequest(text)
         socket = await upgrade.open_socket(request, offer)
         audit.started(socket.status)
         ports = websocket.Ports(websocket.Messages(socket, offer), numbers)

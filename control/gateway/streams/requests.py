@@ -5,7 +5,7 @@ from __future__ import annotations
 import multidict
 from google.protobuf.message import Message
 
-from control.apiserver import authn, server
+from control.apiserver import authn, field, server
 from control.apiserver.target import Target
 from control.gateway import connecting
 from control.gateway.rest import handlers, queries
@@ -64,13 +64,23 @@ def start(options: connecting.Command, what: Target) -> cluster.StreamStart:
 
 def ports(query: Query) -> list[int]:
     """Return the ports that a WebSocket forwards: `ports` repeated, or separated by commas."""
-    found = []
-    for text in (part for value in query.getall("ports", []) for part in value.split(",")):
-        port = port_of(text)
-        if port is None:
-            raise errors.BadRequest(f'query parameter "port" contains invalid value "{text[:80]}"')
-        found.append(port)
+    texts = [part for value in query.getall("ports", []) for part in value.split(",")]
+    found = [_unsigned(text) for text in texts]
+    if 0 in found:
+        raise errors.BadRequest(f'port "{",".join(map(str, found))[:80]}" must be > 0')
     return found
+
+
+def _unsigned(text: str) -> int:
+    """Return a number of 16 bits; errors.BadRequest in the words of Go's parser."""
+    if not (text.isascii() and text.isdigit()):
+        fault = "invalid syntax"
+    elif len(digits := text.lstrip("0")) > len(str(MOST_PORT)) or int(digits or "0") > MOST_PORT:
+        fault = "value out of range"
+    else:
+        return int(digits or "0")
+    said = f"strconv.ParseUint: parsing {field.quoted(text[:80])}: {fault}"
+    raise errors.BadRequest(f"cannot convert to []int32: {said}")
 
 
 def port_of(text: str) -> int | None:

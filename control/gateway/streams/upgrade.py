@@ -36,6 +36,11 @@ class Offer:
         """Return whether channels travel as base64 text."""
         return "base64" in self.protocol
 
+    @property
+    def most_channels(self) -> int:
+        """Return how many channels a WebSocket has: a channel is a byte, or a character from `0` on."""
+        return 0x80 - ord("0") if self.encoded else 0x100
+
     def spdy_headers(self) -> dict[str, str]:
         """Return the headers of the answer 101 to a SPDY upgrade."""
         return {"Upgrade": SPDY, **({SPDY_HEADER: self.protocol} if self.protocol else {})}

@@ -54,7 +54,7 @@ class Messages:
     async def send(self, channel: int, data: bytes) -> None:
         """Send data on a channel."""
         if self._encoded:
-            await self._socket.send_str(f"{channel}{base64.b64encode(data).decode()}")
+            await self._socket.send_str(chr(ord("0") + channel) + base64.b64encode(data).decode())
         else:
             await self._socket.send_bytes(bytes((channel,)) + data)
 

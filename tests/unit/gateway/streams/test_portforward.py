@@ -151,6 +151,7 @@ async def test_a_caller_that_goes_on_sending_to_a_closed_port_holds_up_nobody() 
     [
         {"streamType": "data", "requestID": "1"},
         {"streamType": "data", "requestID": "1", "port": "0"},
+        {"streamType": "data", "requestID": "1", "port": "65536"},
         {"streamType": "data", "requestID": "1", "port": "99999999999999999999"},
         {"streamType": "stdin", "requestID": "1", "port": "80"},
         {"requestID": "1", "port": "80"},
@@ -175,6 +176,47 @@ async def test_clients_without_request_ids_are_paired_by_number() -> None:
         await data.write(b"old\n")
 
         assert await data.read() == b"OLD\n"
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("ports=65536", 'cannot convert to []int32: strconv.ParseUint: parsing "65536": value out of range'),
+        ("ports=80,x", 'cannot convert to []int32: strconv.ParseUint: parsing "x": invalid syntax'),
+        ("ports=", 'cannot convert to []int32: strconv.ParseUint: parsing "": invalid syntax'),
+        ("ports=-1", 'cannot convert to []int32: strconv.ParseUint: parsing "-1": invalid syntax'),
+        ("ports=80&ports=0", 'port "80,0" must be > 0'),
+        ("ports=" + ",".join(["80"] * 129), "129 ports are more than the 128 that one WebSocket has channels for"),
+    ],
+)
+async def test_ports_that_are_none_are_refused(query: str, message: str) -> None:
+    """In Kubernetes' words, before the upgrade."""
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    async with streaming.cluster() as made, made.http.get(f"{made.url}{PATH}?{query}", headers=upgrade) as answer:
+        got = await answer.json()
+
+    assert (answer.status, got["message"]) == (400, message)
+
+
+@pytest.mark.parametrize(("protocol", "count"), [("v4.channel.k8s.io", 128), ("v4.base64.channel.k8s.io", 40)])
+async def test_many_ports_have_a_channel_each(protocol: str, count: int) -> None:
+    """The last one's is answered as the first one's is."""
+    async with streaming.cluster() as made, shouting(made):
+        url = f"{made.url}{PATH}?ports={','.join(['80'] * count)}"
+        async with made.http.ws_connect(url, protocols=[protocol]) as socket:
+            opened = [(await socket.receive()).data for _ in range(2 * count)]
+            last = 2 * count - 2
+            if "base64" in protocol:
+                await socket.send_str(chr(ord("0") + last) + base64.b64encode(b"on\n").decode())
+            else:
+                await socket.send_bytes(bytes((last,)) + b"on\n")
+            answer = (await socket.receive()).data
+
+        channels = [ord(one[0]) - ord("0") if isinstance(one, str) else one[0] for one in opened]
+        assert channels == list(range(2 * count))
+        text = chr(ord("0") + last) + base64.b64encode(b"ON\n").decode()
+        assert answer == (text if "base64" in protocol else bytes((last,)) + b"ON\n")
+        await made.until_quiet()
 
 
 @pytest.mark.parametrize("protocol", ["v4.channel.k8s.io", "portforward.k8s.io", "v4.base64.channel.k8s.io"])

@@ -9,7 +9,7 @@ import pytest
 
 from control.gateway.streams import session as sessions
 from control.gateway.streams import spdychannels
-from control.gateway.streams.spdy import connection
+from control.gateway.streams.spdy import connection, frames
 
 PIECES = 4000
 
@@ -43,6 +43,29 @@ class Wire:
             for _ in range(100):
                 await asyncio.sleep(0)
         return before
+
+
+class Deaf(Wire):
+    """A wire whose other side takes nothing."""
+
+    async def write(self, data: bytes) -> None:
+        """Wait for ever."""
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("frame", [frames.Ping(1), frames.Data(99, b"x"), frames.SynStream(1, {"streamtype": "x"})])
+async def test_a_caller_that_does_not_read_its_answers_is_not_read(frame: frames.Frame) -> None:
+    """Pings, data of streams that nobody began and streams that are begun twice: each would be owed an answer."""
+    encoder = frames.Encoder()
+    wire = Deaf([encoder.encode(frame) for _ in range(PIECES)])
+    session = sessions.Session(wire)
+    running = asyncio.create_task(session.run())
+
+    read = await wire.until_still()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+    assert read <= 2
 
 
 def begun_and_reset(named: dict[str, str]) -> list[bytes]:
