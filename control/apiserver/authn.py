@@ -11,6 +11,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -78,6 +79,16 @@ def user(name: str, groups: tuple[str, ...] = ()) -> User:
 
 
 SERVER = user("system:apiserver", (MASTERS,))  # the API server itself, where it acts for nobody else
+
+
+def info(user: User) -> dict[str, Any]:
+    """Return a user as audit events and admission reviews carry it: the JSON of Kubernetes' UserInfo."""
+    shown: dict[str, Any] = {"username": user.name, "groups": list(user.groups)}
+    if user.uid:
+        shown["uid"] = user.uid
+    if user.extra:
+        shown["extra"] = {key: list(values) for key, values in user.extra}
+    return shown
 
 
 def from_certificate(pem: bytes) -> User:

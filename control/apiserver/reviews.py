@@ -52,7 +52,7 @@ class Reviews:
                 await self._token(answer)
             case authenticationv1.SelfSubjectReview():
                 answer.metadata.creationTimestamp.seconds = int(self._now())
-                answer.status.userInfo.CopyFrom(user_info(user))
+                answer.status.userInfo.CopyFrom(_user_info(user))
             case _:
                 raise errors.no_resource()
         return Entry(target.kind.key(target.namespace, ""), target.kind, answer, 0)
@@ -128,7 +128,7 @@ class Reviews:
             status.error = error.why
             return
         status.authenticated = True
-        status.user.CopyFrom(user_info(found.user))
+        status.user.CopyFrom(_user_info(found.user))
         status.audiences.extend(found.audiences)
 
     def _judge_metadata(self, target: Target, review: Any, wanted: metav1.ObjectMeta) -> None:
@@ -141,8 +141,8 @@ class Reviews:
             _refuse(target.kind.kind, [fault])
 
 
-def user_info(user: authn.User) -> authenticationv1.UserInfo:
-    """Return a user as reviews, audit events and admission reviews carry it."""
+def _user_info(user: authn.User) -> authenticationv1.UserInfo:
+    """Return a user as reviews answer it."""
     info = authenticationv1.UserInfo(username=user.name, uid=user.uid, groups=user.groups)
     for key, values in user.extra:
         info.extra[key].items.extend(values)

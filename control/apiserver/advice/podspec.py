@@ -55,6 +55,14 @@ def template(obj: corev1.PodTemplateSpec, path: str) -> Iterator[str]:
     yield from _whole(obj.spec, obj.metadata, f"{path}.")
 
 
+def workload(obj: Any, old: Any) -> Iterator[str]:
+    """Iterate over what is to be said of a workload: of the name of a new one, and of a template that may be new."""
+    if old is None:
+        yield from name(obj.metadata.name, IN_NAMES)
+    if old is None or obj.metadata.generation != old.metadata.generation:
+        yield from template(obj.spec.template, "spec.template")
+
+
 def _whole(spec: corev1.PodSpec, metadata: metav1.ObjectMeta, at: str) -> Iterator[str]:
     yield from _placement(spec, f"{at}spec")
     for key, text in _ANNOTATIONS.items():

@@ -120,10 +120,10 @@ class Event:
             "auditID": source.audit_id or str(uuid.uuid4()),
             "requestURI": source.uri or request.path,
             "verb": request.verb,
-            "user": _user(caller or request.user),
+            "user": authn.info(caller or request.user),
         }
         if caller is not None:
-            self._head["impersonatedUser"] = _user(request.user)
+            self._head["impersonatedUser"] = authn.info(request.user)
         if source.addresses:
             self._head["sourceIPs"] = list(source.addresses)
         if source.agent:
@@ -248,15 +248,6 @@ def _reference(request: authz.Attributes, version: str) -> dict[str, str]:
         "resourceVersion": "",
         "subresource": request.subresource,
     }
-
-
-def _user(user: authn.User) -> dict[str, Any]:
-    shown: dict[str, Any] = {"username": user.name, "groups": list(user.groups)}
-    if user.uid:
-        shown["uid"] = user.uid
-    if user.extra:
-        shown["extra"] = {key: list(values) for key, values in user.extra}
-    return shown
 
 
 def _now() -> str:

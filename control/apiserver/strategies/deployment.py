@@ -68,10 +68,7 @@ class DeploymentStrategy(strategy.SpecStrategy[appsv1.Deployment]):
 
     def advise(self, obj: appsv1.Deployment, old: appsv1.Deployment | None) -> Iterable[str]:
         """Warn of what is odd in a template that is new or has changed, and of its name."""
-        if old is None:
-            yield from advice.name(obj.metadata.name, advice.IN_NAMES)
-        if old is None or obj.metadata.generation != old.metadata.generation:
-            yield from advice.template(obj.spec.template, "spec.template")
+        return advice.workload(obj, old)
 
     def validate(self, obj: appsv1.Deployment) -> field.Faults:
         """Judge a Deployment."""

@@ -29,10 +29,7 @@ class ReplicaSetStrategy(strategy.SpecStrategy[appsv1.ReplicaSet]):
 
     def advise(self, obj: appsv1.ReplicaSet, old: appsv1.ReplicaSet | None) -> Iterable[str]:
         """Warn of what is odd in a template that is new or has changed, and of its name."""
-        if old is None:
-            yield from advice.name(obj.metadata.name, advice.IN_NAMES)
-        if old is None or obj.metadata.generation != old.metadata.generation:
-            yield from advice.template(obj.spec.template, "spec.template")
+        return advice.workload(obj, old)
 
     def validate(self, obj: appsv1.ReplicaSet) -> field.Faults:
         """Judge a ReplicaSet."""

@@ -37,10 +37,7 @@ class ReplicationControllerStrategy(strategy.SpecStrategy[corev1.ReplicationCont
 
     def advise(self, obj: corev1.ReplicationController, old: corev1.ReplicationController | None) -> Iterable[str]:
         """Warn of what is odd in a template that is new or has changed, and of its name."""
-        if old is None:
-            yield from advice.name(obj.metadata.name, advice.IN_NAMES)
-        if old is None or obj.metadata.generation != old.metadata.generation:
-            yield from advice.template(obj.spec.template, "spec.template")
+        return advice.workload(obj, old)
 
     def validate(self, obj: corev1.ReplicationController) -> field.Faults:
         """Judge a ReplicationController."""

@@ -51,7 +51,7 @@ def review(request: plugin.Request, kind: scheme.Kind, uid: str, shown: Sequence
         "requestResource": _resource(asked_as),
         "name": request.name,
         "operation": request.operation,
-        "userInfo": _user(request.user),
+        "userInfo": authn.info(request.user),
         "object": obj,
         "oldObject": old,
         "dryRun": request.dry_run,
@@ -84,15 +84,6 @@ def _options(request: plugin.Request) -> dict[str, Any] | None:
     if request.dry_run:
         options["dryRun"] = ["All"]
     return options
-
-
-def _user(user: authn.User) -> dict[str, Any]:
-    told: dict[str, Any] = {"username": user.name, "groups": list(user.groups)}
-    if user.uid:
-        told["uid"] = user.uid
-    if user.extra:
-        told["extra"] = {key: list(values) for key, values in user.extra}
-    return told
 
 
 def _presented(obj: Any, kind: scheme.Kind, subresource: str) -> dict[str, Any] | None:
