@@ -82,10 +82,10 @@ def check_options(options: metav1.DeleteOptions) -> None:
     """Refuse options that contradict themselves."""
     if options.HasField("orphanDependents") and options.HasField("propagationPolicy"):
         text = "orphanDependents and deletionPropagation cannot be both set"
-        raise errors.invalid("meta.k8s.io", "DeleteOptions", "", [errors.Cause("FieldValueInvalid", text, "")])
+        raise errors.invalid(field.META_GROUP, "DeleteOptions", "", [errors.Cause("FieldValueInvalid", text, "")])
     if options.HasField("propagationPolicy") and options.propagationPolicy not in POLICIES:
         cause = field.unsupported("propagationPolicy", options.propagationPolicy, POLICIES)
-        raise errors.invalid("meta.k8s.io", "DeleteOptions", "", [cause])
+        raise errors.invalid(field.META_GROUP, "DeleteOptions", "", [cause])
 
 
 def check_preconditions(kind_resource: tuple[str, str], obj: Any, options: metav1.DeleteOptions) -> None:

@@ -24,6 +24,7 @@ class Raw(str):
 
 GO_ESCAPES = {'"': '\\"', "\\": r"\\", "\a": r"\a", "\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r"}
 GO_ESCAPES |= {"\t": r"\t", "\v": r"\v"}
+META_GROUP = "meta.k8s.io"  # of the options of requests
 OMITTED = Raw()  # an `Invalid value` that names no value
 
 
@@ -74,6 +75,12 @@ def too_many(path: str, count: int, limit: int) -> Cause:
 def invalids(path: str, value: Value, details: Sequence[str]) -> Faults:
     """Return one `Invalid value` a detail."""
     return [invalid(path, value, detail) for detail in details]
+
+
+def refuse(faults: Sequence[Cause], group: str, kind: str, name: str = "") -> None:
+    """Raise errors.Invalid for an object that has faults."""
+    if faults:
+        raise errors.invalid(group, kind, name, faults)
 
 
 def shown(value: Value) -> str:

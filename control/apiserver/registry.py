@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from control.apiserver import authn, deletion, reading, system, warnings, writing
+from control.apiserver import authn, deletion, field, reading, system, warnings, writing
 from control.apiserver import hooks as hooking
 from control.apiserver import views as viewing
 from control.apiserver.admission import plugin
@@ -128,7 +128,7 @@ class Registry(writing.Writer):
         metadata.uid, metadata.creationTimestamp.seconds, request.name = uid, now, metadata.name
         self.strategy.prepare_for_create(obj)
         faults = [*self._metadata_faults(metadata), *self.strategy.validate(obj)]
-        self._refuse_invalid(metadata.name, faults)
+        field.refuse(faults, self.kind.group, self.kind.kind, metadata.name)
         self._advise(obj, None)
         self.strategy.canonicalize(obj)
         await self._admission.validate(request)
@@ -312,7 +312,7 @@ class Registry(writing.Writer):
             self.strategy.prepare_for_update(obj, old)
             faults = list(self.strategy.validate_update(obj, old))
         own = [*self._metadata_faults(metadata), *meta.validate_update(metadata, before)]
-        self._refuse_invalid(before.name, [*own, *faults])
+        field.refuse([*own, *faults], self.kind.group, self.kind.kind, before.name)
         if not subresource:
             self._advise(obj, old)
         self.strategy.canonicalize(obj)
@@ -403,7 +403,3 @@ class Registry(writing.Writer):
         if warnings.wanted():
             for text in self.strategy.advise(obj, old):
                 warnings.add(text)
-
-    def _refuse_invalid(self, name: str, faults: Sequence[errors.Cause]) -> None:
-        if faults:
-            raise errors.invalid(self.kind.group, self.kind.kind, name, faults)

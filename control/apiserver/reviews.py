@@ -18,6 +18,8 @@ from fairlead.api.pb import authentication_v1_pb2 as authenticationv1
 from fairlead.api.pb import authorization_v1_pb2 as authorizationv1
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
+GROUP = "authorization.k8s.io"
+
 
 class Reviews:
     """Answers questions."""
@@ -62,7 +64,7 @@ class Reviews:
         faults: field.Faults = []
         if not spec.user and not spec.groups:
             faults.append(field.invalid("spec.user", "", "at least one of user or group must be specified"))
-        _refuse("SubjectAccessReview", faults)
+        field.refuse(faults, GROUP, "SubjectAccessReview")
         self._access(review, _subject(spec))
 
     def _local(self, target: Target, review: authorizationv1.LocalSubjectAccessReview) -> None:
@@ -76,7 +78,7 @@ class Reviews:
             faults.append(field.invalid("spec.user", "", "at least one of user or group must be specified"))
         if spec.HasField("nonResourceAttributes"):
             faults.append(field.forbidden("spec.nonResourceAttributes", "disallowed on this kind of request"))
-        _refuse("LocalSubjectAccessReview", faults)
+        field.refuse(faults, GROUP, "LocalSubjectAccessReview")
         self._access(review, _subject(spec))
 
     def _access(self, review: Any, user: authn.User) -> None:
@@ -86,10 +88,10 @@ class Reviews:
         if resource and path:
             text = "cannot be specified in combination with resourceAttributes"
             fault = field.Cause("FieldValueInvalid", f"Invalid value: {text}", "spec.nonResourceAttributes")
-            _refuse(review.DESCRIPTOR.name, [fault])
+            field.refuse([fault], GROUP, review.DESCRIPTOR.name)
         if not resource and not path:
             text = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-            _refuse(review.DESCRIPTOR.name, [field.invalid("spec.resourceAttributes", None, text)])
+            field.refuse([field.invalid("spec.resourceAttributes", None, text)], GROUP, review.DESCRIPTOR.name)
         decision = self._authorizer.authorize(_attributes(spec, user))
         review.status.Clear()
         review.status.allowed, review.status.reason = decision.allowed, decision.reason
@@ -138,7 +140,7 @@ class Reviews:
         if codec.to_json(metadata) != codec.to_json(wanted):  # clients send a time of creation that is null
             but = " except for namespace" if wanted.namespace else ""
             fault = field.Cause("FieldValueInvalid", f"Invalid value: must be empty{but}", "metadata")
-            _refuse(target.kind.kind, [fault])
+            field.refuse([fault], GROUP, target.kind.kind)
 
 
 def _user_info(user: authn.User) -> authenticationv1.UserInfo:
@@ -172,8 +174,3 @@ def _fields(asked: authorizationv1.ResourceAttributes) -> Mapping[str, str] | No
     requirements = asked.fieldSelector.requirements
     pinned = [one for one in requirements if one.operator == "In" and len(one.values) == 1]
     return {one.key: one.values[0] for one in pinned} or None
-
-
-def _refuse(kind: str, faults: field.Faults) -> None:
-    if faults:
-        raise errors.invalid("authorization.k8s.io", kind, "", faults)

@@ -11,12 +11,13 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from control.apiserver import eviction, patching, registry, tokenrequests, tokens
+from control.apiserver import eviction, field, patching, registry, tokenrequests, tokens
 from control.apiserver import target as targets
 from control.apiserver.admission import plugin
 from control.apiserver.managed import applying
 from control.apiserver.strategies import namespace as namespaces
 from control.apiserver.strategies import scaling
+from control.apiserver.validation import numbers
 from control.store.entry import Entry
 from fairlead.api import errors, objects, scheme
 from fairlead.api.pb import authentication_v1_pb2 as authenticationv1
@@ -139,15 +140,10 @@ class Subresources:
         if binding.metadata.name not in ("", name):
             raise errors.BadRequest("name in URL does not match name in Binding object")
         if target.kind not in ("", "Node"):
-            cause = errors.Cause(
-                "FieldValueNotSupported",
-                f'Unsupported value: "{target.kind}": supported values: "Node"',
-                "target.kind",
-            )
-            raise errors.invalid("", "Binding", name, [cause])
+            fault = field.unsupported("target.kind", target.kind, ("Node",))
+            raise errors.invalid("", "Binding", name, [fault])
         if not target.name:
-            cause = errors.Cause("FieldValueRequired", "Required value", "target.name")
-            raise errors.invalid("", "Binding", name, [cause])
+            raise errors.invalid("", "Binding", name, [field.required("target.name")])
         await self._admission.validate(request)
         now = int(self._now())
 
@@ -219,9 +215,8 @@ def _scale_config(config: dict[str, Any], kind: scheme.Kind) -> dict[str, Any]:
 
 def _scaled(found: registry.Registry, old: Any, scale: autoscalingv1.Scale) -> Any:
     if scaling.UNSET < scale.spec.replicas < 0:
-        text = f"Invalid value: {scale.spec.replicas}: must be greater than or equal to 0"
-        cause = errors.Cause("FieldValueInvalid", text, "spec.replicas")
-        raise errors.invalid("autoscaling", "Scale", old.metadata.name, [cause])
+        faults = numbers.not_negative("spec.replicas", scale.spec.replicas)
+        raise errors.invalid("autoscaling", "Scale", old.metadata.name, faults)
     fresh = objects.copy(old)
     fresh.metadata.resourceVersion = scale.metadata.resourceVersion or old.metadata.resourceVersion
     if scale.metadata.uid and scale.metadata.uid != old.metadata.uid:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from control.apiserver import registry, tokens
+from control.apiserver import field, registry, tokens
 from control.apiserver.admission import plugin
 from control.store.entry import Entry
 from fairlead.api import errors, scheme
@@ -40,9 +40,7 @@ class TokenRequests:
         entry = await self._registries(request.kind).get(namespace, name)
         account = entry.object
         assert isinstance(account, corev1.ServiceAccount)
-        faults = tokens.judge(answer)
-        if faults:
-            raise errors.invalid("authentication.k8s.io", "TokenRequest", "", faults)
+        field.refuse(tokens.judge(answer), "authentication.k8s.io", "TokenRequest")
         await self._admission.validate(request)
         bound = await self._bound(namespace, name, answer.spec.boundObjectRef)
         seconds = answer.spec.expirationSeconds

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from control.apiserver import field, reading, selection
 from control.apiserver.strategies import event
 from control.store.entry import Entry
-from fairlead.api import conversion, errors, scheme
+from fairlead.api import conversion, scheme
 from fairlead.api.pb import events_v1_pb2 as eventsv1
 
 
@@ -48,8 +48,7 @@ def to_hub(obj: Any, kind: scheme.Kind, old: Any = None) -> Any:
     rules = _RULES.get(kind.message) if kind.hub and kind.message is not None else None
     if rules is not None:
         faults = rules.new(hub) if old is None else rules.change(hub, old)
-        if faults:
-            raise errors.invalid(kind.group, kind.kind, hub.metadata.name, faults)
+        field.refuse(faults, kind.group, kind.kind, hub.metadata.name)
     return hub
 
 

@@ -5,15 +5,18 @@ What is returned is the cache's own: never to be changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar, cast
 
 from google.protobuf.message import Message
 
+from control.apiserver.admission import plugin
 from control.store import cache as caches
 from fairlead.api import scheme
+from fairlead.api.pb import core_v1_pb2 as corev1
 
 M = TypeVar("M", bound=Message)
+Labels = Mapping[str, str]
 
 
 class Lookup(Generic[M]):
@@ -44,3 +47,19 @@ class Lookup(Generic[M]):
         if self.kind is not None:
             for entry in self._cache.list(self.kind, namespace):
                 yield cast(M, entry.object)
+
+
+async def namespace_of(
+    request: plugin.Request, namespaces: Lookup[corev1.Namespace]
+) -> tuple[corev1.Namespace | None, Labels | None]:
+    """Return a request's namespace and the labels that namespace selectors look at, None for what lies in none.
+
+    A namespace is judged by its own labels; what comes through a subresource of it does not choose who judges.
+    """
+    own = request.obj if request.operation != "DELETE" and not request.subresource else request.old
+    if isinstance(own, corev1.Namespace):
+        return None, own.metadata.labels
+    if not request.namespace:
+        return None, None
+    found = await namespaces.find(request.namespace)
+    return found, found.metadata.labels if found is not None else {}

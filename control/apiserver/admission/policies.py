@@ -87,16 +87,9 @@ class ValidatingAdmissionPolicy(plugin.Plugin):
                 yield policy, by_policy[name]
 
     async def _subject(self, request: plugin.Request) -> _Subject:
-        # what comes through a subresource of a namespace does not choose who judges it
-        own = request.obj if request.operation != "DELETE" and not request.subresource else request.old
-        ask, rows = judging.asks(request, self._authorizer), self._versions.served()
-        if isinstance(own, corev1.Namespace):
-            return _Subject(request, None, own.metadata.labels, ask, rows)
-        if not request.namespace:
-            return _Subject(request, None, None, ask, rows)
-        namespace = await self._namespaces.find(request.namespace)
-        labels = namespace.metadata.labels if namespace is not None else {}
-        return _Subject(request, namespace, labels, ask, rows)
+        namespace, labels = await lookup.namespace_of(request, self._namespaces)
+        ask = judging.asks(request, self._authorizer)
+        return _Subject(request, namespace, labels, ask, self._versions.served())
 
     async def _judged(
         self, policy: PolicyObject, bindings: Sequence[Binding], subject: _Subject

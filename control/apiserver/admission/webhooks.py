@@ -112,22 +112,11 @@ class Webhooks:
                 if kind is None:
                     continue
                 if labels is None:
-                    labels = [await self._labels(request)]
+                    labels = [(await lookup.namespace_of(request, self._namespaces))[1]]
                 if matching.selects(hook, request, labels[0]):
                     meta = configuration.metadata
                     found.append(Call(meta.name, index, f"{meta.uid}/{hook.name}", hook, kind))
         return found
-
-    async def _labels(self, request: plugin.Request) -> Any:
-        """Return the labels that namespace selectors look at, None for an object outside of namespaces."""
-        # what comes through a subresource of a namespace does not choose who is asked
-        subject = request.obj if request.operation != "DELETE" and not request.subresource else request.old
-        if isinstance(subject, corev1.Namespace):
-            return subject.metadata.labels
-        if not request.namespace:
-            return None
-        namespace = await self._namespaces.find(request.namespace)
-        return namespace.metadata.labels if namespace is not None else {}
 
     async def ask(self, request: plugin.Request, call: Call) -> reviews.Verdict | None:
         """Return a webhook's verdict; None where it gave none: its conditions do not hold, or it fails and may.

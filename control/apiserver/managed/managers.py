@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from control.apiserver import authn, field
-from fairlead.api import errors
 
 MAX_LENGTH = 128
 UNKNOWN = "unknown"
@@ -35,11 +34,6 @@ def of_user(user: authn.User) -> str:
     return _COMPONENTS.get(user.name, UNKNOWN)
 
 
-def check(manager: str, options: str) -> None:
-    """Refuse a manager's name that is too long or cannot be printed; `options` is CreateOptions or its like."""
-    refuse(options, faults(manager))
-
-
 def faults(manager: str) -> Sequence[field.Cause]:
     """Return what is wrong with a manager's name."""
     found = []
@@ -57,16 +51,11 @@ def check_apply(manager: str) -> None:
     found = [*faults(manager)]
     if not manager:
         found = [field.required("fieldManager", "is required for apply patch")]
-    refuse("PatchOptions", found)
+    field.refuse(found, field.META_GROUP, "PatchOptions")
 
 
 def check_plain(*, force: bool) -> None:
     """Refuse another patch that is to be forced: only an apply can conflict with an owner."""
     if force:
-        refuse("PatchOptions", [field.forbidden("force", "may not be specified for non-apply patch")])
-
-
-def refuse(options: str, found: Sequence[field.Cause]) -> None:
-    """Raise Invalid for a request's options if anything is wrong with them."""
-    if found:
-        raise errors.invalid("meta.k8s.io", options, "", found)
+        fault = field.forbidden("force", "may not be specified for non-apply patch")
+        field.refuse([fault], field.META_GROUP, "PatchOptions")

@@ -7,7 +7,7 @@ import http
 
 from aiohttp import web
 
-from control.apiserver import authz, relay, server
+from control.apiserver import authz, field, relay, server
 from control.apiserver.audit import event as audit
 from control.apiserver.validation import podlogs
 from control.gateway.rest import queries
@@ -31,9 +31,7 @@ class Logs:
         target = call.target
         self._api.authorize(authz.Attributes(call.user, call.verb, "", "pods", "log", target.namespace, target.name))
         asked = options(call.request.query)
-        faults = podlogs.validate(asked)
-        if faults:
-            raise errors.invalid("", "PodLogOptions", target.name, faults)
+        field.refuse(podlogs.validate(asked), "", "PodLogOptions", target.name)
         response = web.StreamResponse()
         response.content_type = "text/plain"
         chunks = self._relay.logs(target.namespace, target.name, asked)

@@ -12,7 +12,6 @@ from fairlead.api.pb import meta_v1_pb2 as metav1
 
 Query = Mapping[str, str]
 
-META_GROUP = "meta.k8s.io"
 BOOKMARK_SECONDS = 60.0
 MATCHES = ("Exact", "NotOlderThan")
 VALIDATIONS = ("Ignore", "Warn", "Strict")
@@ -64,7 +63,7 @@ def listing(query: Query, namespace: str) -> reading.ListQuery:
             faults.append(_forbidden("resourceVersionMatch", '"exact" is forbidden for resourceVersion "0"'))
     if "sendInitialEvents" in query:
         faults.append(_forbidden("sendInitialEvents", "is forbidden for list"))
-    _refuse("ListOptions", faults)
+    field.refuse(faults, field.META_GROUP, "ListOptions")
     return reading.ListQuery(
         namespace,
         query.get("labelSelector", ""),
@@ -87,7 +86,7 @@ def watching(query: Query, namespace: str, name: str = "") -> reading.WatchQuery
     elif match != "NotOlderThan":
         why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
         faults.append(field.forbidden("resourceVersionMatch", why))
-    _refuse("ListOptions", faults)
+    field.refuse(faults, field.META_GROUP, "ListOptions")
     fields = query.get("fieldSelector", "")
     if name:
         fields = f"{fields},metadata.name={name}" if fields else f"metadata.name={name}"
@@ -115,7 +114,7 @@ def writing(query: Query, agent: str, options: str) -> Writing:
     if validation not in VALIDATIONS:
         faults.append(field.unsupported("fieldValidation", validation, VALIDATIONS))
     faults += managers.faults(manager)
-    _refuse(options, faults)
+    field.refuse(faults, field.META_GROUP, options)
     return Writing(bool(dry), manager or managers.from_agent(agent), validation, flag(query, "force"))
 
 
@@ -136,13 +135,9 @@ def deletion(query: Query) -> metav1.DeleteOptions:
 
 def check_deletion(options: metav1.DeleteOptions) -> None:
     """Refuse a dry run of an unknown kind."""
-    _refuse("DeleteOptions", [field.unsupported("dryRun", dry, DRY_RUNS) for dry in options.dryRun if dry != "All"])
+    faults = [field.unsupported("dryRun", dry, DRY_RUNS) for dry in options.dryRun if dry != "All"]
+    field.refuse(faults, field.META_GROUP, "DeleteOptions")
 
 
 def _forbidden(name: str, why: str) -> errors.Cause:
     return field.forbidden(name, f"{name} {why}")
-
-
-def _refuse(kind: str, faults: list[errors.Cause]) -> None:
-    if faults:
-        raise errors.invalid(META_GROUP, kind, "", faults)
