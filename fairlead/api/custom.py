@@ -6,7 +6,6 @@ The watch cache asks this as definitions come and go, controllers and clients li
 from __future__ import annotations
 
 import dataclasses
-import functools
 import re
 from collections.abc import Iterable, Sequence
 
@@ -40,14 +39,8 @@ def is_true(definition: Definition, kind: str) -> bool:
     return found is not None and found.status == "True"
 
 
-@functools.cmp_to_key
-def newest_first(left: str, right: str) -> int:
-    """Order versions as Kubernetes prefers them: v2, v1, v1beta2, v1beta1, v1alpha1, then others by name."""
-    one, other = _rank(left), _rank(right)
-    return -1 if one < other else int(one > other)
-
-
-def _rank(version: str) -> tuple[int, int, int, int, str]:
+def newest_first(version: str) -> tuple[int, int, int, int, str]:
+    """Return what sorts versions as Kubernetes prefers them: v2, v1, v1beta2, v1beta1, v1alpha1, others by name."""
     match = _VERSION.fullmatch(version)
     if match is None:
         return 1, 0, 0, 0, version

@@ -68,11 +68,16 @@ class Unstructured:
 
 def same_json(left: Any, right: Any) -> bool:
     """Say whether two JSON values are the same; unlike Python's 1 == True, a number is not a boolean."""
-    if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(same_json(value, right[key]) for key, value in left.items())
-    if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(same_json, left, right))
-    return bool(isinstance(left, bool) == isinstance(right, bool) and left == right)
+    if left != right:
+        return False
+    kind = type(left)
+    if kind is type(right) and kind is not dict and kind is not list:
+        return True
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if isinstance(left, dict):
+        return all(same_json(value, right[key]) for key, value in left.items())
+    return all(map(same_json, left, right)) if isinstance(left, list) else True
 
 
 def class_of(kind: scheme.Kind) -> type[Any]:

@@ -173,7 +173,7 @@ class ValidatingAdmissionPolicy(plugin.Plugin):
             raise _Misconfigured(text)
         if reference.namespace and not kind.namespaced:
             raise _Misconfigured("paramRef.namespace must not be provided for a cluster-scoped `paramKind`")
-        stored = self._cache.scheme.by_kind(kind.hub, kind.kind) if kind.hub else kind
+        stored = self._cache.scheme.hub(kind)
         if reference.name:
             entry = self._cache.get(stored, namespace, reference.name)
             yield from () if entry is None else (entry.object,)

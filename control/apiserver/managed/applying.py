@@ -12,7 +12,7 @@ import orjson
 
 from control.apiserver.managed import conflicts, content, entries, tracker
 from control.apiserver.managed.entries import Owner
-from fairlead.api import codec, conversion, errors, scheme
+from fairlead.api import codec, conversion, errors, objects, scheme
 from fairlead.api.fields import comparing, merging, owning, sets
 from fairlead.api.fields.typings import Typing
 
@@ -143,7 +143,7 @@ class Applier:
         after = content.json_of(changed)
         comparison = comparing.compare(content.stripped(before), content.stripped(after), typing).excluding(reset)
         others = _taken(others, comparison, force=applied.force)
-        if not comparing.same(before, after):
+        if not objects.same_json(before, after):
             mine = replace(mine, time=self._keeper.time())
         tracker.store(changed, entries.capped([owner for owner in (*others, mine) if owner.fields]))
         return changed

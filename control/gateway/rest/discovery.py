@@ -8,11 +8,10 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fairlead.api import scheme, subresources
+from fairlead.api import custom, scheme, subresources
 from fairlead.api.pb import apidiscovery_v2_pb2 as apidiscoveryv2
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
@@ -28,7 +27,6 @@ _SUBRESOURCE_VERBS: Mapping[str, Sequence[str]] = {
     "portforward": ("create", "get"),
     "proxy": ("create", "delete", "get", "patch", "update"),
 }
-_VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +99,8 @@ def storage_hash(api_version: str, kind: str) -> str:
     return base64.b64encode(hashlib.sha256(f"{group}/{version}/{kind}".encode()).digest()[:8]).decode()
 
 
-def priority(version: str) -> tuple[int, int, int]:
-    """Return what versions are sorted by, the best first: stable before beta before alpha, newer before older."""
-    found = _VERSION.fullmatch(version)
-    if found is None:
-        return 3, 0, 0
-    stage = {None: 0, "beta": 1, "alpha": 2}[found[2]]
-    return stage, -int(found[1]), -int(found[3] or 0)
-
-
 def _versions(served: Groups, group: str) -> list[str]:
-    return sorted((version for name, version in served if name == group), key=priority)
+    return sorted((version for name, version in served if name == group), key=custom.newest_first)
 
 
 def core(address: str) -> metav1.APIVersions:

@@ -51,8 +51,8 @@ def of_kind(kind: scheme.Kind) -> tuple[Column, ...]:
     """Return the columns of a kind, name first."""
     if kind.message is None:
         return custom.of_kind(kind)
-    hub = scheme.DEFAULT.by_kind(kind.hub, kind.kind).message if kind.hub else None
-    return _LAYOUTS.get(hub or kind.message, _DEFAULT).columns
+    hub = scheme.DEFAULT.hub(kind).message or kind.message
+    return _LAYOUTS.get(hub, _DEFAULT).columns
 
 
 def of_object(obj: Any, kind: scheme.Kind) -> tuple[Column, ...]:

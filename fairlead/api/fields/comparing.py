@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fairlead.api import objects
 from fairlead.api.fields import sets, steps, typings
 from fairlead.api.fields.sets import FieldSet, Node
 from fairlead.api.fields.typings import Shape, Typing
@@ -45,22 +46,6 @@ def compare(old: dict[str, Json], new: dict[str, Json], kind: Typing) -> Compari
     return Comparison(found.added, found.modified, found.removed)
 
 
-def same(left: Json, right: Json) -> bool:
-    """Say whether two values are equal in JSON, where true is not 1 and 1 is 1.0."""
-    if left != right:
-        return False
-    kind = type(left)
-    if kind is type(right) and kind is not dict and kind is not list:
-        return True
-    if isinstance(left, bool) or isinstance(right, bool):
-        return left is right
-    if isinstance(left, dict):
-        return all(same(value, right[key]) for key, value in left.items())
-    if isinstance(left, list):
-        return all(same(a, b) for a, b in zip(left, right, strict=True))
-    return True
-
-
 class _Found:
     """What is added, modified and removed below one path."""
 
@@ -85,14 +70,14 @@ def _compare(step: str, old: Json, new: Json, kind: Typing, found: _Found) -> No
     """Compare two values that are both there."""
     shape = kind.shape
     if shape is Shape.WHOLE:
-        if not same(old, new):
+        if not objects.same_json(old, new):
             found.modified[step] = sets.LEAF
         return
     shape = typings.resolved(kind, old, new)
     container = dict if shape is Shape.FIELDS else list
     fits = all(value is None or isinstance(value, container) for value in (old, new))
     if shape is Shape.WHOLE or not fits or not (old or new):
-        if not same(old, new):
+        if not objects.same_json(old, new):
             found.modified[step] = sets.LEAF
         return
     below = _Found()
@@ -120,7 +105,7 @@ def _compare_elements(old: Sequence[Json], new: Sequence[Json], kind: Typing, fo
     below = kind.element or typings.DEDUCED
     if kind.keys and _aligned(old, new, kind):
         for left, right in zip(old, new, strict=True):
-            if left != right or not same(left, right):
+            if not objects.same_json(left, right):
                 _compare(kind.step(right), left, right, below, found)
         return
     before, after = by_step(old, kind), by_step(new, kind)
@@ -130,7 +115,7 @@ def _compare_elements(old: Sequence[Json], new: Sequence[Json], kind: Typing, fo
             found.added[step] = _all(items, below)
         elif len(items) == 1 and len(there) == 1:
             _compare(step, there[0], items[0], below, found)
-        elif not same(list(there), list(items)):
+        elif not objects.same_json(list(there), list(items)):
             found.modified[step] = sets.LEAF
     for step, items in before.items():
         if step not in after:

@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairlead.api import objects
 from fairlead.api.fields import comparing, merging, owning, sets, steps, structural, tabled, typings
 from fairlead.api.fields.typings import Shape, Typing
 from fairlead.api.pb import admissionregistration_v1_pb2 as admissionv1
@@ -166,7 +167,7 @@ def test_a_comparison_is_its_own_mirror(old: dict[str, Any], new: dict[str, Any]
     there, back = comparing.compare(old, new, TYPING), comparing.compare(new, old, TYPING)
 
     assert (there.added, there.removed, there.modified) == (back.removed, back.added, back.modified)
-    assert (there.taken() == {} and there.removed == {}) == comparing.same(_sorted(old), _sorted(new))
+    assert (there.taken() == {} and there.removed == {}) == objects.same_json(_sorted(old), _sorted(new))
 
 
 def _sorted(value: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from control.apiserver.server import ApiServer
-from control.gateway.rest import discovery, paths
+from control.gateway.rest import paths
 from fairlead import version
 from fairlead.api import errors
 from tests.unit.gateway.rest.conftest import Caller
@@ -179,12 +179,6 @@ async def test_discovery_and_aggregated_discovery_agree(call: Caller) -> None:
                         aggregated[f"{base}/{one['resource']}/{sub['subresource']}"] = sub["verbs"]
     assert plain == aggregated
     assert "/apis/metrics.k8s.io/v1beta1/nodes" in plain
-
-
-def test_stable_versions_come_first() -> None:
-    """Kubernetes' order of versions."""
-    found = sorted(["v1beta1", "v2", "v1", "v2alpha1", "v2beta2", "foo"], key=discovery.priority)
-    assert found == ["v2", "v1", "v2beta2", "v1beta1", "v2alpha1", "foo"]
 
 
 async def test_the_version_is_kubernetes_with_ours_behind_it(call: Caller) -> None:
