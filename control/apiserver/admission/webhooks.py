@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 
 class Versions(Protocol):
-    """The versions of kinds: the API server."""
+    """The versions of kinds: the API server's catalogue."""
 
     def served(self) -> Sequence[scheme.Kind]:
         """Return the row of every version that is served."""

@@ -18,15 +18,15 @@ from google.protobuf.message import Message
 
 from fairlead.api import conversion, objects, scheme, times
 from fairlead.api.columns import (
+    access,
     administration,
     batch,
-    cluster,
     core,
     custom,
     metrics,
+    networking,
     pods,
-    policies,
-    resources,
+    storage,
     workloads,
 )
 from fairlead.api.columns.layout import Cell, Column, Layout, Row, age, human_duration, layout, selector_text, text
@@ -86,10 +86,10 @@ _LAYOUTS: Mapping[type[Message], Layout] = {
     **pods.LAYOUTS,
     **core.LAYOUTS,
     **workloads.LAYOUTS,
-    **cluster.LAYOUTS,
-    **resources.LAYOUTS,
     **batch.LAYOUTS,
-    **policies.LAYOUTS,
+    **networking.LAYOUTS,
+    **storage.LAYOUTS,
+    **access.LAYOUTS,
     **administration.LAYOUTS,
     **metrics.LAYOUTS,
 }

@@ -1,4 +1,4 @@
-"""The columns of what administers the API itself: webhooks, policies, fairness, aggregation, certificates. Pure."""
+"""The columns of what administrators see to: webhooks, policies, fairness, certificates, classes, leases. Pure."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from fairlead.api.columns import layout
 from fairlead.api.pb import admissionregistration_v1_pb2 as admissionv1
 from fairlead.api.pb import apiregistration_v1_pb2 as apiregistrationv1
 from fairlead.api.pb import certificates_v1_pb2 as certificatesv1
+from fairlead.api.pb import coordination_v1_pb2 as coordinationv1
 from fairlead.api.pb import flowcontrol_v1_pb2 as flowcontrolv1
 from fairlead.api.pb import meta_v1_pb2 as metav1
+from fairlead.api.pb import node_v1_pb2 as nodev1
+from fairlead.api.pb import scheduling_v1_pb2 as schedulingv1
 
 
 def _webhooks(obj: Any, now: datetime.datetime) -> layout.Row:
@@ -23,12 +26,12 @@ def _webhooks(obj: Any, now: datetime.datetime) -> layout.Row:
 
 def _policy(obj: admissionv1.ValidatingAdmissionPolicy, now: datetime.datetime) -> layout.Row:
     kind = obj.spec.paramKind
-    parameter = f"{kind.apiVersion}/{kind.kind}" if obj.spec.HasField("paramKind") else "<unset>"
+    parameter = f"{kind.apiVersion}/{kind.kind}" if obj.spec.HasField("paramKind") else layout.UNSET
     return obj.metadata.name, len(obj.spec.validations), parameter, layout.created(obj, now)
 
 
 def _policy_binding(obj: admissionv1.ValidatingAdmissionPolicyBinding, now: datetime.datetime) -> layout.Row:
-    parameter = "<unset>"
+    parameter = layout.UNSET
     if obj.spec.HasField("paramRef"):
         found = obj.spec.paramRef
         if found.name:
@@ -101,7 +104,26 @@ def _request(obj: certificatesv1.CertificateSigningRequest, now: datetime.dateti
     return obj.metadata.name, layout.created(obj, now), signer, spec.username, wanted, state
 
 
+def _priority_class(obj: schedulingv1.PriorityClass, now: datetime.datetime) -> layout.Row:
+    return (
+        obj.metadata.name,
+        obj.value,
+        obj.globalDefault,
+        layout.created(obj, now),
+        obj.preemptionPolicy,
+    )
+
+
+def _runtime_class(obj: nodev1.RuntimeClass, now: datetime.datetime) -> layout.Row:
+    return obj.metadata.name, obj.handler, layout.created(obj, now)
+
+
+def _lease(lease: coordinationv1.Lease, now: datetime.datetime) -> layout.Row:
+    return lease.metadata.name, lease.spec.holderIdentity, layout.created(lease, now)
+
+
 _WEBHOOKS = "Name|Webhooks:integer|Age"
+_PRIORITIES = "Name|Value:integer|Global-Default:boolean|Age|PreemptionPolicy"
 LAYOUTS: Mapping[type[Message], layout.Layout] = {
     admissionv1.MutatingWebhookConfiguration: layout.layout(_WEBHOOKS, _webhooks),
     admissionv1.ValidatingWebhookConfiguration: layout.layout(_WEBHOOKS, _webhooks),
@@ -117,4 +139,7 @@ LAYOUTS: Mapping[type[Message], layout.Layout] = {
     certificatesv1.CertificateSigningRequest: layout.layout(
         "Name|Age|SignerName|Requestor|RequestedDuration|Condition", _request
     ),
+    schedulingv1.PriorityClass: layout.layout(_PRIORITIES, _priority_class),
+    nodev1.RuntimeClass: layout.layout("Name|Handler|Age", _runtime_class),
+    coordinationv1.Lease: layout.layout("Name|Holder|Age", _lease),
 }

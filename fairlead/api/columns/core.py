@@ -1,4 +1,4 @@
-"""The columns of the core group's kinds, pods and controllers excepted. Pure."""
+"""The columns of the core group's kinds but pods, controllers, endpoints and storage. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from google.protobuf.message import Message
 
+from fairlead.api import times
 from fairlead.api.columns import layout
 from fairlead.api.pb import core_v1_pb2 as corev1
 
@@ -106,6 +107,30 @@ def _event(event: corev1.Event, now: datetime.datetime) -> layout.Row:
     )
 
 
+def _limit_range(limits: corev1.LimitRange, now: datetime.datetime) -> layout.Row:
+    return limits.metadata.name, times.format_seconds(limits.metadata.creationTimestamp.seconds)
+
+
+def _quota(quota: corev1.ResourceQuota, now: datetime.datetime) -> layout.Row:
+    requests: list[str] = []
+    limits: list[str] = []
+    used, hard = quota.status.used, quota.status.hard
+    for name in sorted(hard):
+        spent = layout.amount(used[name]) if name in used else "0"
+        (limits if name.startswith("limits.") else requests).append(f"{name}: {spent}/{layout.amount(hard[name])}")
+    return quota.metadata.name, ", ".join(requests), ", ".join(limits), layout.created(quota, now)
+
+
+def _component(component: corev1.ComponentStatus, now: datetime.datetime) -> layout.Row:
+    status, message, error = "Unknown", "", ""
+    for condition in component.conditions:
+        if condition.type == "Healthy":
+            status = "Healthy" if condition.status == "True" else "Unhealthy"
+            message, error = condition.message, condition.error
+            break
+    return component.metadata.name, status, message, error
+
+
 LAYOUTS: Mapping[type[Message], layout.Layout] = {
     corev1.Node: layout.layout(
         "Name|Status|Roles|Age|Version|+Internal-IP|+External-IP|+OS-Image|+Kernel-Version|+Container-Runtime", _node
@@ -118,4 +143,7 @@ LAYOUTS: Mapping[type[Message], layout.Layout] = {
     corev1.Event: layout.layout(
         "Last Seen|Type|Reason|Object|+Subobject|+Source|Message|+First Seen|+Count|+Name", _event
     ),
+    corev1.LimitRange: layout.layout("Name|Created At:date", _limit_range),
+    corev1.ResourceQuota: layout.layout("Name|Request|Limit|Age", _quota),
+    corev1.ComponentStatus: layout.layout("Name|Status|Message|Error", _component),
 }

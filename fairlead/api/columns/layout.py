@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fairlead.api import quantity
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
@@ -116,6 +117,14 @@ def more(items: Sequence[str], *, nothing: str = "") -> str:
     """Return the first few of some texts, and how many more there are; `nothing` where that is empty."""
     listed = ",".join(items[:LIST_MAX])
     return f"{listed} + {len(items) - LIST_MAX} more..." if len(items) > LIST_MAX else listed or nothing
+
+
+def amount(value: quantity.Stringed) -> str:
+    """Return an amount in canonical form, or as it is written where it is none."""
+    try:
+        return str(quantity.of(value))
+    except quantity.QuantityError:
+        return value.string
 
 
 _WITH_VALUES = {"In": "in", "NotIn": "notin"}
