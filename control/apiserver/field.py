@@ -84,13 +84,13 @@ def refuse(faults: Sequence[Cause], group: str, kind: str, name: str = "") -> No
 
 
 def shown(value: Value) -> str:
-    """Return a value as Go's %q and %v show it: text quoted, numbers and booleans bare, nothing as `null`."""
+    """Return a value as Go's %q and %v show it: text quoted, numbers and booleans bare, nothing as `"null"`."""
     if isinstance(value, Raw):
         return str(value)
     if isinstance(value, str):
         return quoted(value)
     if value is None:
-        return "null"
+        return '"null"'
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)

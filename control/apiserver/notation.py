@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 from control.apiserver import field
 from control.apiserver.field import Raw
 from fairlead.api import codec, times
+from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import intstr_pb2
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
@@ -71,3 +72,38 @@ def struct(value: Message | Mapping[str, str]) -> Raw:
     """Return any other value as compact JSON, where Kubernetes prints Go's struct, with addresses in it."""
     shown = codec.to_json(value) if isinstance(value, Message) else dict(value)
     return Raw(json.dumps(shown, ensure_ascii=False, separators=(",", ":"), sort_keys=True))
+
+
+def node_terms(terms: Iterable[corev1.NodeSelectorTerm]) -> Raw:
+    """Return terms of a node selector as `[]core.NodeSelectorTerm{...}`."""
+    listed = [node_term(term) for term in terms]
+    return Raw(f"[]core.NodeSelectorTerm{{{', '.join(listed)}}}" if listed else "[]core.NodeSelectorTerm(nil)")
+
+
+def node_term(term: corev1.NodeSelectorTerm) -> Raw:
+    """Return a term of a node selector as `core.NodeSelectorTerm{...}`."""
+    fields = ", ".join(
+        f"{name}:{_requirements(rules)}"
+        for name, rules in (("MatchExpressions", term.matchExpressions), ("MatchFields", term.matchFields))
+    )
+    return Raw(f"core.NodeSelectorTerm{{{fields}}}")
+
+
+def _requirements(rules: Iterable[corev1.NodeSelectorRequirement]) -> str:
+    listed = [
+        f"core.NodeSelectorRequirement{{Key:{field.quoted(one.key)}, Operator:{field.quoted(one.operator)},"
+        f" Values:{strings(one.values)}}}"
+        for one in rules
+    ]
+    shown = f"{{{', '.join(listed)}}}" if listed else "(nil)"
+    return f"[]core.NodeSelectorRequirement{shown}"
+
+
+def addresses(kind: str, values: Iterable[str]) -> Raw:
+    """Return addresses of a kind as `[]core.PodIP{core.PodIP{IP:"10.0.0.1"}}`."""
+    return Raw(f"[]core.{kind}{{{', '.join(address(kind, value) for value in values)}}}")
+
+
+def address(kind: str, value: str) -> Raw:
+    """Return an address of a kind as `core.PodIP{IP:"10.0.0.1"}`."""
+    return Raw(f"core.{kind}{{IP:{field.quoted(value)}}}")

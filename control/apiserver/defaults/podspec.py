@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, MutableMapping
 from typing import Any
 
+from control.apiserver.defaults import sources
 from fairlead.api import quantity
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import resource_pb2
@@ -127,9 +128,6 @@ def _volume(source: corev1.VolumeSource) -> None:
         _mode(source.configMap)
     elif source.HasField("secret"):
         _mode(source.secret)
-    elif source.HasField("hostPath"):
-        if not source.hostPath.HasField("type"):
-            source.hostPath.type = ""
     elif source.HasField("downwardAPI"):
         _mode(source.downwardAPI)
         _downward(source.downwardAPI.items)
@@ -139,6 +137,12 @@ def _volume(source: corev1.VolumeSource) -> None:
             _downward(part.downwardAPI.items)
             if part.HasField("serviceAccountToken") and not part.serviceAccountToken.HasField("expirationSeconds"):
                 part.serviceAccountToken.expirationSeconds = TOKEN_SECONDS
+    elif source.HasField("ephemeral"):
+        template = source.ephemeral.volumeClaimTemplate
+        if source.ephemeral.HasField("volumeClaimTemplate") and not template.spec.HasField("volumeMode"):
+            template.spec.volumeMode = "Filesystem"
+    else:
+        sources.fill(source)
 
 
 def _mode(source: Any) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from control.apiserver import field
 from control.apiserver.advice import volumes as advice
-from control.apiserver.defaults import podspec
+from control.apiserver.defaults import podspec, sources
 from control.apiserver.strategies import strategy
 from control.apiserver.validation import persistentvolumes
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -28,9 +28,7 @@ class PersistentVolumeStrategy(strategy.Strategy[corev1.PersistentVolume]):
         spec.persistentVolumeReclaimPolicy = spec.persistentVolumeReclaimPolicy or "Retain"
         if not spec.HasField("volumeMode"):
             spec.volumeMode = "Filesystem"
-        host = spec.persistentVolumeSource
-        if host.HasField("hostPath") and not host.hostPath.HasField("type"):
-            host.hostPath.type = ""
+        sources.fill(spec.persistentVolumeSource)
         podspec.canonical(spec.capacity)
 
     def prepare_for_create(self, obj: corev1.PersistentVolume) -> None:
@@ -59,7 +57,7 @@ class PersistentVolumeStrategy(strategy.Strategy[corev1.PersistentVolume]):
 
     def validate(self, obj: corev1.PersistentVolume) -> field.Faults:
         """Judge a volume."""
-        return persistentvolumes.validate(obj.spec, "spec")
+        return persistentvolumes.validate(obj.spec, "spec", obj.metadata.name)
 
     def validate_update(self, obj: corev1.PersistentVolume, old: corev1.PersistentVolume) -> field.Faults:
         """Judge what changes: never the source or the mode, the nodes once."""

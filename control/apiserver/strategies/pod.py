@@ -11,12 +11,13 @@ from control.apiserver import field
 from control.apiserver.advice import podspec as advice
 from control.apiserver.defaults import podspec as defaults
 from control.apiserver.strategies import remembered, strategy
-from control.apiserver.validation import ephemeral, podspec
+from control.apiserver.validation import ephemeral, podannotations, podspec, podupdates, volumes
 from fairlead.api import objects, quantity
 from fairlead.api.fields import sets
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
+ANNOTATIONS = "metadata.annotations"
 EPHEMERAL = "ephemeralcontainers"
 FINISHED = frozenset({"Failed", "Succeeded"})
 _COMPUTE = ("cpu", "memory")
@@ -43,7 +44,7 @@ class PodStrategy(strategy.Strategy[corev1.Pod]):
         super().__init__()
         self._defaulted = remembered.Remembered(_defaulted)
         self._qos = remembered.Remembered(qos_class)  # type: ignore[arg-type]
-        self._faults = remembered.Remembered(lambda spec: tuple(podspec.validate(spec, "spec")))  # type: ignore[arg-type]
+        self._faults = remembered.Remembered(lambda spec: tuple(podspec.validate_new(spec, "spec")))  # type: ignore[arg-type]
 
     def default(self, obj: corev1.Pod) -> None:
         """Fill in a pod's defaults."""
@@ -68,9 +69,11 @@ class PodStrategy(strategy.Strategy[corev1.Pod]):
 
     def validate(self, obj: corev1.Pod) -> field.Faults:
         """Judge a new pod."""
-        if obj.spec.ephemeralContainers:
-            return [*self._faults(obj.spec), field.forbidden("spec.ephemeralContainers", "cannot be set on create")]
-        return list(self._faults(obj.spec))
+        annotations = obj.metadata.annotations
+        faults = podannotations.validate(annotations, obj.spec, ANNOTATIONS) if annotations else []
+        faults += self._faults(obj.spec)
+        faults += volumes.made_claims(obj.spec.volumes, obj.metadata.name, "spec.volumes")
+        return [*faults, *podannotations.agreeing(annotations, obj.spec, "spec")]
 
     def advise(self, obj: corev1.Pod, old: corev1.Pod | None) -> Iterable[str]:
         """Warn of what is odd in a new pod; of changes hardly anybody reads."""
@@ -82,9 +85,10 @@ class PodStrategy(strategy.Strategy[corev1.Pod]):
 
     def validate_update(self, obj: corev1.Pod, old: corev1.Pod) -> field.Faults:
         """Judge what changes: images, tolerations, gates and deadline may."""
+        faults = _annotated(obj, old)
         if strategy.same(obj.spec, old.spec):
-            return []
-        return podspec.validate_update(obj.spec, old.spec, "spec") + podspec.validate(obj.spec, "spec")
+            return faults
+        return podspec.validate_pod(obj.spec, "spec") + faults + podupdates.validate(obj.spec, old.spec, "spec")
 
     def prepare_for_status_update(self, obj: corev1.Pod, old: corev1.Pod) -> None:
         """Keep the spec, the owners and what a status does not choose."""
@@ -95,12 +99,7 @@ class PodStrategy(strategy.Strategy[corev1.Pod]):
 
     def validate_status_update(self, obj: corev1.Pod, old: corev1.Pod) -> field.Faults:
         """Judge a new status: a node once nominated has a name, a container that ended does not run again."""
-        faults: field.Faults = []
-        if old.spec.restartPolicy == "Never":
-            faults += _restarted(
-                obj.status.containerStatuses, old.status.containerStatuses, "status.containerStatuses"
-            )
-        return faults
+        return _annotated(obj, old) + podupdates.validate_status(obj, old)
 
     def prepare_for_part(self, part: str, obj: corev1.Pod, old: corev1.Pod) -> None:
         """Take nothing from the pod but its ephemeral containers."""
@@ -113,8 +112,10 @@ class PodStrategy(strategy.Strategy[corev1.Pod]):
         strategy.keep_user_metadata(obj, old)
 
     def validate_part(self, part: str, obj: corev1.Pod, old: corev1.Pod) -> field.Faults:
-        """Judge ephemeral containers: they only come."""
-        return ephemeral.validate_update(obj.spec, old.spec)
+        """Judge ephemeral containers: they only come, and not to a static pod's mirror."""
+        if podannotations.MIRROR in old.metadata.annotations:
+            return [field.forbidden("[]", ephemeral.STATIC_TEXT)]
+        return podspec.validate_pod(obj.spec, "spec") + ephemeral.validate_update(obj.spec, old.spec)
 
     def grace(self, obj: corev1.Pod, options: metav1.DeleteOptions) -> strategy.Grace:
         """Give the pod its time to end: none where it never ran or has ended."""
@@ -136,13 +137,13 @@ def _defaulted(spec: Message) -> corev1.PodSpec:
     return fresh
 
 
-def _restarted(
-    new: Iterable[corev1.ContainerStatus], old: Iterable[corev1.ContainerStatus], path: str
-) -> Iterable[field.Cause]:
-    ended = {status.name for status in old if status.state.HasField("terminated")}
-    for index, status in enumerate(new):
-        if status.name in ended and not status.state.HasField("terminated"):
-            yield field.forbidden(f"{path}[{index}].state", "may not be transitioned to non-terminated state")
+def _annotated(obj: corev1.Pod, old: corev1.Pod) -> field.Faults:
+    """Judge the annotations that say something of the spec, and that an update leaves most of them alone."""
+    annotations, before = obj.metadata.annotations, old.metadata.annotations
+    if not annotations and not before:
+        return []
+    changed = podannotations.validate_update(annotations, before, ANNOTATIONS)
+    return podannotations.validate(annotations, obj.spec, ANNOTATIONS) + changed
 
 
 def qos_class(spec: corev1.PodSpec) -> str:

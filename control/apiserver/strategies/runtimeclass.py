@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from control.apiserver import field
 from control.apiserver.advice import labels
 from control.apiserver.strategies import strategy
-from control.apiserver.validation import meta, names, numbers, scheduling
+from control.apiserver.validation import containers, meta, names, scheduling
+from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import node_v1_pb2 as nodev1
 
 
@@ -25,10 +26,7 @@ class RuntimeClassStrategy(strategy.Strategy[nodev1.RuntimeClass]):
     def validate(self, obj: nodev1.RuntimeClass) -> field.Faults:
         """Judge a RuntimeClass."""
         faults = field.invalids("handler", obj.handler, names.label(obj.handler))
-        for name in sorted(obj.overhead.podFixed):
-            at = f"overhead.podFixed.limits[{name}]"
-            faults += numbers.resource_name(at, name)
-            faults += numbers.amount(at, name, obj.overhead.podFixed[name])[1]
+        faults += containers.resources(corev1.ResourceRequirements(limits=obj.overhead.podFixed), "overhead")
         if obj.HasField("scheduling"):
             faults += meta.labels(obj.scheduling.nodeSelector, "scheduling.nodeSelector")
             tolerations = obj.scheduling.tolerations
@@ -41,4 +39,4 @@ class RuntimeClassStrategy(strategy.Strategy[nodev1.RuntimeClass]):
 
     def validate_update(self, obj: nodev1.RuntimeClass, old: nodev1.RuntimeClass) -> field.Faults:
         """Judge a changed RuntimeClass: its handler stays."""
-        return meta.immutable("handler", obj.handler, obj.handler != old.handler) + self.validate(obj)
+        return self.validate(obj) + meta.immutable("handler", obj.handler, obj.handler != old.handler)

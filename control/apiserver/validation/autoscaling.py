@@ -170,7 +170,7 @@ def _resource(source: autoscalingv2.ResourceMetricSource, path: str) -> field.Fa
 
 def _container_resource(source: autoscalingv2.ContainerResourceMetricSource, path: str) -> field.Faults:
     if source.name:
-        faults = numbers.resource_name(f"{path}.name", source.name)
+        faults = numbers.container_resource_name(f"{path}.name", source.name)
     else:
         faults = [field.required(f"{path}.name", "must specify a resource name")]
     if source.container:

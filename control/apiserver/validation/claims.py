@@ -18,6 +18,10 @@ POSITIVE = "must be greater than zero"
 FIXED_TEXT = (
     "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
 )
+RESIZE_STATES = frozenset({
+    "ControllerResizeInfeasible", "ControllerResizeInProgress", "NodeResizeInfeasible", "NodeResizeInProgress",
+    "NodeResizePending",
+})  # fmt: skip
 BETA_CLASS = "volume.beta.kubernetes.io/storage-class"
 
 
@@ -25,7 +29,7 @@ def access_modes(modes: Sequence[str], path: str, missing: str = "") -> field.Fa
     """Judge how a volume may be mounted; `missing` is what is said where nothing is."""
     faults = [] if modes else [field.required(path, missing)]
     faults += [field.unsupported(path, mode, ACCESS_MODES) for mode in modes if mode not in ACCESS_MODES]
-    if SOLE in modes and any(mode != SOLE for mode in modes):
+    if SOLE in modes and any(mode != SOLE and mode in ACCESS_MODES for mode in modes):
         faults.append(field.forbidden(path, "may not use ReadWriteOncePod with other access modes"))
     return faults
 
@@ -39,6 +43,15 @@ def class_and_mode(spec: Any, path: str) -> field.Faults:
     if spec.HasField("volumeMode") and spec.volumeMode not in VOLUME_MODES:
         faults.append(field.unsupported(f"{path}.volumeMode", spec.volumeMode, VOLUME_MODES))
     return faults
+
+
+def basic(path: str, value: resource_pb2.Quantity) -> field.Faults:
+    """Judge an amount: not less than nothing; Kubernetes shows it as a whole number."""
+    try:
+        nanos = quantity.of(value).nanos
+    except quantity.QuantityError as error:
+        return [field.invalid(path, value.string, str(error))]
+    return [field.invalid(path, -(-nanos // quantity.NANO), "must be a valid resource quantity")] if nanos < 0 else []
 
 
 def size(path: str, value: resource_pb2.Quantity) -> field.Faults:
@@ -79,6 +92,8 @@ def _source(source: Any, path: str) -> field.Faults:
             faults.append(field.invalid(path, source.kind, text))
     else:
         faults += field.invalids(f"{path}.apiGroup", source.apiGroup, names.subdomain(source.apiGroup))
+    if isinstance(source, corev1.TypedObjectReference) and source.namespace:
+        faults += field.invalids(f"{path}.namespace", source.namespace, names.label(source.namespace))
     return faults
 
 
@@ -97,13 +112,10 @@ def _one_source(spec: corev1.PersistentVolumeClaimSpec, path: str) -> field.Faul
 
 def validate_update(claim: corev1.PersistentVolumeClaim, old: corev1.PersistentVolumeClaim) -> field.Faults:
     """Judge what an update changes: the volume's name and an absent class once, the size of a bound claim."""
-    faults: field.Faults = []
     mine, theirs = objects.copy(claim).spec, objects.copy(old).spec
     if not theirs.volumeName:
         theirs.volumeName = mine.volumeName
-    annotated = BETA_CLASS in old.metadata.annotations
-    if not theirs.HasField("storageClassName") and mine.HasField("storageClassName") and not annotated:
-        theirs.storageClassName = mine.storageClassName
+    faults = _class_kept(claim, old, mine)
     if claim.status.phase == "Bound" and mine.resources.requests:
         mine.resources.requests["storage"].CopyFrom(theirs.resources.requests["storage"])
     if mine != theirs and codec.to_json(mine) != codec.to_json(theirs):
@@ -114,8 +126,23 @@ def validate_update(claim: corev1.PersistentVolumeClaim, old: corev1.PersistentV
         if capacity is not None and not capacity < new_size:
             text = "field can not be less than status.capacity"
             faults.append(field.forbidden("spec.resources.requests.storage", text))
-    changed = claim.spec.volumeMode != old.spec.volumeMode
-    return faults + meta.immutable("volumeMode", claim.spec.volumeMode, changed)
+    shown = claim.spec.volumeMode if claim.spec.HasField("volumeMode") else None
+    return faults + meta.immutable("volumeMode", shown, claim.spec.volumeMode != old.spec.volumeMode)
+
+
+def _class_kept(
+    claim: corev1.PersistentVolumeClaim, old: corev1.PersistentVolumeClaim, mine: corev1.PersistentVolumeClaimSpec
+) -> field.Faults:
+    """Judge the class that an old annotation names; a class that may be written down leaves `mine` as it was."""
+    annotated, before = claim.metadata.annotations, old.metadata.annotations
+    given = claim.spec.HasField("storageClassName") and not old.spec.HasField("storageClassName")
+    named = given and before.get(BETA_CLASS, claim.spec.storageClassName) == claim.spec.storageClassName
+    if named:
+        mine.ClearField("storageClassName")
+    if named and BETA_CLASS in before and annotated.get(BETA_CLASS, before[BETA_CLASS]) == before[BETA_CLASS]:
+        return []
+    changed = annotated.get(BETA_CLASS, "") != before.get(BETA_CLASS, "")
+    return meta.immutable(f"metadata.annotations.{BETA_CLASS}", annotated.get(BETA_CLASS, ""), changed)
 
 
 def _amount(resources: Any) -> quantity.Quantity | None:
@@ -126,7 +153,27 @@ def _amount(resources: Any) -> quantity.Quantity | None:
 
 
 def validate_status(claim: corev1.PersistentVolumeClaim) -> field.Faults:
-    """Judge a claim's new status."""
-    if not claim.spec.resources.requests:
-        return [field.required("spec.resources.requests", "")]
-    return numbers.amounts("status.capacity", claim.status.capacity)
+    """Judge a claim's new status: its capacity, and what is being made larger."""
+    faults: field.Faults = []
+    if not claim.spec.accessModes:
+        faults.append(field.required("Spec.accessModes"))
+    status = claim.status
+    for name in sorted(status.capacity):
+        faults += basic(f"status.capacity[{name}]", status.capacity[name])
+    path = "status.allocatedResourceStatus"
+    for name in sorted(status.allocatedResourceStatuses):
+        faults += _resized(name, path)
+        if status.allocatedResourceStatuses[name] not in RESIZE_STATES:
+            faults.append(field.unsupported(path, name, RESIZE_STATES))
+    path = "status.allocatedResources"
+    for name in sorted(status.allocatedResources):
+        faults += _resized(name, path) or basic(f"{path}[{name}]", status.allocatedResources[name])
+    return faults
+
+
+def _resized(name: str, path: str) -> field.Faults:
+    """Judge the name of what a claim has an amount of: storage, or something of a driver's own."""
+    faults = field.invalids(path, name, names.qualified(name))
+    if not faults and numbers.is_native(name) and name != "storage":
+        faults.append(field.unsupported(path, name, ("storage",)))
+    return faults

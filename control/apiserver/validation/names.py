@@ -34,6 +34,7 @@ segment = _remembered(names.path_segment)
 http_path = _remembered(names.http_path)
 port_name = _remembered(names.port_name)
 percent = _remembered(names.percent)
+header = _remembered(names.header_name)
 as_prefix = names.generated_base
 in_range = names.in_range
 

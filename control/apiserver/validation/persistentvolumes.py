@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import posixpath
 from typing import Any
 
 from control.apiserver import field, notation
-from control.apiserver.validation import claims, meta, names, numbers, scheduling, volumes
-from fairlead.api import codec
+from control.apiserver.validation import claims, meta, names, scheduling, sources
+from fairlead.api import codec, objects
 from fairlead.api.pb import core_v1_pb2 as corev1
 
 RECLAIM_POLICIES = frozenset({"Delete", "Recycle", "Retain"})
+ISCSI_NAME_MAX = 64
+ISCSI_TEXT = (
+    "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is"
+    " specified."
+)
+SECRETS = ("controllerPublishSecretRef", "controllerExpandSecretRef", "nodePublishSecretRef", "nodeExpandSecretRef")
+# Labels of nodes whose old names may be written anew with the present ones.
+PRESENT_LABELS = {
+    "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
+    "failure-domain.beta.kubernetes.io/region": "topology.kubernetes.io/region",
+    "beta.kubernetes.io/os": "kubernetes.io/os",
+    "beta.kubernetes.io/arch": "kubernetes.io/arch",
+    "beta.kubernetes.io/instance-type": "node.kubernetes.io/instance-type",
+}
 
 
-def validate(spec: corev1.PersistentVolumeSpec, path: str) -> field.Faults:
-    """Judge a volume's spec."""
+def validate(spec: corev1.PersistentVolumeSpec, path: str, name: str = "") -> field.Faults:
+    """Judge the spec of a volume of that name."""
     faults = claims.access_modes(spec.accessModes, f"{path}.accessModes")
     faults += _capacity(spec, f"{path}.capacity")
     policy = spec.persistentVolumeReclaimPolicy
@@ -22,9 +36,9 @@ def validate(spec: corev1.PersistentVolumeSpec, path: str) -> field.Faults:
         faults.append(field.unsupported(f"{path}.persistentVolumeReclaimPolicy", policy, RECLAIM_POLICIES))
     if spec.HasField("nodeAffinity"):
         faults += _nodes(spec.nodeAffinity, f"{path}.nodeAffinity")
-    faults += _source(spec, path)
+    faults += _source(spec, path, name)
     host = spec.persistentVolumeSource.hostPath.path
-    if policy == "Recycle" and host and not host.strip("/."):
+    if policy == "Recycle" and host and posixpath.normpath(host).strip("/") == "":
         text = "may not be 'recycle' for a hostPath mount of '/'"
         faults.append(field.forbidden(f"{path}.persistentVolumeReclaimPolicy", text))
     return faults + claims.class_and_mode(spec, path)
@@ -36,7 +50,8 @@ def _capacity(spec: corev1.PersistentVolumeSpec, path: str) -> field.Faults:
         shown = notation.struct({name: amount.string for name, amount in spec.capacity.items()})
         faults.append(field.unsupported(path, shown, ("storage",)))
     for name in sorted(spec.capacity):
-        faults += claims.size(f"{path}[{name}]", spec.capacity[name])
+        at = f"{path}[{name}]"
+        faults += claims.basic(at, spec.capacity[name]) + claims.size(at, spec.capacity[name])
     return faults
 
 
@@ -46,77 +61,96 @@ def _nodes(affinity: corev1.VolumeNodeAffinity, path: str) -> field.Faults:
     return scheduling.node_selector(affinity.required, f"{path}.required")
 
 
-def _source(spec: corev1.PersistentVolumeSpec, path: str) -> field.Faults:
-    given = [descriptor.name for descriptor, _ in spec.persistentVolumeSource.ListFields()]
-    if not given:
-        return [field.required(path, "must specify a volume type")]
-    faults = [field.forbidden(f"{path}.{kind}", "may not specify more than 1 volume type") for kind in given[1:]]
-    judge = _SOURCES.get(given[0])
-    if judge is not None:
-        faults += judge(getattr(spec.persistentVolumeSource, given[0]), f"{path}.{given[0]}")
-    if given[0] == "local" and not spec.HasField("nodeAffinity"):
+def _source(spec: corev1.PersistentVolumeSpec, path: str, name: str) -> field.Faults:
+    source = spec.persistentVolumeSource
+    kind, faults = sources.one_of(source, _KINDS, path)
+    target = source.iscsi.targetPortal
+    if kind == "iscsi" and source.iscsi.HasField("initiatorName") and len(f"{name}:{target}") > ISCSI_NAME_MAX:
+        faults.append(field.invalid(f"{path}.iscsi.targetportal", target, ISCSI_TEXT))
+    if kind == "local" and not spec.HasField("nodeAffinity"):
         faults.append(field.required(f"{path}.nodeAffinity", "Local volume requires node affinity"))
     return faults
 
 
-def _local(value: corev1.LocalVolumeSource, path: str) -> field.Faults:
-    if not value.path:
-        return [field.required(f"{path}.path")]
-    if ".." in value.path.split("/"):
-        return [field.invalid(f"{path}.path", value.path, "must not contain '..'")]
-    return []
+def _iscsi(value: corev1.ISCSIPersistentVolumeSource, path: str) -> field.Faults:
+    return sources.iscsi(value, path, persistent=True)
 
 
 def _csi(value: corev1.CSIPersistentVolumeSource, path: str) -> field.Faults:
-    faults: field.Faults = []
-    if not value.driver:
-        faults.append(field.required(f"{path}.driver"))
-    elif len(value.driver) > 63:
-        faults.append(field.too_long(f"{path}.driver", 63))
-    else:
-        faults += field.invalids(f"{path}.driver", value.driver, names.subdomain(value.driver.lower()))
-    if not value.volumeHandle:
-        faults.append(field.required(f"{path}.volumeHandle"))
-    for part in (
-        "controllerPublishSecretRef",
-        "nodePublishSecretRef",
-        "nodeStageSecretRef",
-        "controllerExpandSecretRef",
-        "nodeExpandSecretRef",
-    ):
+    faults = sources.csi_driver_name(value.driver, f"{path}.driver")
+    faults += sources.missing(value, path, "volumeHandle")
+    for part in SECRETS:
         if value.HasField(part):
-            for name in ("name", "namespace"):
-                if not getattr(getattr(value, part), name):
-                    faults.append(field.required(f"{path}.{part}.{name}"))
+            faults += _secret(getattr(value, part), f"{path}.{part}")
     return faults
 
 
-def _iscsi(value: corev1.ISCSIPersistentVolumeSource, path: str) -> field.Faults:
-    faults: field.Faults = []
-    for name in ("targetPortal", "iqn"):
-        if not getattr(value, name):
-            faults.append(field.required(f"{path}.{name}"))
-    return faults + numbers.between(f"{path}.lun", value.lun, 0, 255)
+def _secret(secret: corev1.SecretReference, path: str) -> field.Faults:
+    faults = sources.missing(secret, path, "name")
+    if secret.name:
+        faults += field.invalids(f"{path}.name", secret.name, names.subdomain(secret.name))
+    faults += sources.missing(secret, path, "namespace")
+    if secret.namespace:
+        faults += field.invalids(f"{path}.namespace", secret.namespace, names.label(secret.namespace))
+    return faults
 
 
-_SOURCES: Mapping[str, Callable[[Any, str], field.Faults]] = {
-    "hostPath": volumes.host_path,
-    "nfs": volumes.nfs,
-    "local": _local,
-    "csi": _csi,
-    "iscsi": _iscsi,
-}
+# In the order in which Kubernetes looks for them: the first that is given is the one that is meant.
+_KINDS = (
+    sources.HOST_PATH,
+    sources.GCE,
+    sources.AWS,
+    sources.GLUSTERFS,
+    sources.FLOCKER,
+    sources.NFS,
+    sources.RBD,
+    sources.QUOBYTE,
+    sources.CEPHFS,
+    sources.Kind("iscsi", _iscsi),
+    sources.CINDER,
+    sources.FC,
+    sources.Kind("flexVolume", sources.FLEX.judge, never_too_many=True),
+    sources.AZURE_FILE,
+    sources.VSPHERE,
+    sources.PHOTON,
+    sources.PORTWORX,
+    sources.AZURE_DISK,
+    sources.SCALE_IO,
+    sources.Kind("local", sources.local),
+    sources.STORAGE_OS,
+    sources.Kind("csi", _csi),
+)
 
 
 def validate_update(spec: corev1.PersistentVolumeSpec, old: corev1.PersistentVolumeSpec) -> field.Faults:
-    """Judge what an update changes of a volume."""
+    """Judge what an update changes of a volume: its source may gain the secret for its expansion, once."""
     faults: field.Faults = []
-    mine, theirs = spec.persistentVolumeSource, old.persistentVolumeSource
+    mine, theirs = objects.copy(spec).persistentVolumeSource, old.persistentVolumeSource
+    if theirs.HasField("csi") and not theirs.csi.HasField("controllerExpandSecretRef") and mine.HasField("csi"):
+        mine.csi.ClearField("controllerExpandSecretRef")
     if mine != theirs and codec.to_json(mine) != codec.to_json(theirs):
         text = "spec.persistentvolumesource is immutable after creation"
         faults.append(field.forbidden("spec.persistentvolumesource", text))
-    faults += meta.immutable("volumeMode", spec.volumeMode, spec.volumeMode != old.volumeMode)
-    if old.HasField("nodeAffinity"):
-        changed = spec.nodeAffinity != old.nodeAffinity
-        faults += meta.immutable("nodeAffinity", notation.struct(spec.nodeAffinity), changed)
+    faults += mode_kept(spec, old)
+    if old.HasField("nodeAffinity") and not _same_nodes(spec.nodeAffinity, old.nodeAffinity):
+        shown = notation.struct(spec.nodeAffinity) if spec.HasField("nodeAffinity") else None
+        text = f"{meta.IMMUTABLE}, except for updating from beta label to GA"
+        faults.append(field.invalid("nodeAffinity", shown, text))
     return faults
+
+
+def mode_kept(spec: Any, old: Any) -> field.Faults:
+    """Judge that the mode of a volume or a claim has not changed."""
+    shown = spec.volumeMode if spec.HasField("volumeMode") else None
+    return meta.immutable("volumeMode", shown, spec.volumeMode != old.volumeMode)
+
+
+def _same_nodes(new: corev1.VolumeNodeAffinity, old: corev1.VolumeNodeAffinity) -> bool:
+    """Say whether two affinities are the same, but for old names of labels that are now called otherwise."""
+    renamed = objects.copy(old)
+    terms = zip(new.required.nodeSelectorTerms, renamed.required.nodeSelectorTerms, strict=False)
+    for term, was in terms:
+        for rule, before in zip(term.matchExpressions, was.matchExpressions, strict=False):
+            if PRESENT_LABELS.get(before.key) == rule.key:
+                before.key = rule.key
+    return new == renamed

@@ -1,44 +1,102 @@
-"""Rules on a pod's spec, alone or in a template, and on what an update of a pod may change. Pure."""
+"""Rules on a pod's spec, alone or in a template. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from control.apiserver import field
-from control.apiserver.validation import containers, meta, names, numbers, scheduling, volumes
-from fairlead.api import objects
+from control.apiserver import field, notation
+from control.apiserver.validation import (
+    containers,
+    ephemeral,
+    meta,
+    names,
+    numbers,
+    podannotations,
+    scheduling,
+    security,
+    volumes,
+)
 from fairlead.api.pb import core_v1_pb2 as corev1
 
 # In the order in which Kubernetes names them.
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
 DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
-PREEMPTION_POLICIES = frozenset({"Never", "PreemptLowerPriority"})
-MUTABLE_TEXT = (
-    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
-    "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
-    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
-)
+PREEMPTION_POLICIES = ("PreemptLowerPriority", "Never")
+SYSTEMS = frozenset({"linux", "windows"})
+NAMESERVERS_MAX, SEARCHES_MAX, SEARCHES_CHARACTERS_MAX = 3, 32, 2048
 
 
-def validate(spec: corev1.PodSpec, path: str) -> field.Faults:
-    """Judge a pod's spec whose defaults are filled in."""
-    faults = volumes.validate_all(spec.volumes, f"{path}.volumes") if spec.volumes else []
-    declared = {volume.name for volume in spec.volumes}
-    if not spec.containers:
-        faults.append(field.required(f"{path}.containers"))
-    faults += containers.validate_all(spec.containers, f"{path}.containers", declared)
+def validate(spec: corev1.PodSpec, path: str, *, of_pod: bool = False) -> field.Faults:
+    """Judge a pod's spec whose defaults are filled in; `of_pod` says that it is no template's."""
+    sound, faults = volumes.validate_all(spec.volumes, f"{path}.volumes") if spec.volumes else ({}, [])
+    faults += containers.regular(spec, f"{path}.containers", sound)
     if spec.initContainers:
-        faults += containers.validate_all(spec.initContainers, f"{path}.initContainers", declared, init=True)
-    if len(spec.containers) + len(spec.initContainers) > 1:
-        faults += _unique_names(spec, path)
-    faults += _host_ports(spec, path)
+        faults += containers.initial(spec, f"{path}.initContainers", sound)
+    if spec.ephemeralContainers:
+        faults += ephemeral.validate(spec, f"{path}.ephemeralContainers", sound)
+    if spec.hostNetwork:
+        faults += _host_network(spec, f"{path}.containers", of_pod)
     if spec.restartPolicy not in RESTART_POLICIES:
         faults.append(_policy(f"{path}.restartPolicy", spec.restartPolicy, RESTART_POLICIES))
     if spec.dnsPolicy not in DNS_POLICIES:
         faults.append(_policy(f"{path}.dnsPolicy", spec.dnsPolicy, DNS_POLICIES))
-    faults += _dns(spec, f"{path}.dnsConfig")
-    faults += _plain(spec, path)
-    faults += _placement(spec, path)
+    if spec.nodeSelector:
+        faults += meta.labels(spec.nodeSelector, f"{path}.nodeSelector")
+    if spec.HasField("securityContext"):
+        faults += security.pod(spec, f"{path}.securityContext")
+    if spec.HasField("affinity"):
+        faults += scheduling.affinity(spec.affinity, f"{path}.affinity")
+    if spec.dnsPolicy == "None" or spec.HasField("dnsConfig"):
+        faults += _dns(spec, f"{path}.dnsConfig")
+    faults += _gates(spec, path)
+    if spec.topologySpreadConstraints:
+        faults += scheduling.spread(spec.topologySpreadConstraints, f"{path}.topologySpreadConstraints")
+    faults += _names(spec, path)
+    if spec.tolerations:
+        faults += scheduling.tolerations(spec.tolerations, f"{path}.tolerations")
+    return faults + _late(spec, path)
+
+
+def validate_pod(spec: corev1.PodSpec, path: str) -> field.Faults:
+    """Judge the spec of a pod, which has rules beside those of a template's."""
+    faults = validate(spec, path, of_pod=True)
+    if not spec.serviceAccountName:
+        text = "must not be specified when serviceAccountName is not set"
+        faults += [
+            field.forbidden(f"{path}.volumes[{index}].projected.sources[{place}].serviceAccountToken", text)
+            for index, volume in enumerate(spec.volumes)
+            for place, source in enumerate(volume.volumeSource.projected.sources)
+            if source.HasField("serviceAccountToken")
+        ]
+    for part in ("containers", "initContainers"):
+        for index, container in enumerate(getattr(spec, part)):
+            faults += containers.spaces(container, f"{path}.{part}[{index}]")
+    return faults
+
+
+def validate_new(spec: corev1.PodSpec, path: str) -> field.Faults:
+    """Judge the spec of a pod that is being made."""
+    faults = validate_pod(spec, path)
+    if spec.ephemeralContainers:
+        faults.append(field.forbidden(f"{path}.ephemeralContainers", "cannot be set on create"))
+    if spec.nodeName and spec.schedulingGates:
+        text = "cannot be set until all schedulingGates have been cleared"
+        faults.append(field.forbidden(f"{path}.nodeName", text))
+    return faults
+
+
+def validate_template(template: corev1.PodTemplateSpec, path: str) -> field.Faults:
+    """Judge a pod template; of its metadata only labels and annotations count."""
+    annotations, spec = template.metadata.annotations, template.spec
+    faults = meta.labels(template.metadata.labels, f"{path}.labels")
+    if annotations:
+        faults += meta.annotated(annotations, f"{path}.annotations")
+        faults += podannotations.validate(annotations, spec, f"{path}.annotations")
+    faults += validate(spec, f"{path}.spec")
+    faults += podannotations.agreeing(annotations, spec, f"{path}.spec")
+    if spec.ephemeralContainers:
+        text = "ephemeral containers not allowed in pod template"
+        faults.append(field.forbidden(f"{path}.spec.ephemeralContainers", text))
     return faults
 
 
@@ -46,64 +104,49 @@ def _policy(path: str, value: str, supported: tuple[str, ...]) -> field.Cause:
     return field.unsupported(path, value, supported) if value else field.required(path)
 
 
-def _plain(spec: corev1.PodSpec, path: str) -> field.Faults:
+def _host_network(spec: corev1.PodSpec, path: str, of_pod: bool) -> Iterator[field.Cause]:
+    """Judge that ports on the host's own network are the container's; a template may leave that to its pods."""
+    for index, container in enumerate(spec.containers):
+        for place, port in enumerate(container.ports):
+            if (of_pod or port.hostPort) and port.hostPort != port.containerPort:
+                text = "must match `containerPort` when `hostNetwork` is true"
+                yield field.invalid(f"{path}[{index}].ports[{place}].hostPort", port.hostPort, text)
+
+
+def _dns(spec: corev1.PodSpec, path: str) -> field.Faults:
+    config = spec.dnsConfig
+    if spec.dnsPolicy == "None":
+        if not spec.HasField("dnsConfig"):
+            return [field.required(path, "must provide `dnsConfig` when `dnsPolicy` is None")]
+        if not config.nameservers:
+            text = "must provide at least one DNS nameserver when `dnsPolicy` is None"
+            return [field.required(f"{path}.nameservers", text)]
     faults: field.Faults = []
-    if spec.terminationGracePeriodSeconds < 0:
-        seconds = spec.terminationGracePeriodSeconds
-        faults += numbers.not_negative(f"{path}.terminationGracePeriodSeconds", seconds)
-    if spec.HasField("activeDeadlineSeconds"):
-        seconds = spec.activeDeadlineSeconds
-        faults += numbers.between(f"{path}.activeDeadlineSeconds", seconds, 1, numbers.MAX_INT32)
-    if spec.serviceAccountName:
-        name = spec.serviceAccountName
-        faults += field.invalids(f"{path}.serviceAccountName", name, names.subdomain(name))
-    if spec.hostname:
-        faults += field.invalids(f"{path}.hostname", spec.hostname, names.label(spec.hostname))
-    if spec.subdomain:
-        faults += field.invalids(f"{path}.subdomain", spec.subdomain, names.label(spec.subdomain))
-    if spec.runtimeClassName:
-        name = spec.runtimeClassName
-        faults += field.invalids(f"{path}.runtimeClassName", name, names.subdomain(name))
-    for index, alias in enumerate(spec.hostAliases):
-        faults += field.invalids(f"{path}.hostAliases[{index}].ip", alias.ip, names.ip(alias.ip))
-        for host in alias.hostnames:
-            faults += field.invalids(f"{path}.hostAliases[{index}].hostnames", host, names.subdomain(host))
-    if spec.HasField("preemptionPolicy") and spec.preemptionPolicy not in PREEMPTION_POLICIES:
-        faults.append(field.unsupported(f"{path}.preemptionPolicy", spec.preemptionPolicy, PREEMPTION_POLICIES))
-    for index, gate in enumerate(spec.readinessGates):
-        at = f"{path}.readinessGates[{index}].conditionType"
-        faults += field.invalids(at, gate.conditionType, names.qualified(gate.conditionType))
-    if spec.HasField("securityContext"):
-        faults += _security(spec, f"{path}.securityContext")
-    return faults
+    if len(config.nameservers) > NAMESERVERS_MAX:
+        text = f"must not have more than {NAMESERVERS_MAX} nameservers"
+        faults.append(field.invalid(f"{path}.nameservers", notation.strings(config.nameservers), text))
+    for index, server in enumerate(config.nameservers):
+        faults += field.invalids(f"{path}.nameservers[{index}]", server, names.ip(server))
+    searches = notation.strings(config.searches)
+    if len(config.searches) > SEARCHES_MAX:
+        text = f"must not have more than {SEARCHES_MAX} search paths"
+        faults.append(field.invalid(f"{path}.searches", searches, text))
+    if len(" ".join(config.searches)) > SEARCHES_CHARACTERS_MAX:
+        text = f"must not have more than {SEARCHES_CHARACTERS_MAX} characters (including spaces) in the search list"
+        faults.append(field.invalid(f"{path}.searches", searches, text))
+    for index, search in enumerate(config.searches):
+        domain = search.removesuffix(".")
+        faults += field.invalids(f"{path}.searches[{index}]", domain, names.subdomain(domain))
+    empty = [index for index, option in enumerate(config.options) if not option.name]
+    return faults + [field.required(f"{path}.options[{index}]", "must not be empty") for index in empty]
 
 
-def _security(spec: corev1.PodSpec, path: str) -> field.Faults:
+def _gates(spec: corev1.PodSpec, path: str) -> field.Faults:
+    """Judge what keeps a pod from being ready, then what keeps it from being scheduled."""
     faults: field.Faults = []
-    context = spec.securityContext
-    for part in ("runAsUser", "runAsGroup", "fsGroup"):
-        if context.HasField(part):
-            faults += numbers.between(f"{path}.{part}", getattr(context, part), 0, numbers.MAX_INT32)
-    for index, group in enumerate(context.supplementalGroups):
-        faults += numbers.between(f"{path}.supplementalGroups[{index}]", group, 0, numbers.MAX_INT32)
-    if spec.shareProcessNamespace and spec.hostPID:
-        text = "ShareProcessNamespace and HostPID cannot both be enabled"
-        faults.append(field.invalid(f"{path}.shareProcessNamespace", True, text))
-    return faults
-
-
-def _placement(spec: corev1.PodSpec, path: str) -> field.Faults:
-    faults: field.Faults = []
-    if spec.nodeName:
-        faults += field.invalids(f"{path}.nodeName", spec.nodeName, names.subdomain(spec.nodeName))
-    if spec.nodeSelector:
-        faults += meta.labels(spec.nodeSelector, f"{path}.nodeSelector")
-    if spec.tolerations:
-        faults += scheduling.tolerations(spec.tolerations, f"{path}.tolerations")
-    if spec.HasField("affinity"):
-        faults += scheduling.affinity(spec.affinity, f"{path}.affinity")
-    if spec.topologySpreadConstraints:
-        faults += scheduling.spread(spec.topologySpreadConstraints, f"{path}.topologySpreadConstraints")
+    for index, awaited in enumerate(spec.readinessGates):
+        at, condition = f"{path}.readinessGates[{index}].conditionType", awaited.conditionType
+        faults += field.invalids(at, condition, names.qualified(condition))
     seen: set[str] = set()
     for index, gate in enumerate(spec.schedulingGates):
         at = f"{path}.schedulingGates[{index}]"
@@ -111,119 +154,101 @@ def _placement(spec: corev1.PodSpec, path: str) -> field.Faults:
         if gate.name in seen:
             faults.append(field.duplicate(at, gate.name))
         seen.add(gate.name)
-    if spec.schedulingGates and spec.nodeName:
-        faults.append(
-            field.forbidden(f"{path}.nodeName", "cannot be set until all schedulingGates have been cleared")
-        )
     return faults
 
 
-def _unique_names(spec: corev1.PodSpec, path: str) -> Iterator[field.Cause]:
-    seen: set[str] = set()
-    for part in ("initContainers", "containers"):
-        for index, container in enumerate(getattr(spec, part)):
-            if container.name in seen:
-                yield field.duplicate(f"{path}.{part}[{index}].name", container.name)
-            seen.add(container.name)
+def _names(spec: corev1.PodSpec, path: str) -> field.Faults:
+    faults = _host_processes(spec, path)
+    for part in ("serviceAccountName", "nodeName"):
+        if value := getattr(spec, part):
+            faults += field.invalids(f"{path}.{part}", value, names.subdomain(value))
+    if spec.HasField("activeDeadlineSeconds"):
+        seconds = spec.activeDeadlineSeconds
+        faults += numbers.between(f"{path}.activeDeadlineSeconds", seconds, 1, numbers.MAX_INT32)
+    for part in ("hostname", "subdomain"):
+        if value := getattr(spec, part):
+            faults += field.invalids(f"{path}.{part}", value, names.label(value))
+    return faults
 
 
-def _host_ports(spec: corev1.PodSpec, path: str) -> field.Faults:
+def _late(spec: corev1.PodSpec, path: str) -> field.Faults:
+    """Judge what Kubernetes judges last."""
     faults: field.Faults = []
-    seen: set[tuple[str, str, int]] = set()
-    for index, container in enumerate(spec.containers):
-        for place, port in enumerate(container.ports):
-            at = f"{path}.containers[{index}].ports[{place}]"
-            if not port.hostPort:
-                continue
-            if spec.hostNetwork and port.hostPort != port.containerPort:
-                text = "must match `containerPort` when `hostNetwork` is true"
-                faults.append(field.invalid(f"{at}.hostPort", port.hostPort, text))
-            taken = (port.protocol, port.hostIP, port.hostPort)
-            if taken in seen:
-                faults.append(field.duplicate(f"{at}.hostPort", f"{port.protocol}/{port.hostIP}/{port.hostPort}"))
-            seen.add(taken)
+    for index, alias in enumerate(spec.hostAliases):
+        at = f"{path}.hostAliases[{index}]"
+        faults += field.invalids(f"{at}.ip", alias.ip, names.ip(alias.ip))
+        for place, host in enumerate(alias.hostnames):
+            faults += field.invalids(f"{at}.hostnames[{place}]", host, names.subdomain(host))
+    if spec.priorityClassName:
+        name = spec.priorityClassName
+        faults += field.invalids(f"{path}.priorityClassName", name, names.subdomain(name))
+    if spec.HasField("runtimeClassName"):
+        name = spec.runtimeClassName
+        faults += field.invalids(f"{path}.runtimeClassName", name, names.subdomain(name))
+    if spec.HasField("preemptionPolicy") and spec.preemptionPolicy not in PREEMPTION_POLICIES:
+        faults.append(_policy(f"{path}.preemptionPolicy", spec.preemptionPolicy, PREEMPTION_POLICIES))
+    if spec.overhead:
+        faults += containers.resources(corev1.ResourceRequirements(limits=spec.overhead), f"{path}.overhead")
+    if spec.HasField("os"):
+        faults += _system(spec, path)
     return faults
 
 
-def _dns(spec: corev1.PodSpec, path: str) -> field.Faults:
+def _host_processes(spec: corev1.PodSpec, path: str) -> field.Faults:
+    """Judge containers of Windows that are processes of the host: all of a pod are, or none."""
     faults: field.Faults = []
-    config = spec.dnsConfig
-    if spec.dnsPolicy == "None" and not config.nameservers:
-        text = "must provide at least one DNS nameserver when `dnsPolicy` is None"
-        faults.append(field.required(f"{path}.nameservers", text))
-    if len(config.nameservers) > 3:
-        faults.append(field.too_many(f"{path}.nameservers", len(config.nameservers), 3))
-    for index, server in enumerate(config.nameservers):
-        faults += field.invalids(f"{path}.nameservers[{index}]", server, names.ip(server))
-    for index, option in enumerate(config.options):
-        if not option.name:
-            faults.append(field.required(f"{path}.options[{index}]"))
+    options = spec.securityContext.windowsOptions
+    whole = options.hostProcess if options.HasField("hostProcess") else None
+    processes = []
+    for at, container in podannotations.containers(spec, path):
+        own = container.securityContext.windowsOptions
+        if whole is not None and own.HasField("hostProcess") and own.hostProcess != whole:
+            text = f"pod hostProcess value must be identical if both are specified, was {field.shown(whole)}"
+            at = f"{at}.securityContext.windowsOptions.hostProcess"
+            faults.append(field.invalid(at, own.hostProcess, text))
+        processes.append(own.hostProcess if own.HasField("hostProcess") else bool(whole))
+    if any(processes):
+        if not all(processes):
+            text = "If pod contains any hostProcess containers then all containers must be HostProcess containers"
+            faults.append(field.invalid(path, "", text))
+        if not spec.hostNetwork:
+            text = "hostNetwork must be true if pod contains any hostProcess containers"
+            faults.append(field.invalid(f"{path}.hostNetwork", False, text))
     return faults
 
 
-def validate_template(template: corev1.PodTemplateSpec, path: str) -> field.Faults:
-    """Judge a pod template."""
-    faults = meta.labels(template.metadata.labels, f"{path}.labels")
-    faults += meta.annotated(template.metadata.annotations, f"{path}.annotations")
-    if template.spec.ephemeralContainers:
-        text = "ephemeral containers not allowed in pod template"
-        faults.append(field.forbidden(f"{path}.spec.ephemeralContainers", text))
-    return faults + validate(template.spec, f"{path}.spec")
+# What a pod for Windows may not set: of its spec, of its own security context, and of its containers'.
+_NOT_OF_WINDOWS = ("hostUsers", "hostPID", "hostIPC", "shareProcessNamespace")
+_NOT_OF_WINDOWS_PODS = (
+    "appArmorProfile", "seLinuxOptions", "seccompProfile", "fsGroup", "fsGroupChangePolicy", "sysctls", "runAsUser",
+    "runAsGroup", "supplementalGroups", "supplementalGroupsPolicy", "seLinuxChangePolicy",
+)  # fmt: skip
+_NOT_OF_WINDOWS_CONTAINERS = (
+    "appArmorProfile", "seLinuxOptions", "seccompProfile", "capabilities", "readOnlyRootFilesystem", "privileged",
+    "allowPrivilegeEscalation", "procMount", "runAsUser", "runAsGroup",
+)  # fmt: skip
 
 
-def validate_update(spec: corev1.PodSpec, old: corev1.PodSpec, path: str) -> field.Faults:
-    """Judge what an update changes of a pod's spec."""
-    if spec == old:
-        return []
-    faults: field.Faults = []
-    for part in ("containers", "initContainers"):
-        if len(getattr(spec, part)) != len(getattr(old, part)):
-            return [field.forbidden(f"{path}.{part}", "pod updates may not add or remove containers")]
-    if old.HasField("activeDeadlineSeconds"):
-        if not spec.HasField("activeDeadlineSeconds"):
-            faults.append(
-                field.invalid(
-                    f"{path}.activeDeadlineSeconds", None, "must not update from a positive integer to nil value"
-                )
-            )
-        elif spec.activeDeadlineSeconds > old.activeDeadlineSeconds:
-            text = f"must be less than or equal to previous value {old.activeDeadlineSeconds}"
-            faults.append(field.invalid(f"{path}.activeDeadlineSeconds", spec.activeDeadlineSeconds, text))
-    faults += _tolerations_update(spec, old, f"{path}.tolerations")
-    faults += _gates_update(spec, old, f"{path}.schedulingGates")
-    if not faults and not _same_but_mutable(spec, old):
-        faults.append(field.forbidden(path, MUTABLE_TEXT))
-    return faults
-
-
-def _tolerations_update(spec: corev1.PodSpec, old: corev1.PodSpec, path: str) -> field.Faults:
-    """Tolerations may be added, and the seconds of one that is there may change."""
-    if list(spec.tolerations) == list(old.tolerations):
-        return []
-    kept = {(one.key, one.operator, one.value, one.effect) for one in spec.tolerations}
-    if all((one.key, one.operator, one.value, one.effect) in kept for one in old.tolerations):
-        return []
-    return [field.forbidden(path, "existing toleration can not be modified except its tolerationSeconds")]
-
-
-def _gates_update(spec: corev1.PodSpec, old: corev1.PodSpec, path: str) -> field.Faults:
-    """Scheduling gates may go, never come."""
-    added = {gate.name for gate in spec.schedulingGates} - {gate.name for gate in old.schedulingGates}
-    text = "only deletion is allowed, but found new scheduling gate"
-    return [field.forbidden(path, f"{text} '{name}'") for name in sorted(added)]
-
-
-def _same_but_mutable(spec: corev1.PodSpec, old: corev1.PodSpec) -> bool:
-    """Say whether two specs differ only in what may change. Gated pods may narrow where they run."""
-    mine, theirs = objects.copy(spec), objects.copy(old)
-    for one in (mine, theirs):
-        for container in (*one.containers, *one.initContainers):
-            container.image = ""
-        for name in ("activeDeadlineSeconds", "tolerations", "schedulingGates"):
-            one.ClearField(name)
-        if old.terminationGracePeriodSeconds < 0 and spec.terminationGracePeriodSeconds == 1:
-            one.ClearField("terminationGracePeriodSeconds")
-        if old.schedulingGates:
-            one.ClearField("nodeSelector")
-            one.ClearField("affinity")
-    return mine == theirs
+def _system(spec: corev1.PodSpec, path: str) -> field.Faults:
+    """Judge what a pod may set for its operating system."""
+    system = spec.os.name
+    if not system:
+        return [field.required(f"{path}.os.name", "cannot be empty")]
+    if system not in SYSTEMS:
+        return [field.unsupported(f"{path}.os", system, SYSTEMS)]
+    contexts = [(at, one.securityContext) for at, one in podannotations.containers(spec, path)]
+    if system == "linux":
+        text = "windows options cannot be set for a linux pod"
+        return [
+            field.forbidden(f"{at}.securityContext.windowsOptions", text)
+            for at, context in [(path, spec.securityContext), *contexts]
+            if context.HasField("windowsOptions")
+        ]
+    given = {descriptor.name for descriptor, _ in spec.securityContext.ListFields()}
+    own = {descriptor.name for descriptor, value in spec.ListFields() if value or descriptor.has_presence}
+    wrong = [f"{path}.securityContext.{name}" for name in _NOT_OF_WINDOWS_PODS if name in given]
+    wrong += [f"{path}.{name}" for name in _NOT_OF_WINDOWS if name in own]
+    for at, context in contexts:
+        given = {descriptor.name for descriptor, _ in context.ListFields()}
+        wrong += [f"{at}.securityContext.{name}" for name in _NOT_OF_WINDOWS_CONTAINERS if name in given]
+    return [field.forbidden(at, "cannot be set for a windows pod") for at in wrong]

@@ -8,7 +8,11 @@ from control.apiserver import field
 from control.apiserver.validation import names, selectors
 from fairlead.api.pb import core_v1_pb2 as corev1
 
-EFFECTS = frozenset({"NoExecute", "NoSchedule", "PreferNoSchedule"})
+# In the order in which Kubernetes names them.
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+INCLUSIONS = frozenset({"Honor", "Ignore"})
+UNSELECTED = "must not be specified when labelSelector is not set"
+SELECTED_TWICE = "exists in both matchLabelKeys and labelSelector"
 UNSATISFIABLE = frozenset({"DoNotSchedule", "ScheduleAnyway"})
 
 
@@ -26,7 +30,7 @@ def tolerations(values: Iterable[corev1.Toleration], path: str) -> field.Faults:
             text = "effect must be 'NoExecute' when `tolerationSeconds` is set"
             faults.append(field.invalid(f"{at}.effect", value.effect, text))
         if value.operator in ("", "Equal"):
-            faults += field.invalids(f"{at}.operator", value.value, names.label_value(value.value))
+            faults += _one(f"{at}.operator", value.value, names.label_value(value.value))
         elif value.operator == "Exists":
             if value.value:
                 text = "value must be empty when `operator` is 'Exists'"
@@ -45,7 +49,7 @@ def taints(values: Sequence[corev1.Taint], path: str) -> field.Faults:
     for index, taint in enumerate(values):
         at = f"{path}[{index}]"
         faults += field.invalids(f"{at}.key", taint.key, names.qualified(taint.key))
-        faults += field.invalids(f"{at}.value", taint.value, names.label_value(taint.value))
+        faults += _one(f"{at}.value", taint.value, names.label_value(taint.value))
         if not taint.effect:
             faults.append(field.required(f"{at}.effect"))
         elif taint.effect not in EFFECTS:
@@ -55,6 +59,11 @@ def taints(values: Sequence[corev1.Taint], path: str) -> field.Faults:
             faults.append(field.Cause("FieldValueDuplicate", f"Duplicate value: {_taint(taint)}: {text}", at))
         seen.add((taint.key, taint.effect))
     return faults
+
+
+def _one(path: str, value: str, found: names.Found) -> field.Faults:
+    """Return one fault that says all that is wrong with a value."""
+    return [field.invalid(path, value, ";".join(found))] if found else []
 
 
 def _taint(taint: corev1.Taint) -> str:
@@ -118,6 +127,9 @@ def _node_term(term: corev1.NodeSelectorTerm, path: str) -> field.Faults:
             faults.append(field.required(f"{at}.values", text))
         if wanted.key != "metadata.name":
             faults.append(field.invalid(f"{at}.key", wanted.key, "not a valid field selector key"))
+            continue
+        for place, value in enumerate(wanted.values):
+            faults += field.invalids(f"{at}.values[{place}]", value, names.subdomain(value))
     return faults
 
 
@@ -148,37 +160,75 @@ def _pod_term(term: corev1.PodAffinityTerm, path: str) -> field.Faults:
         faults += selectors.validate(term.namespaceSelector, f"{path}.namespaceSelector")
     for namespace in term.namespaces:
         faults += field.invalids(f"{path}.namespace", namespace, names.label(namespace))
+    if term.matchLabelKeys or term.mismatchLabelKeys:
+        faults += _label_keys(term, path)
     if not term.topologyKey:
         faults.append(field.required(f"{path}.topologyKey", "can not be empty"))
-    else:
-        faults += field.invalids(f"{path}.topologyKey", term.topologyKey, names.qualified(term.topologyKey))
+    return faults + field.invalids(f"{path}.topologyKey", term.topologyKey, names.qualified(term.topologyKey))
+
+
+def _label_keys(term: corev1.PodAffinityTerm, path: str) -> field.Faults:
+    """Judge the keys whose values a pod's own labels give: of labels, and each of one sort only."""
+    faults: field.Faults = []
+    for part in ("matchLabelKeys", "mismatchLabelKeys"):
+        keys = getattr(term, part)
+        if keys and not term.HasField("labelSelector"):
+            faults.append(field.forbidden(f"{path}.{part}", UNSELECTED))
+            continue
+        for index, key in enumerate(keys):
+            faults += field.invalids(f"{path}.{part}[{index}]", key, names.qualified(key))
+    taken = set(term.labelSelector.matchLabels)
+    places = {key: index for index, key in enumerate(term.matchLabelKeys)}
+    for rule in term.labelSelector.matchExpressions:
+        if rule.key in places and rule.key in taken:
+            faults.append(field.invalid(f"{path}[{places[rule.key]}]", rule.key, SELECTED_TWICE))
+        taken.add(rule.key)
+    for index, key in enumerate(term.matchLabelKeys):
+        if key in term.mismatchLabelKeys:
+            text = "exists in both matchLabelKeys and mismatchLabelKeys"
+            faults.append(field.invalid(f"{path}.matchLabelKeys[{index}]", key, text))
     return faults
 
 
-def spread(values: Iterable[corev1.TopologySpreadConstraint], path: str) -> field.Faults:
+def spread(values: Sequence[corev1.TopologySpreadConstraint], path: str) -> field.Faults:
     """Judge topology spread constraints."""
     faults: field.Faults = []
-    seen: set[tuple[str, str]] = set()
+    pairs = [(one.topologyKey, one.whenUnsatisfiable) for one in values]
     for index, value in enumerate(values):
         at = f"{path}[{index}]"
         if value.maxSkew <= 0:
             faults.append(field.invalid(f"{at}.maxSkew", value.maxSkew, "must be greater than zero"))
         if not value.topologyKey:
             faults.append(field.required(f"{at}.topologyKey", "can not be empty"))
-        else:
-            faults += field.invalids(f"{at}.topologyKey", value.topologyKey, names.qualified(value.topologyKey))
         if value.whenUnsatisfiable not in UNSATISFIABLE:
             faults.append(field.unsupported(f"{at}.whenUnsatisfiable", value.whenUnsatisfiable, UNSATISFIABLE))
-        pair = (value.topologyKey, value.whenUnsatisfiable)
-        if pair in seen:
-            faults.append(field.duplicate(f"{at}.{{topologyKey, whenUnsatisfiable}}", "{" + ", ".join(pair) + "}"))
-        seen.add(pair)
-        if value.HasField("labelSelector"):
-            faults += selectors.validate(value.labelSelector, f"{at}.labelSelector")
-        if value.HasField("minDomains"):
-            if value.minDomains <= 0:
-                faults.append(field.invalid(f"{at}.minDomains", value.minDomains, "must be greater than zero"))
-            if value.whenUnsatisfiable != "DoNotSchedule":
-                text = f"can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {value.whenUnsatisfiable}"
-                faults.append(field.invalid(f"{at}.minDomains", value.minDomains, text))
+        if pairs[index] in pairs[index + 1 :]:
+            shown = f"{{{', '.join(pairs[index])}}}"
+            faults.append(field.duplicate(f"{at}.{{topologyKey, whenUnsatisfiable}}", shown))
+        faults += _spread_details(value, at)
+    return faults
+
+
+def _spread_details(value: corev1.TopologySpreadConstraint, path: str) -> field.Faults:
+    faults: field.Faults = []
+    if value.HasField("minDomains"):
+        at = f"{path}.minDomains"
+        if value.minDomains <= 0:
+            faults.append(field.invalid(at, value.minDomains, "must be greater than zero"))
+        if value.whenUnsatisfiable != "DoNotSchedule":
+            text = f"can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {value.whenUnsatisfiable}"
+            faults.append(field.invalid(at, value.minDomains, text))
+    for part in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
+        if value.HasField(part) and getattr(value, part) not in INCLUSIONS:
+            faults.append(field.unsupported(f"{path}.{part}", getattr(value, part), INCLUSIONS))
+    if value.matchLabelKeys and not value.HasField("labelSelector"):
+        faults.append(field.forbidden(f"{path}.matchLabelKeys", UNSELECTED))
+    selected = {*value.labelSelector.matchLabels, *(rule.key for rule in value.labelSelector.matchExpressions)}
+    for index, key in enumerate(value.matchLabelKeys):
+        at = f"{path}.matchLabelKeys[{index}]"
+        faults += field.invalids(at, key, names.qualified(key))
+        if key in selected:
+            faults.append(field.invalid(at, key, SELECTED_TWICE))
+    if value.HasField("labelSelector"):
+        faults += selectors.validate(value.labelSelector, f"{path}.labelSelector")
     return faults

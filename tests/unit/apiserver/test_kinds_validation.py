@@ -126,7 +126,7 @@ BAD: list[tuple[str, dict[str, Any], list[str]]] = [
     ("PersistentVolume", {"spec/persistentVolumeReclaimPolicy": "Keep"}, ['spec.persistentVolumeReclaimPolicy: Unsupported value: "Keep": supported values: "Delete", "Recycle", "Retain"']),
     ("PersistentVolume", {"spec/persistentVolumeReclaimPolicy": "Recycle", "spec/hostPath/path": "/"}, ["spec.persistentVolumeReclaimPolicy: Forbidden: may not be 'recycle' for a hostPath mount of '/'"]),
     ("PersistentVolume", {"spec/hostPath": None, "spec/local": {"path": "/a"}}, ["spec.nodeAffinity: Required value: Local volume requires node affinity"]),
-    ("PersistentVolume", {"spec/hostPath": None, "spec/csi": {}}, ["spec.csi.driver: Required value", "spec.csi.volumeHandle: Required value"]),
+    ("PersistentVolume", {"spec/hostPath": None, "spec/csi": {}}, ["spec.csi.driver: Required value", f"spec.csi.driver: Invalid value: \"\": {SUBDOMAIN}", "spec.csi.volumeHandle: Required value"]),
     ("PersistentVolume", {"spec/nodeAffinity": {}}, ["spec.nodeAffinity.required: Required value: must specify required node constraints"]),
     ("PersistentVolumeClaim", {"spec/accessModes": []}, ["spec.accessModes: Required value: at least 1 access mode is required"]),
     ("PersistentVolumeClaim", {"spec/resources": {}}, ["spec.resources[storage]: Required value"]),
@@ -306,7 +306,7 @@ UPDATES: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ("Job", MANUAL, UNSELECTED, [
         "spec.selector: Required value",
         'spec.template.metadata.labels: Invalid value: map[string]string{"app":"db"}: `selector` does not match template `labels`',
-        'spec.selector: Invalid value: null: field is immutable',
+        'spec.selector: Invalid value: "null": field is immutable',
     ]),
     ("Job", MANUAL, MANUAL | {"spec/managedBy": "acme.io/foo"}, ['spec.managedBy: Invalid value: "acme.io/foo": field is immutable']),
     ("Job", MANUAL | {"spec/suspend": True}, MANUAL | {"spec/template/spec/nodeSelector": {"a": "b"}}, []),

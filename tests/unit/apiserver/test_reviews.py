@@ -113,8 +113,8 @@ async def test_a_local_review_is_about_its_own_namespace(api: ApiServer) -> None
         ),
         (
             lambda review: review.spec.ClearField("resourceAttributes"),
-            "spec.resourceAttributes: Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes"
-            " must be specified",
+            'spec.resourceAttributes: Invalid value: "null": exactly one of nonResourceAttributes or'
+            " resourceAttributes must be specified",
         ),
         (
             lambda review: review.spec.nonResourceAttributes.SetInParent(),

@@ -182,8 +182,8 @@ async def test_an_unknown_account_and_mirror_pods(admin: Any) -> None:
     with pytest.raises(errors.Forbidden) as unknown:
         await admin.create(lost)
     with pytest.raises(errors.Forbidden) as mirror:
-        await admin.create(pod(**{"kubernetes.io/config.mirror": "x"}))
-    plain = pod(**{"kubernetes.io/config.mirror": "x"})
+        await admin.create(pod(", nodeName: node-1", **{"kubernetes.io/config.mirror": "x"}))
+    plain = pod(", nodeName: node-1", **{"kubernetes.io/config.mirror": "x"})
     plain.spec.ClearField("serviceAccountName")
 
     assert unknown.value.message == (
