@@ -24,6 +24,10 @@ OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
     ("grpc.max_send_message_length", MESSAGE_BYTES),
     ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION),
+    # what is kept of a stream that its caller does not take; left to itself gRPC measures how much a link could
+    # carry, and keeps some 4 MiB of each on a fast one
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 1 << 20),
     ("grpc.so_reuseport", 0),  # a second process on the port must fail, not share it
     # a peer that vanished without a word is noticed, one that is too busy to read is borne (it is TCP's user timeout,
     # too), and clients may ask often whether we are there

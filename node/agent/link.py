@@ -37,6 +37,9 @@ STREAMS: Options = (
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    # as control/gateway/listening.py has it for the other direction
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 1 << 20),
 )
 
 # The first tries fall within the grace that a closed session has; the later ones spare a control plane that starts.

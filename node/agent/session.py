@@ -25,8 +25,9 @@ PROTOCOL_VERSION = 1
 CONNECT_SECONDS = 1.5
 WELCOME_SECONDS = 10.0
 RUNNING_SECONDS = 0.5
-# One heartbeat in five is answered.
-PATIENCE_BEATS = 15
+# One heartbeat in so many is answered, and so many answers may be missing.
+ANSWERED_BEATS = 5
+MISSING_ANSWERS = 3
 
 
 class Ended(Exception):
@@ -156,10 +157,12 @@ class Session:
             async with writing:
                 await call.write(message)
 
+        patience = Patience(ANSWERED_BEATS * welcome.heartbeat_milliseconds / 1000)
         parts = {
             "heartbeats": _beat(send, welcome.heartbeat_milliseconds / 1000),
             "reports": self._report(send),
-            "assignments": self._receive(call, endpoint, _patience(welcome)),
+            "assignments": self._receive(call, endpoint, patience),
+            "patience": patience.run(),
         }
         return await first_of(parts)
 
@@ -169,12 +172,13 @@ class Session:
             for message in self._reports.drain():
                 await send(message)
 
-    async def _receive(self, call: Any, endpoint: str, patience: float) -> str:
+    async def _receive(self, call: Any, endpoint: str, patience: Patience) -> str:
         def connect() -> grpc.aio.Channel:
             return self._dial.channel(endpoint, link.STREAMS)
 
         async with streams.Streams(connect, lambda: self._owner.pods) as served:
-            while (message := await _within(patience, call)) is not link.EOF:
+            while (message := await call.read()) is not link.EOF:
+                patience.heard()
                 match message.WhichOneof("message"):
                     case "assignments":
                         self._take(message.assignments)
@@ -197,18 +201,28 @@ class Session:
             self.synced.set()
 
 
-def _patience(welcome: agent.Welcome) -> float:
-    """Return how many seconds a control process may be silent: three answers to heartbeats may be missing."""
-    return PATIENCE_BEATS * welcome.heartbeat_milliseconds / 1000
+class Patience:
+    """How long a control process may be silent: it is looked for as often as it should answer.
 
+    A look that comes late counts once: what the agent lost, stopped or starved, is not held against the other side.
+    """
 
-async def _within(seconds: float, call: Any) -> Any:
-    """Return the next message; Ended where none comes, not even an answer to heartbeats."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await call.read()
-    except TimeoutError:
-        raise Ended(f"the control process has been silent for {seconds:g} s") from None
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._heard = False
+
+    def heard(self) -> None:
+        """Take that a message has come."""
+        self._heard = True
+
+    async def run(self) -> str:
+        """Wait until nothing has come for too long; raises Ended."""
+        silent = 0
+        while silent < MISSING_ANSWERS:
+            self._heard = False
+            await asyncio.sleep(self._seconds)
+            silent = 0 if self._heard else silent + 1
+        raise Ended(f"the control process has been silent for {silent * self._seconds:g} s")
 
 
 async def _beat(send: Callable[[agent.AgentMessage], Coroutine[Any, Any, None]], seconds: float) -> str:

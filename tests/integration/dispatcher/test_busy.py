@@ -14,6 +14,20 @@ BUSY_SECONDS = 3.0
 MESSAGE = bytes(range(256)) * 128
 
 
+async def test_a_session_outlasts_an_agent_that_was_stopped() -> None:
+    """Its patience is with the control process, whose answers have waited for it."""
+    async with harness.world() as world:
+        control = await world.control("one", grace_seconds=20.0)
+        made = world.agent("node-1", control)
+        await made.session.synced.wait()
+        held = control.dispatcher.session_of("node-1")
+
+        time.sleep(2 * 15 * harness.HEARTBEAT_SECONDS)  # noqa: ASYNC251 - nothing in this process does anything
+        await asyncio.sleep(6 * harness.HEARTBEAT_SECONDS)  # that something does not happen takes time to see
+
+        assert control.dispatcher.session_of("node-1") is held
+
+
 async def test_megabytes_outlast_a_control_process_that_does_not_read_for_3_s() -> None:
     """TCP gives up a connection that has no room after its user timeout, which the session's bears for 1.5 s only."""
 
