@@ -12,7 +12,7 @@ from typing import Any
 from control.apiserver import authn, authz, field
 from control.apiserver.admission import plugin
 from control.apiserver.rbac import authorizer, rules
-from fairlead.api import errors
+from fairlead.api import errors, objects
 from fairlead.api.pb import rbac_v1_pb2 as rbacv1
 
 RESOURCES = {"Role": "roles", "ClusterRole": "clusterroles"}
@@ -30,27 +30,24 @@ class Escalation(plugin.Plugin):
         obj, old = request.obj, request.old
         if obj is None or request.kind.group != rules.GROUP or authn.MASTERS in request.user.groups:
             return
+        if old is not None and _is_housekeeping(obj, old):
+            return
         if isinstance(obj, rbacv1.Role | rbacv1.ClusterRole):
             self._role(request, obj, old)
         elif isinstance(obj, rbacv1.RoleBinding | rbacv1.ClusterRoleBinding):
-            self._binding(request, obj, old)
+            self._binding(request, obj)
 
     def _role(self, request: plugin.Request, role: Any, old: Any) -> None:
-        aggregates = isinstance(role, rbacv1.ClusterRole) and role.HasField("aggregationRule")
-        unchanged = old is not None and list(role.rules) == list(old.rules)
-        if unchanged and (not aggregates or role.aggregationRule == old.aggregationRule):
-            return
+        """Judge all rules, also where they stay: a label may let another role gather them."""
         if self._may(request, "escalate", request.kind.resource, request.namespace, request.name):
             return
         why = self._lacks(request, role.rules)
-        if not why and aggregates and self._lacks(request, EVERYTHING):
+        if not why and (_gathers(role) or _gathers(old)) and self._lacks(request, EVERYTHING):
             why = "must have cluster-admin privileges to use the aggregationRule"
         if why:
             raise errors.forbidden(rules.GROUP, request.kind.resource, request.name, why)
 
-    def _binding(self, request: plugin.Request, binding: Any, old: Any) -> None:
-        if old is not None and binding.roleRef == old.roleRef and list(binding.subjects) == list(old.subjects):
-            return
+    def _binding(self, request: plugin.Request, binding: Any) -> None:
         reference: rbacv1.RoleRef = binding.roleRef
         resource = RESOURCES.get(reference.kind, "")
         if self._may(request, "bind", resource, request.namespace, reference.name):
@@ -75,6 +72,20 @@ class Escalation(plugin.Plugin):
         lines = "\n".join(rules.described(missing))
         text = f'user "{user.name}" (groups=[{groups}]) is attempting to grant RBAC permissions not currently held:'
         return f"{text}\n{lines}" + (f"; resolution errors: [{', '.join(faults)}]" if faults else "")
+
+
+def _gathers(role: Any) -> bool:
+    """Say whether a role takes over the rules of others."""
+    return isinstance(role, rbacv1.ClusterRole) and role.HasField("aggregationRule")
+
+
+def _is_housekeeping(obj: Any, old: Any) -> bool:
+    """Say whether nothing changes but what the garbage collector writes: owners and finalizers."""
+    now, before = objects.copy(obj), objects.copy(old)
+    for one in (now, before):
+        for name in ("ownerReferences", "finalizers", "managedFields", "resourceVersion"):
+            one.metadata.ClearField(name)
+    return bool(now == before)
 
 
 EVERYTHING: Sequence[rbacv1.PolicyRule] = (

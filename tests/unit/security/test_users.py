@@ -178,6 +178,51 @@ async def test_a_rule_for_the_empty_name_is_no_rule_for_all(attack: Attack) -> N
     assert (answer.status, "not currently held" in answer.json["message"]) == (403, True)
 
 
+WEAK = "get,update,patch of clusterroles,clusterrolebindings in rbac.authorization.k8s.io"
+GATHERED = {"rbac.authorization.k8s.io/aggregate-to-edit": "true"}
+
+
+async def test_a_label_does_not_put_a_role_into_another(attack: Attack) -> None:
+    """What aggregated roles gather, their holders have: who may write roles may not label those that exceed it."""
+    await attack.allow("eve", WEAK, namespace="")
+    eve, path = await attack.as_user("eve"), f"{RBAC}/clusterroles/cluster-admin"
+    before = await attack.stored()
+    stored = (await eve("GET", path)).json
+    labelled = {**stored, "metadata": {**stored["metadata"], "labels": GATHERED}}
+    applied = {
+        "apiVersion": stored["apiVersion"],
+        "kind": "ClusterRole",
+        "metadata": {"name": "cluster-admin", "labels": GATHERED},
+    }
+
+    answers = [
+        await eve("PATCH", path, {"metadata": {"labels": GATHERED}}, Content_Type=MERGE),
+        await eve("PATCH", f"{path}?fieldManager=eve", applied, Content_Type=APPLY),
+        await eve("PUT", path, labelled),
+        await eve("PATCH", f"{RBAC}/clusterroles/edit", {"aggregationRule": None}, Content_Type=MERGE),
+        await eve(
+            "PATCH",
+            f"{RBAC}/clusterrolebindings/cluster-admin",
+            {"metadata": {"labels": {"a": "b"}}},
+            Content_Type=MERGE,
+        ),
+    ]
+
+    assert [answer.status for answer in answers] == [403] * 5
+    assert await attack.stored() == before
+
+
+async def test_the_garbage_collector_needs_no_more_rights_than_it_has(attack: Attack) -> None:
+    """Owners and finalizers of a role say nothing of what it grants."""
+    await attack.allow("eve", WEAK, namespace="")
+    eve = await attack.as_user("eve")
+
+    changed = {"metadata": {"finalizers": ["example.com/kept"]}}
+    answer = await eve("PATCH", f"{RBAC}/clusterroles/cluster-admin", changed, Content_Type=MERGE)
+
+    assert (answer.status, answer.json["metadata"]["finalizers"]) == (200, ["example.com/kept"])
+
+
 async def test_versions_of_a_kind_are_one_permission_and_groups_are_not(attack: Attack) -> None:
     """autoscaling/v1 and v2 are one group's; Events of events.k8s.io are not those of the core group."""
     await attack.allow("eve", "list of events in events.k8s.io")
