@@ -229,7 +229,7 @@ class AvailabilityController(framework.Controller):
             async with (
                 asyncio.timeout(CHECK_SECONDS),
                 aiohttp.ClientSession(connector=self._access.connector(tls)) as session,
-                session.get(url, headers=named) as answer,
+                session.get(url, headers=named, allow_redirects=False) as answer,
             ):
                 if 200 <= answer.status < 300:
                     return conditions.TRUE, "Passed", "all checks passed"

@@ -58,14 +58,14 @@ class Caller:
 
     async def _posted(self, config: registrationv1.WebhookClientConfig, url: str, body: bytes) -> Any:
         session = await self._session(bytes(config.caBundle))
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"}
         async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
-            content = await _content(response)
+            told = await content(response)
             if response.status != 200:
-                text = content[:256] if response.content_type.startswith("text/") else b""
+                text = told[:256] if response.content_type.startswith("text/") else b""
                 raise Failure(_refusal(response.status, text.decode(errors="replace").strip()))
         try:
-            return orjson.loads(content)
+            return orjson.loads(told)
         except orjson.JSONDecodeError as error:
             raise Failure(f"couldn't get version/kind; json parse error: {error}") from None
 
@@ -88,7 +88,9 @@ class Caller:
                 await self.close()
             context = ssl.create_default_context(cadata=authorities.decode() or None)
             connector = self._dialer.connector(context, idle_seconds=IDLE_SECONDS)
-            found = self._sessions[authorities] = aiohttp.ClientSession(connector=connector)
+            found = self._sessions[authorities] = aiohttp.ClientSession(
+                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+            )
         return found
 
     async def close(self) -> None:
@@ -98,13 +100,14 @@ class Caller:
             await session.close()
 
 
-async def _content(response: aiohttp.ClientResponse) -> bytes:
-    content = bytearray()
+async def content(response: aiohttp.ClientResponse) -> bytes:
+    """Return an answer's body; Failure where it is longer than anybody needs."""
+    found = bytearray()
     async for part in response.content.iter_any():
-        content += part
-        if len(content) > MAX_ANSWER_BYTES:
+        found += part
+        if len(found) > MAX_ANSWER_BYTES:
             raise Failure(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
-    return bytes(content)
+    return bytes(found)
 
 
 def _refusal(status: int, text: str) -> str:

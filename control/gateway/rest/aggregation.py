@@ -16,12 +16,14 @@ from typing import Any
 
 import aiohttp
 import multidict
+import orjson
 import yarl
 from aiohttp import web
 
 from control.apiserver import authn, authz, dialing, server
 from control.apiserver.admission import lookup
-from control.gateway.rest import discovery, paths, queries
+from control.apiserver.webhooks import caller
+from control.gateway.rest import discovery, paths, queries, users
 from control.gateway.rest.handlers import Call, Handler
 from fairlead.api import conditions, errors
 from fairlead.api.pb import apiregistration_v1_pb2 as apiregistrationv1
@@ -122,7 +124,10 @@ class Aggregation:
                 tls.load_cert_chain(*self._files)
             connector = self._api.dialer.connector(tls)
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
-            session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
+            # callers share it: what one is given to keep (cookies) is never another's
+            session = aiohttp.ClientSession(
+                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=timeout, auto_decompress=False
+            )
             self._sessions[key] = session
         return session
 
@@ -138,10 +143,10 @@ class Aggregation:
         try:
             async with (
                 asyncio.timeout(DISCOVERY_SECONDS),
-                self._session(found).get(url, headers=named) as answer,
+                self._session(found).get(url, headers=named, allow_redirects=False) as answer,
             ):
-                told = await answer.json() if answer.status == 200 else {}
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+                told = orjson.loads(await caller.content(answer)) if answer.status == 200 else {}
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, caller.Failure):
             return known[2] if known is not None else ()
         resources = _read(told, found)
         self._known[name] = now, found.metadata.resourceVersion, resources
@@ -167,6 +172,7 @@ def headers(given: Mapping[str, str], user: authn.User, remote: str) -> multidic
         lower = name.lower().replace("_", "-")  # which servers behind WSGI take for the same
         if lower not in HOP and lower != "authorization" and not lower.startswith(IDENTITY):
             sent.add(name, value)
+    users.without_tokens(sent)
     sent.add("X-Remote-User", user.name)
     for group in user.groups:
         sent.add("X-Remote-Group", group)

@@ -7,6 +7,7 @@ import binascii
 import functools
 from collections.abc import Awaitable, Callable, Collection
 
+import multidict
 from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -19,6 +20,7 @@ from fairlead.api import errors
 # What Kubernetes tells to everyone, by the role system:public-info-viewer.
 PUBLIC = frozenset({"/healthz", "/livez", "/readyz", "/version", "/version/"})
 # Browsers cannot set a header on a WebSocket: the token is then one of the protocols that they offer.
+SOCKET_PROTOCOLS = "Sec-WebSocket-Protocol"
 SOCKET_TOKEN = "base64url.bearer.authorization.k8s.io."
 
 Identify = Callable[[web.BaseRequest], Awaitable[authn.User]]
@@ -84,12 +86,26 @@ def _token(request: web.BaseRequest) -> str:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return token.strip()
-    for offered in request.headers.get("Sec-WebSocket-Protocol", "").split(","):
-        encoded = offered.strip()
-        if encoded.startswith(SOCKET_TOKEN):
-            encoded = encoded.removeprefix(SOCKET_TOKEN)
-            try:
-                return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
-            except (binascii.Error, UnicodeDecodeError):
-                return ""
-    return ""
+    if request.headers.get("Upgrade", "").strip().lower() != "websocket":
+        return ""
+    tokens = [one for one in _protocols(request.headers) if one.startswith(SOCKET_TOKEN)]
+    if len(tokens) != 1:
+        return ""
+    encoded = tokens[0].removeprefix(SOCKET_TOKEN)
+    try:
+        return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+def _protocols(headers: multidict.MultiMapping[str]) -> list[str]:
+    return [one.strip() for value in headers.getall(SOCKET_PROTOCOLS, ()) for one in value.split(",")]
+
+
+def without_tokens(headers: multidict.MutableMultiMapping[str]) -> None:
+    """Take the bearer tokens out of the protocols that headers offer: they prove the caller to us alone."""
+    offered = _protocols(headers)
+    if any(one.startswith(SOCKET_TOKEN) for one in offered):
+        headers.popall(SOCKET_PROTOCOLS)
+        if kept := [one for one in offered if not one.startswith(SOCKET_TOKEN)]:
+            headers.add(SOCKET_PROTOCOLS, ", ".join(kept))

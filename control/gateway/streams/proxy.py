@@ -22,7 +22,7 @@ from aiohttp.client_proto import ResponseHandler
 
 from control.apiserver import authn, dialing, relay, server, tcp
 from control.apiserver.audit import event as audit
-from control.gateway.rest import handlers
+from control.gateway.rest import handlers, users
 from control.gateway.streams import addresses, nodeproxy, requests, wire
 from fairlead import supervise
 from fairlead.api import errors
@@ -148,6 +148,7 @@ def outgoing(request: web.BaseRequest, *, upgrading: bool) -> Headers:
     for name in list(headers):
         if name.lower() in OURS or name.lower().startswith("impersonate-"):
             headers.popall(name, None)
+    users.without_tokens(headers)
     before = headers.get("X-Forwarded-For")
     headers["X-Forwarded-For"] = f"{before}, {request.remote}" if before else str(request.remote)
     headers["X-Forwarded-Host"] = request.host

@@ -33,12 +33,18 @@ RESOURCES = {
 
 @dataclass
 class Backend:
-    """Another API server: where it is, who vouches for it, and what it was asked."""
+    """Another API server: where it is, who vouches for it, what it was asked, and what it answers.
+
+    `resources` is the text of its discovery, `headers` come with every answer, `status` with that of its discovery.
+    """
 
     port: int
     authority: bytes
     asked: list[web.BaseRequest] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
+    resources: bytes = orjson.dumps(RESOURCES)
+    headers: dict[str, str] = field(default_factory=dict)
+    status: int = 200
 
 
 @contextlib.asynccontextmanager
@@ -57,8 +63,10 @@ async def serving() -> AsyncIterator[Backend]:
         made.asked.append(request)
         made.bodies.append(await request.read())
         if request.path.endswith("/v1alpha1"):
-            return web.json_response(RESOURCES)
-        return web.json_response({"path": request.path_qs}, status=201, headers={"Audit-Id": "theirs"})
+            body, kind = made.resources, "application/json"
+            return web.Response(body=body, status=made.status, headers=made.headers, content_type=kind)
+        headers = {"Audit-Id": "theirs", **made.headers}
+        return web.json_response({"path": request.path_qs}, status=201, headers=headers)
 
     runner = web.ServerRunner(web.Server(handle), shutdown_timeout=0.1)
     await runner.setup()

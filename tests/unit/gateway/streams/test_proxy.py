@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import pytest
@@ -31,7 +32,13 @@ async def behind(made: streaming.Cluster) -> AsyncIterator[None]:
     async def echo(request: web.Request) -> web.StreamResponse:
         body = await request.read()
         headers = {name: value for name, value in request.headers.items() if name.startswith(("X-", "Auth", "Imp"))}
-        said = {"method": request.method, "path": request.raw_path, "body": body.decode(), "headers": headers}
+        said: dict[str, Any] = {
+            "method": request.method,
+            "path": request.raw_path,
+            "body": body.decode(),
+            "headers": headers,
+        }
+        said["protocols"] = request.headers.get("Sec-WebSocket-Protocol")
         return web.json_response(said, status=201, headers={"X-Answer": "yes", "Set-Cookie": "a=b"})
 
     async def redirect(request: web.Request) -> web.StreamResponse:
@@ -141,6 +148,16 @@ async def test_a_websocket_passes_through() -> None:
             assert (socket.protocol, await socket.receive_str()) == ("chat", "HELLO")
 
         await made.until_quiet()
+
+
+async def test_a_token_among_a_websockets_protocols_is_not_passed_on() -> None:
+    """The pod is offered the other protocols alone."""
+    token = "base64url.bearer.authorization.k8s.io.c2VjcmV0"
+    async with streaming.cluster() as made, behind(made):
+        async with made.http.get(f"{made.url}{POD}/x", headers={"Sec-WebSocket-Protocol": f"{token}, chat"}) as got:
+            assert (await got.json())["protocols"] == "chat"
+        async with made.http.ws_connect(f"{made.url}{POD}/socket", protocols=[token, "chat"]) as socket:
+            assert socket.protocol == "chat"
 
 
 async def test_redirects_stay_below_the_proxy() -> None:
