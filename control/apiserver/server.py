@@ -6,6 +6,7 @@ encoded again; the control plane's own parts call `client(user)`, which is the s
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime
 import functools
@@ -313,7 +314,9 @@ class ApiServer:
     ) -> tuple[Entry, bool]:
         found = self._authorize(user, "patch", target)
         managers.check_apply(manager)
-        config = applying.of_hub(applying.read(patch.body), target.kind)
+        long = len(patch.body) > applying.LONG_BYTES
+        read = await asyncio.to_thread(applying.read, patch.body) if long else applying.read(patch.body)
+        config = applying.of_hub(read, target.kind)
         applied = applying.Application(config, manager, patch.force, target.subresource)
         applying.check_target(applied, target.namespace, target.name)
         actor = registries.Actor(user, dry_run, manager, asked=target.kind)

@@ -20,6 +20,7 @@ Json = Any
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 MAX_ANNOTATION_BYTES = 256 * 1024
 KUBECTL = "kubectl"
+LONG_BYTES = 64 * 1024  # a configuration that is longer is read beside the loop
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from control.gateway.rest import media
 from fairlead.api import codec, errors, objects, scheme, subresources, table
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
-ALIASED_PARTS = 1_000_000  # more than any object that fits into etcd has
 # Older names of the same message.
 ALIASES = {("policy/v1beta1", "Eviction"): ("policy/v1", "Eviction")}
 TYPE_META = (
@@ -90,11 +89,11 @@ def _document(data: bytes, format_: media.Format, expected: tuple[str, str]) -> 
         if format_ == "json":
             return codec.loads(data)
         found = codec.load_yaml_documents(data.decode())
+    except codec.ExcessiveAliasing as error:
+        raise errors.BadRequest(f"error converting YAML to JSON: {error}") from None
     except (codec.DecodeError, UnicodeDecodeError) as error:
         why = otherkinds.NO_JSON + (codec.json_fault(data) or _no_object(data)) if format_ == "json" else str(error)
         raise _unrecognized(data, expected, why) from None
-    if found and _expanded(found[0], {}) > ALIASED_PARTS:
-        raise errors.BadRequest("error converting YAML to JSON: yaml: document contains excessive aliasing")
     return found[0] if found else {}
 
 
@@ -105,17 +104,6 @@ def _no_object(data: bytes) -> str:
     except orjson.JSONDecodeError as error:  # Go takes what is no UTF-8
         return str(error)
     return f"json: cannot unmarshal {kind} into Go value of type {TYPE_META}"
-
-
-def _expanded(value: Any, known: dict[int, int]) -> int:
-    """Return how many parts a document has once its aliases are written out; shared parts are counted once."""
-    if not isinstance(value, dict | list):
-        return 1
-    if id(value) not in known:
-        known[id(value)] = 1  # of a part that contains itself
-        inner = value.values() if isinstance(value, dict) else value
-        known[id(value)] = 1 + sum(_expanded(one, known) for one in inner)
-    return known[id(value)]
 
 
 def _compact(document: dict[str, Any]) -> bytes:

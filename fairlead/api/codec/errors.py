@@ -41,6 +41,13 @@ class IllegalBase64(DecodeError):
         self.text = text
 
 
+class ExcessiveAliasing(DecodeError):
+    """A YAML text whose aliases stand for far more than it says."""
+
+    def __init__(self) -> None:
+        super().__init__("yaml: document contains excessive aliasing")
+
+
 class StrictDecodeError(DecodeError):
     """Data that is understood but for fields that are unknown or stand twice; `faults` has one line each."""
 

@@ -81,11 +81,12 @@ _FLOAT = re.compile(
     r"^(?:[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
 )
 _MERGE = re.compile(r"^<<$")
+_MERGE_TAG = "tag:yaml.org,2002:merge"
 _RESOLVERS = (
     ("tag:yaml.org,2002:bool", _BOOL, "yYnNtTfFoO"),
     ("tag:yaml.org,2002:int", _INT, "-+0123456789"),
     ("tag:yaml.org,2002:float", _FLOAT, "-+0123456789."),
-    ("tag:yaml.org,2002:merge", _MERGE, "<"),
+    (_MERGE_TAG, _MERGE, "<"),
 )
 
 
@@ -93,13 +94,27 @@ class _Loader(yaml.CSafeLoader):
     """PyYAML's loader with Go's scalars, keys as strings, and complaints about keys that stand twice."""
 
     yaml_implicit_resolvers: dict[str | None, list[Any]] = {}  # noqa: RUF012 - PyYAML's own shape
+    _merged = 0
+
+    def flatten_mapping(self, node: Any) -> None:
+        """Take over what `<<` names, unless that is more than anybody writes."""
+        for key_node, value_node in list(node.value):
+            if key_node.tag != _MERGE_TAG:
+                continue
+            for one in value_node.value if isinstance(value_node, yaml.SequenceNode) else (value_node,):
+                if isinstance(one, yaml.MappingNode):
+                    self.flatten_mapping(one)
+                    self._merged += len(one.value)
+                    if self._merged > MOST_MERGED:
+                        raise errors.ExcessiveAliasing
+        super().flatten_mapping(node)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Json]:
         if not isinstance(node, yaml.MappingNode):
             return super().construct_mapping(node, deep)
         own: set[str] = set()
         for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
+            if key_node.tag == _MERGE_TAG:
                 continue
             key = _key(self.construct_object(key_node, deep=True), key_node)
             if key in own:
@@ -111,6 +126,10 @@ class _Loader(yaml.CSafeLoader):
             _key(self.construct_object(key_node, deep=True), key_node): self.construct_object(value, deep=deep)
             for key_node, value in node.value
         }
+
+
+MOST_PARTS = 1_000_000  # that a document's aliases may stand for: more than any object that fits into etcd has
+MOST_MERGED = 100_000  # fields that a text may take over by `<<`
 
 
 class _Dumper(yaml.CSafeDumper):
@@ -221,6 +240,8 @@ def documents(text: str) -> list[Document]:
         while loader.check_node():
             node: Any = loader.get_node()
             data = loader.construct_document(node)
+            if "&" in text and _parts(data, {}) > MOST_PARTS:
+                raise errors.ExcessiveAliasing
             line = node.start_mark.line + 1
             if isinstance(data, dict):
                 found.append(Document(line, data))
@@ -239,6 +260,17 @@ def documents(text: str) -> list[Document]:
     finally:
         loader.dispose()
     return found
+
+
+def _parts(value: Json, known: dict[int, int]) -> int:
+    """Return how many parts a document has once its aliases are written out; shared parts are counted once."""
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = MOST_PARTS  # of a part that contains itself
+        inner = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_parts(one, known) for one in inner)
+    return known[id(value)]
 
 
 def load_yaml_documents(text: str) -> list[dict[str, Json]]:

@@ -246,6 +246,20 @@ def test_yaml_texts_hold_several_documents() -> None:
     assert codec.documents('{"a":\t1}\n{"b": 2}') == [codec.Document(1, {"a": 1}), codec.Document(2, {"b": 2})]
 
 
+def test_yaml_that_stands_for_far_more_than_it_says_is_refused() -> None:
+    """Parts by aliases and fields by merging: a short text is read in a short time."""
+    lists = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+    fields = "a: &a {" + ", ".join(f"k{n}: 1" for n in range(5_000)) + "}"
+    doubled = ["a0: &a0 {b: c}"] + [f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, 20)]
+    for text in ("\n".join(lists), fields + "\nb: {<<: [" + ", ".join(["*a"] * 5_000) + "]}"):
+        with pytest.raises(codec.ExcessiveAliasing):
+            codec.load_yaml_documents(text)
+
+    (found,) = codec.load_yaml_documents("\n".join(doubled))
+
+    assert found["a19"] == {"b": "c"}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -262,6 +276,7 @@ def test_yaml_texts_hold_several_documents() -> None:
         ("a: !!float 0x1p", "yaml: line 1: cannot decode !!str `0x1p` as a !!float"),
         ("a: !!bool x", "yaml: line 1: cannot decode !!str `x` as a !!bool"),
         ("a: !!int {b: c}", "yaml: line 1: cannot decode a collection as a !!int"),
+        ("a: &a [*a]", "yaml: document contains excessive aliasing"),
         ("a: !!timestamp 2001-01-01", "yaml: line 1: !!timestamp has no form in JSON"),
         ("a:\n  b: !!set {x}", "yaml: line 2: !!set has no form in JSON"),
     ],

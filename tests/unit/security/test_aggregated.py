@@ -6,6 +6,8 @@ import base64
 
 import pytest
 
+from control.apiserver.server import ApiServer
+from control.controllers import apiservices
 from fairlead.api.pb import apiregistration_v1_pb2 as apiregistrationv1
 from tests.unit.controllers import cluster as clusters
 from tests.unit.gateway.rest.test_aggregation import FLUNDERS, Backend, aggregate, backend
@@ -85,7 +87,10 @@ async def test_discovery_follows_nobody_elsewhere(attack: Attack, backend: Backe
 async def test_the_check_of_a_service_follows_nobody_elsewhere(backend: Backend) -> None:
     """Nor does the controller that asks whether it is there: a redirect is a failure."""
     backend.status, backend.headers["Location"] = 302, "/secret/v1alpha1"
-    async with clusters.cluster(watched=[APIService]) as cluster:
+    apis: list[ApiServer] = []
+    access = apiservices.Access("", "", lambda tls: apis[0].dialer.connector(tls))
+    async with clusters.cluster(watched=[APIService], aggregated=access) as cluster:
+        apis.append(cluster.api)
         await aggregate(cluster.api, backend)
 
         def why_not_yet() -> str:
