@@ -153,17 +153,17 @@ class ApiServer:
         if not decision.allowed:
             raise authz.refusal(request, decision.reason)
 
-    def noted(self, request: authz.Attributes) -> AbstractContextManager[audit.Event | None]:
+    def noted(self, request: authz.Attributes, version: str = "") -> AbstractContextManager[audit.Event | None]:
         """Return the context in which an edge carries out what is no request method here: paths and streams."""
-        return self.auditor.recording(request) if self.auditor is not None else contextlib.nullcontext()
+        return self.auditor.recording(request, version) if self.auditor is not None else contextlib.nullcontext()
 
     def _authorize(self, user: authn.User, verb: str, target: Target, fields: str = "") -> registries.Registry:
         """Return the registry of what a user may do."""
-        self._permit(user, verb, target, fields)
+        self.permit(user, verb, target, fields)
         return self.kinds.registry(target.kind)
 
-    def _permit(self, user: authn.User, verb: str, target: Target, fields: str = "") -> None:
-        """Raise where the user may not do this, or nobody can."""
+    def permit(self, user: authn.User, verb: str, target: Target, fields: str = "") -> None:
+        """Raise where the user may not do this, or nobody can; an edge asks before it reads a body."""
         kind = target.kind
         equals = authz.equalities(fields) if fields else None
         name = target.name or (equals or {}).get("metadata.name", "")
@@ -214,7 +214,7 @@ class ApiServer:
         """Create an object, post to a subresource, or ask a question; `obj` now belongs to the server."""
         own = obj.metadata.namespace if target.kind.namespaced else ""
         named = target if target.subresource else Target(target.kind, target.namespace or own)
-        self._permit(user, "create", named)
+        self.permit(user, "create", named)
         if not target.kind.stored:
             _check_kind(target.kind, obj)
             asked = Target(target.kind, named.namespace, obj.metadata.name)
@@ -272,7 +272,7 @@ class ApiServer:
         if target.subresource:
             entry = await found.update(actor, target.namespace, target.name, replaced, target.subresource)
             return versions.entry(entry, target.kind), False
-        may_create = functools.partial(self._permit, user, "create", target)
+        may_create = functools.partial(self.permit, user, "create", target)
         entry, created = await found.put(actor, target.namespace, target.name, replaced, may_create)
         return versions.entry(entry, target.kind), created
 
@@ -323,7 +323,7 @@ class ApiServer:
         if self._subresources.owns(target.subresource):
             return await self._subresources.apply(actor, found, target, applied), False
 
-        may_create = functools.partial(self._permit, user, "create", target)
+        may_create = functools.partial(self.permit, user, "create", target)
         entry, created = await found.apply(actor, target.namespace, target.name, applied, may_create)
         return versions.entry(entry, target.kind), created
 

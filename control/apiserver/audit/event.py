@@ -42,12 +42,24 @@ class Source:
 NOWHERE = Source()
 _source: contextvars.ContextVar[Source] = contextvars.ContextVar("audit-source", default=NOWHERE)
 _impersonator: contextvars.ContextVar[authn.User | None] = contextvars.ContextVar("audit-impersonator", default=None)
+_noted: contextvars.ContextVar[bool] = contextvars.ContextVar("audit-noted", default=False)
 _current: contextvars.ContextVar[Event | None] = contextvars.ContextVar("audit-event", default=None)
 
 
 def arrive(source: Source) -> None:
     """Say where the request comes from that is carried out from here on, in this task."""
     _source.set(source)
+    _noted.set(False)
+
+
+def begun() -> None:
+    """Say that the log has looked at the request that is carried out here."""
+    _noted.set(True)
+
+
+def is_begun() -> bool:
+    """Say whether the log has looked at the request that is carried out here."""
+    return _noted.get()
 
 
 def acts_for(caller: authn.User | None) -> None:

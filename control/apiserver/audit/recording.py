@@ -33,11 +33,18 @@ class Recorder:
         caller = audit.impersonator()
         judged = request if caller is None else dataclasses.replace(request, user=caller)
         decision = self._policy.decide(judged)
+        audit.begun()
         if decision.level is policies.Level.NONE:
             return None
         event = audit.Event(decision, request, self._write, version)
         event.stage("RequestReceived")
         return event
+
+    def failed(self, request: authz.Attributes, version: str, error: errors.ApiError) -> None:
+        """Note a request that failed before anybody began to carry it out, and so to note it."""
+        event = None if audit.is_begun() else self.begin(request, version)
+        if event is not None:
+            event.ended(error)
 
     def unknown(self, request: authz.Attributes, version: str, attempted: Sequence[str]) -> None:
         """Note a request whose caller could not prove who it is, and how it tried to."""

@@ -28,13 +28,22 @@ REMEMBERED = 8192
 REMEMBERED_CHARACTERS = 400  # of what a caller chooses; longer ones are looked up each time
 TOO_MANY = "too many requests, please try again later"
 # Connections rather than requests: nothing of theirs is carried out here at a stretch.
-STREAMS = frozenset({"attach", "exec", "log", "portforward", "proxy"})
+STREAMS = frozenset(
+    {
+        "nodes/proxy", "pods/attach", "pods/exec", "pods/log", "pods/portforward", "pods/proxy", "services/proxy",
+    }
+)  # fmt: skip
 FLOW_SCHEMA_HEADER = "X-Kubernetes-PF-FlowSchema-UID"
 PRIORITY_LEVEL_HEADER = "X-Kubernetes-PF-PriorityLevel-UID"
 
 Waiter = asyncio.Future[None]
 Level = levels.Level[Waiter]
 _Key = tuple[str, str]
+
+
+def is_stream(asked: authz.Attributes) -> bool:
+    """Say whether a request takes no seat: the subresource of another resource only has the name of one that does."""
+    return not asked.group and asked.target in STREAMS
 
 
 class Flow:

@@ -33,7 +33,7 @@ async def carry_out(
     expected = request.headers.get("Expect")
     if expected is not None and expected.lower() != CONTINUE:
         return answers.text("expectation failed\n", 417)
-    if asked.subresource in gates.STREAMS:
+    if gates.is_stream(asked):
         await _ask_for_body(request)
         return await answering(_nothing)
     try:

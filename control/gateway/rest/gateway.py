@@ -78,13 +78,28 @@ class Gateway:
     async def _route(self, request: web.BaseRequest, audit_id: str, warned: list[str]) -> web.StreamResponse:
         raw = request.rel_url.raw_path
         path = paths.parse(raw)
-        method, watch = request.method.lower(), queries.flag(request.query, "watch")
         user = await self._caller(request, path, audit_id)
+        try:
+            return await self._carried(request, user, path, (audit_id, warned))
+        except errors.ApiError as error:
+            failure = error
+        except codec.DecodeError as error:
+            failure = errors.BadRequest(str(error))
+        if self._api.auditor is not None:
+            self._api.auditor.failed(_told(user, request, path), path.version if path is not None else "", failure)
+        raise failure
+
+    async def _carried(
+        self, request: web.BaseRequest, user: authn.User, path: paths.Path | None, told: tuple[str, list[str]]
+    ) -> web.StreamResponse:
+        """Carry out the request of a known caller; `told` are the audit id and what the caller is warned of."""
+        raw, (audit_id, warned) = request.rel_url.raw_path, told
         handler = self.handlers.of_path(raw) or self.aggregation.handler(raw)
         if handler is not None:
-            return await self._handled(handler, handling.Call(request, user, method, None, raw), watch)
+            call = handling.Call(request, user, request.method.lower(), None, raw)
+            return await self._handled(handler, call, _told(user, request, path))
         if path is None:
-            asked = authz.Attributes(user, method, path=raw)
+            asked = authz.Attributes(user, request.method.lower(), path=raw)
 
             async def reading(_: Callable[[], None]) -> web.StreamResponse:
                 return await self._noted(asked, self._documents.answer(request, asked, audit_id))
@@ -101,13 +116,16 @@ class Gateway:
 
         return await admitting.carry_out(self._gate, request, asked, answering)
 
-    async def _handled(self, handler: handling.Handler, call: handling.Call, watch: bool) -> web.StreamResponse:
+    async def _handled(
+        self, handler: handling.Handler, call: handling.Call, told: authz.Attributes
+    ) -> web.StreamResponse:
         """Answer a path that has a handler; its watches are another server's."""
 
         async def answering(started: Callable[[], None]) -> web.StreamResponse:
             started()
-            return await handler(call)
+            return await self._noted(told, handler(call))
 
+        watch = queries.flag(call.request.query, "watch")
         asked = authz.Attributes(call.user, "watch" if watch else call.verb, path=call.rest)
         return await admitting.carry_out(self._gate, call.request, asked, answering)
 
@@ -166,15 +184,16 @@ class Gateway:
             audit.arrive(source)
             self._note_stranger(auditor, request, path)
             raise
+        except users.ImpersonationRefused as error:
+            audit.arrive(source)
+            auditor.failed(_told(error.caller, request, path), path.version if path is not None else "", error)
+            raise
         audit.arrive(source)
         return user
 
     def _note_stranger(self, auditor: recording.Recorder, request: web.BaseRequest, path: paths.Path | None) -> None:
         """Let the audit log note a request of nobody."""
-        try:
-            asked = _asked(authn.User(""), request, path)
-        except errors.MethodNotAllowed:
-            asked = authz.Attributes(authn.User(""), request.method.lower(), path=request.rel_url.raw_path)
+        asked = _told(authn.User(""), request, path)
         version = path.version if path is not None else ""
         auditor.unknown(asked, version, users.attempted(request))
 
@@ -193,6 +212,14 @@ def _asked(user: authn.User, request: web.BaseRequest, path: paths.Path | None) 
         return authz.Attributes(user, request.method.lower(), path=request.rel_url.raw_path)
     verb = paths.verb(request.method, path, queries.flag(request.query, "watch"))
     return authz.Attributes(user, verb, path.group, path.resource, path.subresource, path.namespace, path.name)
+
+
+def _told(user: authn.User, request: web.BaseRequest, path: paths.Path | None) -> authz.Attributes:
+    """Return what the audit log is told of a request, also of one whose method nothing has."""
+    try:
+        return _asked(user, request, path)
+    except errors.MethodNotAllowed:
+        return _asked(user, request, None)
 
 
 def _target(kind: scheme.Kind, path: paths.Path) -> Target:

@@ -23,6 +23,15 @@ PUBLIC = frozenset({"/healthz", "/livez", "/readyz", "/version", "/version/"})
 SOCKET_PROTOCOLS = "Sec-WebSocket-Protocol"
 SOCKET_TOKEN = "base64url.bearer.authorization.k8s.io."
 
+
+class ImpersonationRefused(errors.Forbidden):
+    """The refusal of a caller who wants to act as somebody else; `caller` is who it is."""
+
+    def __init__(self, caller: authn.User, refused: errors.Forbidden) -> None:
+        super().__init__(refused.message, group=refused.group, kind=refused.kind, name=refused.name)
+        self.caller = caller
+
+
 Identify = Callable[[web.BaseRequest], Awaitable[authn.User]]
 
 
@@ -46,12 +55,17 @@ class Identifier:
 
     async def __call__(self, request: web.BaseRequest) -> authn.User:
         """Return the user of a request; errors.Unauthorized for nobody, errors.Forbidden for a false somebody."""
+        audit.acts_for(None)  # whatever the connection's last request did
         caller = await self._caller(request)
         wish = impersonation.wished(request.headers.items())
-        audit.acts_for(caller if wish is not None else None)
         if wish is None:
             return caller
-        return impersonation.granted(caller, wish, self._authorizer)
+        try:
+            acting = impersonation.granted(caller, wish, self._authorizer)
+        except errors.Forbidden as error:
+            raise ImpersonationRefused(caller, error) from None
+        audit.acts_for(caller)
+        return acting
 
     async def _caller(self, request: web.BaseRequest) -> authn.User:
         transport = request.transport

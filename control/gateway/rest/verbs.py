@@ -14,6 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from control.apiserver import reading, selection, server
+from control.apiserver.audit import recording
 from control.gateway.rest import answers, bodies, media, paths, queries, views
 from control.gateway.rest.handlers import Call
 from control.store.entry import Entry
@@ -61,6 +62,15 @@ class Verbs:
                 return await self._delete(call, answer)
         return await self._delete_collection(call, answer)
 
+    def _permit(self, call: Call, fields: str = "") -> None:
+        """Raise where the caller may not do this, before its body is read: that may be long, and costly to read."""
+        target = call.target
+        try:
+            self._api.permit(call.user, call.verb, target, fields)
+        except errors.ApiError:
+            with self._api.noted(recording.attributes(call.user, call.verb, target), target.kind.version):
+                self._api.permit(call.user, call.verb, target, fields)
+
     async def _answer(
         self, call: Call, answer: answers.Answer, entry: Entry, status: int = 200
     ) -> web.StreamResponse:
@@ -73,6 +83,7 @@ class Verbs:
         return await answer.stream(view.collection(listing))
 
     async def _create(self, call: Call, answer: answers.Answer) -> web.StreamResponse:
+        self._permit(call)
         how = _writing(call)
         obj = await self._body(call, how)
         entry = await self._api.create(call.user, call.target, obj, dry_run=how.dry_run, manager=how.manager)
@@ -81,12 +92,14 @@ class Verbs:
         return await self._answer(call, answer, entry, 201)
 
     async def _update(self, call: Call, answer: answers.Answer) -> web.StreamResponse:
+        self._permit(call)
         how = _writing(call)
         obj = await self._body(call, how)
         entry, created = await self._api.put(call.user, call.target, obj, dry_run=how.dry_run, manager=how.manager)
         return await self._answer(call, answer, entry, 201 if created else 200)
 
     async def _patch(self, call: Call, answer: answers.Answer) -> web.StreamResponse:
+        self._permit(call)
         kind = media.patch_type(call.request.headers.get("Content-Type", ""))
         how = _writing(call)
         patch = Patch(kind, await body(call.request), how.force, how.validation)
@@ -109,6 +122,7 @@ class Verbs:
         return bodies.decode(*told)
 
     async def _delete(self, call: Call, answer: answers.Answer) -> web.StreamResponse:
+        self._permit(call)
         options = await _deletion(call)
         entry, gone = await self._api.delete(call.user, call.target, options)
         if gone and call.target.kind.resource not in operations.RETURNED:
@@ -121,6 +135,7 @@ class Verbs:
     async def _delete_collection(self, call: Call, answer: answers.Answer) -> web.StreamResponse:
         view = _view(call, answer, many=True)
         query = queries.listing(call.request.query, call.target.namespace)
+        self._permit(call, query.fields)
         entries = await self._api.delete_collection(call.user, call.target.kind, query, await _deletion(call))
         revision = max((entry.revision for entry in entries), default=self._api.cache.revision)
         return await answer.stream(view.collection(reading.Listing(entries, revision)))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import ssl
 
+import aiohttp
 import pytest
 
 from control.apiserver.server import ApiServer
@@ -88,7 +90,11 @@ async def test_the_check_of_a_service_follows_nobody_elsewhere(backend: Backend)
     """Nor does the controller that asks whether it is there: a redirect is a failure."""
     backend.status, backend.headers["Location"] = 302, "/secret/v1alpha1"
     apis: list[ApiServer] = []
-    access = apiservices.Access("", "", lambda tls: apis[0].dialer.connector(tls))
+
+    def connector(context: ssl.SSLContext) -> aiohttp.TCPConnector:
+        return apis[0].dialer.connector(context)
+
+    access = apiservices.Access("", "", connector)
     async with clusters.cluster(watched=[APIService], aggregated=access) as cluster:
         apis.append(cluster.api)
         await aggregate(cluster.api, backend)

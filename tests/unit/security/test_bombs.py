@@ -61,3 +61,15 @@ async def test_what_contains_itself_is_no_configuration(attack: Attack, body: st
     answer = await eve("PATCH", f"{POLICIES}/x?fieldManager=eve", body.encode(), Content_Type=APPLY)
 
     assert answer.status == 400, answer.body
+
+
+@pytest.mark.parametrize("resource", ["configmaps", "secrets", "services", "pods"])
+@pytest.mark.parametrize("subresource", ["attach", "exec", "log", "portforward", "proxy"])
+async def test_only_streams_take_no_seat(attack: Attack, resource: str, subresource: str) -> None:
+    """The name of a stream, on what has none, does not lead around priority and fairness."""
+    eve = await attack.as_user("eve")
+
+    answer = await eve("POST", f"/api/v1/namespaces/mine/{resource}/web/{subresource}", b"{}")
+
+    is_stream = resource == "pods" or (resource, subresource) == ("services", "proxy")
+    assert (answer.status, "X-Kubernetes-PF-FlowSchema-UID" in answer.headers) == (403, not is_stream)
