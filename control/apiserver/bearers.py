@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from google.protobuf.message import Message
 
 from control.apiserver import authn, tokens
 from fairlead.api.pb import core_v1_pb2 as corev1
+from fairlead.api.pb import meta_v1_pb2 as metav1
+
+LINGERING_SECONDS = 60.0  # Kubernetes' leeway, after which what is being deleted vouches for nothing
 
 M = TypeVar("M", bound=Message)
 
@@ -108,9 +111,9 @@ class ServiceAccountTokens:
     def _fault(self, claims: tokens.Claims) -> str:
         """Say why what a token is bound to does not vouch for it; "" where it does."""
         account = self._known.find(corev1.ServiceAccount, claims.namespace, claims.account)
-        if account is None or account.metadata.uid != claims.account_uid:
+        if self._is_gone(account, claims.account_uid):
             return "service account token has been invalidated"
-        bound: Message | None = None
+        bound: Any = None
         if claims.pod:
             bound, uid = self._known.find(corev1.Pod, claims.namespace, claims.pod), claims.pod_uid
         elif claims.secret:
@@ -119,9 +122,16 @@ class ServiceAccountTokens:
             bound, uid = self._known.find(corev1.Node, "", claims.node), claims.node_uid
         else:
             return ""
-        if bound is None or bound.metadata.uid != uid:
-            return "service account token has been invalidated"
-        return ""
+        return "service account token has been invalidated" if self._is_gone(bound, uid) else ""
+
+    def _is_gone(self, obj: Any, uid: str) -> bool:
+        """Say whether an object is no more, or lingers on its finalizers after the time of its deletion."""
+        if obj is None or obj.metadata.uid != uid:
+            return True
+        meta: metav1.ObjectMeta = obj.metadata
+        return meta.HasField("deletionTimestamp") and (
+            meta.deletionTimestamp.seconds < self._issuer.now() - LINGERING_SECONDS
+        )
 
 
 def for_everyone(user: authn.User, own: Sequence[str], audiences: Sequence[str]) -> Authenticated:

@@ -71,7 +71,7 @@ class Issuer:
             raise ValueError("the service-account key must be an RSA key")
         self._key = loaded
         self._public = loaded.public_key()
-        self._now = now
+        self.now = now
         self.issuer = issuer
         der = self._public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
         self._key_id = _encoded(hashlib.sha256(der).digest()).decode()
@@ -81,7 +81,7 @@ class Issuer:
         self, account: corev1.ServiceAccount, bound: Bound, audiences: Sequence[str], seconds: int
     ) -> tuple[str, int]:
         """Return a token for an account, bound to an object if one is given, and when it expires (epoch seconds)."""
-        now = int(self._now())
+        now = int(self.now())
         meta = account.metadata
         claimed: dict[str, Any] = {
             "namespace": meta.namespace,
@@ -116,7 +116,7 @@ class Issuer:
             header = orjson.loads(_decoded(signed.partition(".")[0]))
             claims = token_claims(token)
             found = _claims(claims)
-            now = self._now()
+            now = self.now()
             early, late = now < claims["nbf"] - LEEWAY_SECONDS, now >= claims["exp"]
             good = header["alg"] == "RS256" and claims["iss"] == self.issuer
         except (InvalidSignature, ValueError, KeyError, TypeError, AttributeError, binascii.Error):

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from control.apiserver import authn, tokens
 from control.apiserver.server import ApiServer
 from fairlead import certificates
-from fairlead.api import errors
+from fairlead.api import errors, objects
 from fairlead.api.pb import authentication_v1_pb2 as authenticationv1
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
@@ -156,6 +156,27 @@ async def test_a_token_dies_with_the_secret_or_node_that_it_is_bound_to(
     await admin.delete(kind, "thing", thing.metadata.namespace)
     await admin.create(thing)
     await api.cache.fresh()
+    with pytest.raises(errors.Unauthorized):
+        await api.tokens.authenticate(token)
+
+
+@pytest.mark.parametrize("kind", [corev1.Pod, corev1.ServiceAccount])
+async def test_no_finalizer_keeps_a_token_alive(api: ApiServer, clock: Clock, kind: Any) -> None:
+    """What is being deleted vouches for a token a minute longer, however long something holds the object."""
+    admin = api.as_user(*control.ADMIN)
+    name = "web" if kind is corev1.Pod else "robot"
+    token = (await ask(admin)).status.token
+    held = objects.copy(await admin.get(kind, name, "default"))
+    held.metadata.finalizers.append("example.com/kept")
+    await admin.update(held)
+    now = metav1.DeleteOptions(gracePeriodSeconds=0)
+
+    await admin.delete(kind, name, "default", options=now)
+    await api.cache.fresh()
+    clock.now += 59
+    await api.tokens.authenticate(token)
+    clock.now += 2
+
     with pytest.raises(errors.Unauthorized):
         await api.tokens.authenticate(token)
 
