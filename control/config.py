@@ -68,6 +68,8 @@ class Config:
     serviceAccountIssuer: str = "https://kubernetes.default.svc.cluster.local"
     apiCompat: str = ""
     disabledAdmissionPlugins: Sequence[str] = ()
+    # An apiserver.config.k8s.io/v1 AdmissionConfiguration: PodSecurity's defaults and exemptions.
+    admissionConfigFile: str = ""
     # Requests that the API carries out at once, divided among the priority levels (docs/fairness.md).
     maxRequestsInFlight: int = 600
 

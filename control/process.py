@@ -21,6 +21,7 @@ import grpc
 from control import init, pki
 from control.apiserver import advertising, authn, bearers, bootstrap, idtokens, relay, tokenfile, tokens
 from control.apiserver import server as apiservers
+from control.apiserver.admission import configuration, podpolicies
 from control.apiserver.audit import log as auditlog
 from control.apiserver.audit import policy as policies
 from control.apiserver.audit import recording
@@ -274,7 +275,12 @@ def _api_settings(config: Config, rooms: Collection[str]) -> Settings:
     if "controllers" not in rooms:
         disabled |= NEED_CONTROLLERS
     ports = (config.nodePortMin, config.nodePortMax)
-    return Settings(config.serviceCIDR, ports, config.apiCompat, disabled)
+    path = config.admissionConfigFile
+    try:
+        pod_security = configuration.read(pathlib.Path(path)) if path else podpolicies.NOTHING
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"admissionConfigFile: {path}: {error}") from error
+    return Settings(config.serviceCIDR, ports, config.apiCompat, disabled, pod_security)
 
 
 def _dispatcher_settings(config: Config, cluster_id: int, holder: leases.Holder) -> settings.Settings:

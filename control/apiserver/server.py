@@ -105,6 +105,7 @@ class ApiServer:
                 now=now,
                 issues_tokens=issuer is not None,
                 disabled=settings.disabled_plugins,
+                pod_security=settings.pod_security,
             ),
             hooks={
                 corev1.Service: allocation.ServiceAllocation(store, addresses, ports),

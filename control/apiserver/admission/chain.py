@@ -14,6 +14,7 @@ from control.apiserver.admission import (
     nodetaints,
     paramaccess,
     plugin,
+    podpolicies,
     podsecurity,
     policies,
     priority,
@@ -39,6 +40,7 @@ def standard(
     now: Callable[[], float],
     issues_tokens: bool,
     disabled: Collection[str] = (),
+    pod_security: podpolicies.Configuration = podpolicies.NOTHING,
 ) -> plugin.Chain:
     """Return the chain that every write passes, without the plugins that are disabled by name.
 
@@ -50,7 +52,7 @@ def standard(
         serviceaccount.ServiceAccount(cache, issues_tokens=issues_tokens),
         noderestriction.NodeRestriction(cache),
         nodetaints.TaintNodesByCondition(),
-        podsecurity.PodSecurity(cache),
+        podsecurity.PodSecurity(cache, pod_security),
         priority.Priority(cache),
         tolerations.DefaultTolerationSeconds(),
         classes.DefaultStorageClass(cache),

@@ -1,87 +1,35 @@
 """PodSecurity: the Pod Security Standard that a namespace's labels ask of its pods.
 
-`enforce` refuses pods, `warn` warns of pods and of what makes pods; each label has a level and, beside it, the
-version of Kubernetes whose standard is meant. Source: Kubernetes' documentation, "Pod Security Admission".
+`enforce` refuses pods; `warn` warns of pods and of what makes pods, and `audit` has the audit log tell of them. Each
+label has a level and, beside it, the version of Kubernetes whose standard is meant. Source: Kubernetes'
+documentation, "Pod Security Admission".
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from control.apiserver import field, warnings
-from control.apiserver.admission import lookup, plugin, securitychecks
+from control.apiserver.admission import lookup, plugin, podpolicies, securitychecks
+from control.apiserver.audit import event as audit
 from control.store import cache as caches
 from fairlead.api import errors
 from fairlead.api.pb import apps_v1_pb2 as appsv1
 from fairlead.api.pb import batch_v1_pb2 as batchv1
 from fairlead.api.pb import core_v1_pb2 as corev1
-from fairlead.api.pb import meta_v1_pb2 as metav1
 
-PREFIX = "pod-security.kubernetes.io/"
-LEVELS = (securitychecks.PRIVILEGED, securitychecks.BASELINE, securitychecks.RESTRICTED)
+PREFIX = podpolicies.PREFIX
+LEVELS = podpolicies.LEVELS
 MOST_PODS = 3000  # so many pods of a namespace are judged when its level becomes stricter
-_VERSION = re.compile(r"v1\.([0-9]|[1-9][0-9]*)")
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """A level and the minor version whose standard is meant."""
-
-    level: str = securitychecks.PRIVILEGED
-    version: int = securitychecks.LATEST
-
-    def __str__(self) -> str:
-        """Return `restricted:latest` or `baseline:v1.29`."""
-        version = "latest" if self.version == securitychecks.LATEST else f"v1.{self.version}"
-        return f"{self.level}:{version}"
-
-    def judge(self, meta: metav1.ObjectMeta, spec: corev1.PodSpec) -> list[securitychecks.Violation]:
-        """Return what a pod does that this level forbids."""
-        return securitychecks.violations(self.level, self.version, meta, spec)
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What a namespace asks for; `audit` is read so that its label is judged."""
-
-    enforce: Level
-    audit: Level
-    warn: Level
-
-
-def policy(labels: Mapping[str, str]) -> tuple[Policy, field.Faults]:
-    """Return a namespace's policy and what is wrong with its labels; what cannot be read is restricted, or silent."""
-    faults: field.Faults = []
-
-    def level(mode: str, unreadable: str) -> Level:
-        key, version_key = PREFIX + mode, f"{PREFIX}{mode}-version"
-        named, version = labels.get(key, securitychecks.PRIVILEGED), labels.get(version_key, "latest")
-        if named not in LEVELS:
-            faults.append(field.invalid(_path(key), named, f"must be one of {', '.join(LEVELS)}"))
-            named = unreadable
-        found = _VERSION.fullmatch(version)
-        if found is None and version != "latest":
-            faults.append(field.invalid(_path(version_key), version, 'must be "latest" or "v1.x"'))
-        return Level(named, int(found[1]) if found else securitychecks.LATEST)
-
-    enforce = level("enforce", securitychecks.RESTRICTED)
-    made = Policy(enforce, level("audit", securitychecks.PRIVILEGED), level("warn", securitychecks.PRIVILEGED))
-    return made, faults
-
-
-def _path(label: str) -> str:
-    return f"metadata.labels[{label}]"
 
 
 class PodSecurity(plugin.Plugin):
     """Judges pods, what makes pods, and the labels of namespaces."""
 
-    def __init__(self, cache: caches.Cache) -> None:
+    def __init__(self, cache: caches.Cache, configuration: podpolicies.Configuration = podpolicies.NOTHING) -> None:
         self._namespaces = lookup.Lookup(cache, corev1.Namespace)
         self._pods = lookup.Lookup(cache, corev1.Pod)
+        self._configuration = configuration
 
     async def validate(self, request: plugin.Request) -> None:
         """Refuse or warn by the labels of the namespace."""
@@ -91,20 +39,59 @@ class PodSecurity(plugin.Plugin):
         if isinstance(obj, corev1.Namespace):
             self._judge_namespace(request, obj)
         elif isinstance(obj, corev1.Pod):
-            if request.subresource in ("", "ephemeralcontainers", "resize") and _matters(obj, request.old):
-                self._judge(request, obj, enforce=True)
+            if request.subresource in ("", "ephemeralcontainers", "resize"):
+                self._judge(request, obj, is_pod=True)
         elif not request.subresource:
             template = template_of(obj)
             if template is not None:
-                self._judge(request, template, enforce=False)
+                self._judge(request, template, is_pod=False)
 
-    def _judge(self, request: plugin.Request, subject: Any, *, enforce: bool) -> None:
-        namespace = self._namespaces.get(request.namespace)
-        if namespace is None or not any(key.startswith(PREFIX) for key in namespace.metadata.labels):
+    def _judge(self, request: plugin.Request, subject: Any, *, is_pod: bool) -> None:
+        if why := self._exempt(request):
+            _note("exempt", why)
             return
-        asked, _ = policy(namespace.metadata.labels)
-        if enforce and (found := asked.enforce.judge(subject.metadata, subject.spec)):
-            raise request.forbidden(f'violates PodSecurity "{asked.enforce}": {_told(found)}')
+        namespace = self._namespaces.get(request.namespace)
+        if namespace is None:
+            return
+        asked, faults = podpolicies.of_labels(namespace.metadata.labels, self._configuration.defaults)
+        if not faults and asked.is_free:
+            if is_pod:
+                _note("enforce-policy", str(podpolicies.Level()))
+            return
+        if is_pod and not _matters(subject, request.old):
+            return
+        if not is_pod and not faults and asked.warn.is_free and asked.audit.is_free:
+            return
+        if subject.spec.runtimeClassName in self._configuration.runtime_classes:
+            _note("exempt", "runtimeClass")
+            return
+        self._weigh(request, subject, asked, faults, enforce=is_pod)
+
+    def _exempt(self, request: plugin.Request) -> str:
+        """Return why nothing is asked of a request; empty where something may be."""
+        if request.namespace in self._configuration.namespaces:
+            return "namespace"
+        return "user" if request.user.name in self._configuration.usernames else ""
+
+    def _weigh(
+        self,
+        request: plugin.Request,
+        subject: Any,
+        asked: podpolicies.Policy,
+        faults: field.Faults,
+        *,
+        enforce: bool,
+    ) -> None:
+        """Refuse, warn and tell the audit log of what a pod or a template does."""
+        if faults:
+            _note("error", f"Failed to parse policy: {_joined(faults)}")
+        broken = asked.enforce.judge(subject.metadata, subject.spec) if enforce else []
+        if enforce:
+            _note("enforce-policy", str(asked.enforce))
+        if found := asked.audit.judge(subject.metadata, subject.spec):
+            _note("audit-violations", f'would violate PodSecurity "{asked.audit}": {_told(found)}')
+        if broken:
+            raise request.forbidden(f'violates PodSecurity "{asked.enforce}": {_told(broken)}')
         if found := asked.warn.judge(subject.metadata, subject.spec):
             warnings.add(f'would violate PodSecurity "{asked.warn}": {_told(found)}')
 
@@ -112,23 +99,30 @@ class PodSecurity(plugin.Plugin):
         """Judge new labels, and warn of pods that a stricter level would not let in any more."""
         if request.subresource:
             return
-        asked, faults = policy(namespace.metadata.labels)
-        before, known = policy(request.old.metadata.labels) if request.old is not None else (None, [])
+        defaults, labels, name = self._configuration.defaults, namespace.metadata.labels, namespace.metadata.name
+        asked, faults = podpolicies.of_labels(labels, defaults)
+        if request.old is None:
+            before, known = None, list[errors.Cause]()
+        else:
+            before, known = podpolicies.of_labels(request.old.metadata.labels, defaults)
         if faults and faults != known:
-            raise errors.invalid("", "Namespace", namespace.metadata.name, faults)
-        if before is None or asked.enforce == before.enforce:
+            raise errors.invalid("", "Namespace", name, faults)
+        if before is not None and not _is_stricter(asked.enforce, before.enforce):
             return
-        eased = LEVELS.index(asked.enforce.level) <= LEVELS.index(before.enforce.level)
-        if asked.enforce.version == before.enforce.version and eased:
-            return
-        for text in self._existing(namespace.metadata.name, asked.enforce):
-            warnings.add(text)
+        if name in self._configuration.namespaces:
+            if not asked.is_free and asked != defaults:
+                ignored = f"the policy ({podpolicies.told(asked, labels)}) will be ignored"
+                warnings.add(f'namespace "{name}" is exempt from Pod Security, and {ignored}')
+        elif before is not None:
+            for text in self._existing(name, asked.enforce):
+                warnings.add(text)
 
-    def _existing(self, namespace: str, level: Level) -> list[str]:
+    def _existing(self, namespace: str, level: podpolicies.Level) -> list[str]:
         """Return warnings of the pods that are there and break a level."""
-        if level.level == securitychecks.PRIVILEGED:
+        if level.is_free:
             return []
-        pods = list(self._pods.all(namespace))
+        exempt = self._configuration.runtime_classes
+        pods = [pod for pod in self._pods.all(namespace) if pod.spec.runtimeClassName not in exempt]
         breaking: dict[str, list[str]] = {}
         for pod in pods[:MOST_PODS]:
             if found := level.judge(pod.metadata, pod.spec):
@@ -141,6 +135,22 @@ class PodSecurity(plugin.Plugin):
             text = f'existing pods in namespace "{namespace}" violate the new PodSecurity enforce level "{level}"'
             told.append(text)
         return told + sorted(_broken(names, reasons) for reasons, names in breaking.items())
+
+
+def _is_stricter(level: podpolicies.Level, before: podpolicies.Level) -> bool:
+    """Whether a level may refuse what another let pass."""
+    if level == before or level.is_free:
+        return False
+    return level.version != before.version or LEVELS.index(level.level) > LEVELS.index(before.level)
+
+
+def _note(key: str, value: str) -> None:
+    audit.annotate(PREFIX + key, value)
+
+
+def _joined(faults: field.Faults) -> str:
+    texts = [f"{one.field}: {one.message}" for one in faults]
+    return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
 
 
 def _broken(names: list[str], reasons: str) -> str:
