@@ -22,6 +22,7 @@ EVERYWHERE = (
     authz.rule("get list watch", "discovery.k8s.io", "endpointslices"),
     authz.rule("get list watch", "networking.k8s.io", "networkpolicies"),
     authz.rule("get list watch", "node.k8s.io", "runtimeclasses"),
+    authz.rule("get list watch", "storage.k8s.io", "csidrivers"),
     authz.rule("create update patch", "", "events"),
     authz.rule("create update patch", "events.k8s.io", "events"),
     authz.rule("create delete", "", "pods"),  # mirror pods, and pods of its own; see noderestriction
@@ -65,21 +66,25 @@ class NodeAuthorizer:
                 return self._nodes(request, node)
             case ("", "pods") if request.verb in READS:
                 return self._pods_read(request, node)
-            case ("", resource) if resource in references.BY_RESOURCE:
-                return self._referenced(request, node)
+            case ("", "secrets" | "configmaps"):
+                return self._readable(request, node)
+            case ("", "persistentvolumeclaims"):
+                return self._claim(request, node)
             case ("", "persistentvolumes"):
                 return self._volume(request, node)
             case ("", "serviceaccounts"):
                 return self._service_account(request, node)
             case ("coordination.k8s.io", "leases"):
                 return self._leases(request, node)
+            case ("storage.k8s.io", "csinodes"):
+                return self._csi_node(request, node)
         if any(rule.allows(request) for rule in EVERYWHERE):
             return authz.ALLOWED
         return authz.NO_OPINION
 
     def _nodes(self, request: authz.Attributes, node: str) -> authz.Decision:
         if request.subresource not in ("", "status"):
-            return authz.Decision(False, f"node '{node}' cannot use this subresource of nodes")
+            return authz.NO_OPINION
         if request.verb == "create" and not request.subresource:
             return authz.ALLOWED  # the name is not known to authorisation; noderestriction holds it to the node's
         if request.verb in ("get", "update", "patch"):
@@ -87,11 +92,12 @@ class NodeAuthorizer:
         elif request.verb in ("list", "watch"):
             own = (request.name or (request.fields or {}).get("metadata.name")) == node
         else:
-            return authz.Decision(False, f"node '{node}' cannot {request.verb} nodes")
+            return authz.NO_OPINION
         if own:
             return authz.ALLOWED
         verb = "read" if request.verb in READS else "modify"
-        return authz.Decision(False, f"node '{node}' cannot {verb} '{request.name}', only its own Node object")
+        which = f"'{request.name}'" if request.name else "all nodes"
+        return authz.Decision(False, f"node '{node}' cannot {verb} {which}, only its own Node object")
 
     def _pods_read(self, request: authz.Attributes, node: str) -> authz.Decision:
         if request.subresource not in ("", "status"):
@@ -106,12 +112,32 @@ class NodeAuthorizer:
             return authz.ALLOWED
         return _unrelated(node)
 
-    def _referenced(self, request: authz.Attributes, node: str) -> authz.Decision:
+    def _readable(self, request: authz.Attributes, node: str) -> authz.Decision:
+        """A Secret or ConfigMap that a pod bound to the node names."""
+        if request.verb not in READS:
+            return authz.Decision(False, "can only read resources of this type")
+        if request.subresource:
+            return authz.Decision(False, "cannot read subresource")
+        if not request.namespace:
+            return authz.Decision(False, "can only read namespaced object of this type")
+        return self._named(request, node)
+
+    def _claim(self, request: authz.Attributes, node: str) -> authz.Decision:
+        """A claim that a pod bound to the node names: to be read, and its status written."""
+        if request.subresource == "status":
+            if request.verb not in ("update", "patch"):
+                return authz.Decision(False, "can only get/update/patch this type")
+            return self._named(request, node)
+        if request.verb != "get":
+            return authz.Decision(False, "can only get individual resources of this type")
+        if request.subresource:
+            return authz.Decision(False, "cannot get subresource")
+        return self._named(request, node)
+
+    def _named(self, request: authz.Attributes, node: str) -> authz.Decision:
         """A single object, which a pod bound to the node names."""
-        if request.subresource or request.verb not in READS:
-            return authz.Decision(False, f"can only read resources of this type, not {request.verb}")
         name = request.name or (request.fields or {}).get("metadata.name", "")
-        if not name or not request.namespace:
+        if not name:
             return authz.Decision(False, "No Object name found")
         named = references.BY_RESOURCE[request.resource]
         for pod in self._pods.pods_on(node, request.namespace):
@@ -121,8 +147,10 @@ class NodeAuthorizer:
 
     def _volume(self, request: authz.Attributes, node: str) -> authz.Decision:
         """The volume of a claim that a pod bound to the node names."""
-        if request.subresource or request.verb != "get":
-            return authz.Decision(False, f"can only get individual resources of this type, not {request.verb}")
+        if request.verb != "get":
+            return authz.Decision(False, "can only get individual resources of this type")
+        if request.subresource:
+            return authz.Decision(False, "cannot get subresource")
         volume = self._pods.volume(request.name)
         if volume is not None and volume.spec.HasField("claimRef"):
             claim = volume.spec.claimRef
@@ -133,8 +161,11 @@ class NodeAuthorizer:
 
     def _service_account(self, request: authz.Attributes, node: str) -> authz.Decision:
         """A token for the service account of a pod bound to the node."""
-        if (request.verb, request.subresource) not in (("create", "token"), ("get", "")):
-            return authz.Decision(False, "can only create tokens for individual service accounts")
+        if (request.verb, request.subresource) != ("get", ""):
+            if request.verb != "create" or not request.name:
+                return authz.Decision(False, "can only create tokens for individual service accounts")
+            if request.subresource != "token":
+                return authz.Decision(False, "can only create token subresource of serviceaccount")
         for pod in self._pods.pods_on(node, request.namespace):
             if pod.spec.serviceAccountName == request.name:
                 return authz.ALLOWED
@@ -147,6 +178,15 @@ class NodeAuthorizer:
             return authz.Decision(False, f'can only access leases in the "{LEASE_NAMESPACE}" system namespace')
         if request.verb != "create" and request.name != node:
             return authz.Decision(False, "can only access node lease with the same name as the requesting node")
+        return authz.ALLOWED
+
+    def _csi_node(self, request: authz.Attributes, node: str) -> authz.Decision:
+        if request.verb not in ("get", "create", "update", "patch", "delete"):
+            return authz.Decision(False, "can only get, create, update, patch, or delete a CSINode")
+        if request.subresource:
+            return authz.Decision(False, "cannot authorize CSINode subresources")
+        if request.verb != "create" and request.name != node:
+            return authz.Decision(False, "can only access CSINode with the same name as the requesting node")
         return authz.ALLOWED
 
 

@@ -22,13 +22,17 @@ class NamespaceLifecycle(plugin.Plugin):
         self._deleted: dict[str, float] = {}
 
     async def validate(self, request: plugin.Request) -> None:
-        """Refuse by the namespace's state; the cache is asked, and etcd before a refusal for what is missing."""
+        """Refuse to delete Kubernetes' own namespaces."""
+        if request.kind is self._kind and request.operation == "DELETE":
+            self._note_deletion(request)
+
+    async def admit(self, request: plugin.Request) -> None:
+        """Refuse by the namespace's state, before anything else is judged.
+
+        The cache is asked, and etcd before a refusal for what is missing.
+        """
         kind = request.kind
-        if kind is self._kind:
-            if request.operation == "DELETE":
-                self._note_deletion(request)
-            return
-        if request.operation != "CREATE" or not kind.namespaced:
+        if request.operation != "CREATE" or not kind.namespaced or kind is self._kind:
             return
         found = self._cache.get(self._kind, "", request.namespace)
         if found is None or self._deleted.get(request.namespace, 0.0) > time.monotonic():

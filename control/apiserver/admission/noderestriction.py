@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from cryptography.x509.oid import NameOID
+
 from control.apiserver import nodeauthz
 from control.apiserver.admission import lookup, plugin
 from control.store import cache as caches
+from fairlead import certificates
 from fairlead.api import errors, objects, references
 from fairlead.api.pb import authentication_v1_pb2 as authenticationv1
+from fairlead.api.pb import certificates_v1_pb2 as certificatesv1
 from fairlead.api.pb import core_v1_pb2 as corev1
 
 MIRROR = "kubernetes.io/config.mirror"
+KUBELET_CLIENT, KUBELET_SERVING = "kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving"
 OWN_LABELS = frozenset(
     {
         "beta.kubernetes.io/arch",
@@ -40,6 +45,7 @@ class NodeRestriction(plugin.Plugin):
     def __init__(self, cache: caches.Cache) -> None:
         self._cache = cache
         self._pods = lookup.Lookup(cache, corev1.Pod)
+        self._nodes = lookup.Lookup(cache, corev1.Node)
 
     async def validate(self, request: plugin.Request) -> None:
         """Refuse what is not the node's own."""
@@ -60,6 +66,8 @@ class NodeRestriction(plugin.Plugin):
                 why = _lease(request, node)
             case "storage.k8s.io", "csinodes" if request.name != node:
                 why = "can only access CSINode with the same name as the requesting node"
+            case "certificates.k8s.io", "certificatesigningrequests" if request.operation == "CREATE":
+                why = _certificate(request.obj, node)
         if why:
             raise errors.forbidden(request.kind.group, request.kind.resource, request.name, why)
 
@@ -67,7 +75,8 @@ class NodeRestriction(plugin.Plugin):
         """Return why a write of a pod is refused, "" if it is not."""
         match request.subresource:
             case "":
-                return _whole_pod(request, node)
+                why = _whole_pod(request, node)
+                return why or (await self._owner(request.obj, node) if request.operation == "CREATE" else "")
             case "status":
                 return _pod_status(request, node)
             case "eviction":
@@ -76,6 +85,16 @@ class NodeRestriction(plugin.Plugin):
                     return f"node {node} can only evict pods with spec.nodeName set to itself"
                 return ""
         return f"unexpected pod subresource \"{request.subresource}\", only 'status' and 'eviction' are allowed"
+
+    async def _owner(self, pod: corev1.Pod, node: str) -> str:
+        """Return why a mirror pod may not have its owner, "" where that is the node as it is registered."""
+        owner = pod.metadata.ownerReferences[0]
+        found = await self._nodes.find(node)
+        if found is None:
+            raise errors.not_found("", "nodes", node)
+        if owner.uid != found.metadata.uid:
+            return f"node {node} UID mismatch: expected {owner.uid} got {found.metadata.uid}"
+        return ""
 
     async def _token(self, request: plugin.Request, node: str) -> str:
         """Return why a token is refused, "" if it is bound to a pod of the node's."""
@@ -121,14 +140,32 @@ def _new_pod(pod: corev1.Pod, node: str) -> str:
         return f'pod does not have "{MIRROR}" annotation, node "{node}" can only create mirror pods'
     if pod.spec.nodeName != node:
         return f'node "{node}" can only create pods with spec.nodeName set to itself'
-    if why := _owner(pod, node):
+    if why := _owned(pod, node):
         return why
     if pod.spec.serviceAccountName or pod.spec.serviceAccount:
         return f'node "{node}" can not create pods that reference a service account'
-    for resource, named in references.BY_RESOURCE.items():
-        if named(pod.spec):
+    projected = [source for one in pod.spec.volumes for source in one.volumeSource.projected.sources]
+    for resource, is_named in (
+        ("secrets", bool(references.secrets(pod.spec))),
+        ("configmaps", bool(references.config_maps(pod.spec))),
+        ("clustertrustbundles", any(source.HasField("clusterTrustBundle") for source in projected)),
+        ("persistentvolumeclaims", bool(references.claims(pod.spec))),
+    ):
+        if is_named:
             return f'node "{node}" can not create pods that reference {resource}'
     return ""
+
+
+def _certificate(csr: certificatesv1.CertificateSigningRequest, node: str) -> str:
+    """Return why a request for a node's certificate is refused, "" where it is for this node's."""
+    if csr.spec.signerName not in (KUBELET_CLIENT, KUBELET_SERVING):
+        return ""
+    try:
+        subject = certificates.load_request(csr.spec.request).subject
+    except ValueError as error:
+        return f"unable to parse csr: {error}"
+    names = [str(one.value) for one in subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    return "" if names[-1:] == [f"system:node:{node}"] else f"can only create a node CSR with CN=system:node:{node}"
 
 
 def _pod_status(request: plugin.Request, node: str) -> str:
@@ -140,10 +177,12 @@ def _pod_status(request: plugin.Request, node: str) -> str:
     return ""
 
 
-def _owner(pod: corev1.Pod, node: str) -> str:
-    """Return why a mirror pod may not have its owners, "" if it may: none, or the node."""
+def _owned(pod: corev1.Pod, node: str) -> str:
+    """Return why a mirror pod may not have its owners, "" if they are the node and nobody else."""
     if len(pod.metadata.ownerReferences) > 1:
         return f'node "{node}" can only create pods with a single owner reference set to itself'
+    if not pod.metadata.ownerReferences:
+        return f'node "{node}" can only create pods with an owner reference set to itself'
     for owner in pod.metadata.ownerReferences:
         if (owner.apiVersion, owner.kind, owner.name) != ("v1", "Node", node):
             return f'node "{node}" can only create pods with an owner reference set to itself'
@@ -160,10 +199,14 @@ def _node(request: plugin.Request, node: str) -> str:
         return f'node "{node}" is not allowed to modify node "{request.name}"'
     obj, old = request.obj, request.old
     if request.operation == "CREATE":
+        if obj.spec.HasField("configSource"):
+            return f'node "{node}" is not allowed to create pods with a non-nil configSource'
         forbidden = _restricted(obj.metadata.labels)
         if forbidden:
             return f'node "{node}" is not allowed to set the following labels: {", ".join(forbidden)}'
     if request.operation == "UPDATE":
+        if obj.spec.HasField("configSource") and obj.spec.configSource != old.spec.configSource:
+            return f'node "{node}" is not allowed to update configSource to a new non-nil configSource'
         if list(obj.spec.taints) != list(old.spec.taints):
             return f'node "{node}" is not allowed to modify taints'
         if list(obj.metadata.ownerReferences) != list(old.metadata.ownerReferences):
@@ -200,7 +243,7 @@ def _claim(request: plugin.Request, node: str) -> str:
         return "may only update PVC status"
     obj, old = (_without_size(one) for one in (request.obj, request.old))
     if obj != old:
-        return f'node "{node}" is not allowed to update fields other than status.capacity and status.conditions'
+        return f'node "{node}" is not allowed to update fields other than status.quantity and status.conditions'
     return ""
 
 

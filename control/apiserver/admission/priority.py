@@ -66,11 +66,11 @@ class Priority(plugin.Plugin):
         made = request.obj
         if request.subresource or not isinstance(made, schedulingv1.PriorityClass) or not made.globalDefault:
             return
-        for other in self._classes.all():
-            if other.globalDefault and other.metadata.name != made.metadata.name:
-                raise request.forbidden(
-                    f"PriorityClass {other.metadata.name} is already marked as default. Only one default can exist"
-                )
+        default = self._default()
+        if default is not None and (request.operation == "CREATE" or default.metadata.name != made.metadata.name):
+            raise request.forbidden(
+                f"PriorityClass {default.metadata.name} is already marked as default. Only one default can exist"
+            )
 
 
 def _keep(spec: corev1.PodSpec, before: corev1.PodSpec) -> None:

@@ -12,7 +12,7 @@ import hashlib
 
 from control.apiserver.admission import lookup, mountable, noderestriction, plugin
 from control.store import cache as caches
-from fairlead.api import hashing
+from fairlead.api import hashing, references
 from fairlead.api.pb import core_v1_pb2 as corev1
 
 DEFAULT_ACCOUNT = "default"
@@ -84,6 +84,8 @@ def _mirror_fault(pod: corev1.Pod) -> str:
     """Return why a pod that only mirrors a static one is refused, "" if it is not."""
     if pod.spec.serviceAccountName:
         return "a mirror pod may not reference service accounts"
+    if references.secrets(pod.spec):
+        return "a mirror pod may not reference secrets"
     for volume in pod.spec.volumes:
         if any(source.HasField("serviceAccountToken") for source in volume.volumeSource.projected.sources):
             return "a mirror pod may not use ServiceAccountToken volume projections"

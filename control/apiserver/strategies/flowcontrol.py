@@ -8,7 +8,7 @@ from typing import Any
 
 from control.apiserver import field, notation
 from control.apiserver.strategies import flowdefaults, strategy
-from control.apiserver.validation import names
+from control.apiserver.validation import names, numbers
 from fairlead.api.pb import flowcontrol_v1_pb2 as flowcontrolv1
 
 DEFAULT_PRECEDENCE = 1000
@@ -71,9 +71,10 @@ class FlowSchemaStrategy(_FlowStrategy):
         if precedence == 1 and obj.metadata.name != flowdefaults.EXEMPT:
             text = "only the schema named 'exempt' may have matchingPrecedence 1"
             faults.append(field.invalid(path, precedence, text))
-        if spec.HasField("distinguisherMethod") and spec.distinguisherMethod.type not in METHODS:
-            kind = spec.distinguisherMethod.type
-            faults.append(field.unsupported("spec.distinguisherMethod.type", kind, METHODS))
+        method = spec.distinguisherMethod
+        if spec.HasField("distinguisherMethod") and method.type not in METHODS:
+            shown = field.Raw(f"flowcontrol.FlowDistinguisherMethod{{Type:{field.quoted(method.type)}}}")
+            faults.append(field.unsupported("spec.distinguisherMethod.type", shown, METHODS))
         path, level = "spec.priorityLevelConfiguration.name", spec.priorityLevelConfiguration.name
         if level:
             faults += field.invalids(path, level, names.subdomain(level))
@@ -117,7 +118,7 @@ class PriorityLevelStrategy(_FlowStrategy):
             if spec.HasField("limited"):
                 faults.append(field.forbidden("spec.limited", "must be nil if the type is not Limited"))
             if spec.HasField("exempt"):
-                faults += _shares(spec.exempt, "spec.exempt")
+                faults += _nominal(spec.exempt, "spec.exempt") + _lendable(spec.exempt, "spec.exempt")
         elif spec.type == "Limited":
             if spec.HasField("exempt"):
                 faults.append(field.forbidden("spec.exempt", "must be nil if the type is Limited"))
@@ -259,20 +260,21 @@ def _url_fault(url: str) -> str:
     return "wildcard can only do suffix matching" if stars > 1 or (stars and not url.endswith("/*")) else ""
 
 
-def _shares(value: Any, path: str) -> field.Faults:
-    """Judge what a level gets and lends."""
-    faults: field.Faults = []
-    if value.nominalConcurrencyShares < 0:
-        shown = value.nominalConcurrencyShares
-        faults.append(field.invalid(f"{path}.nominalConcurrencyShares", shown, "must be a non-negative integer"))
-    if not 0 <= value.lendablePercent <= 100:
-        text = "must be between 0 and 100, inclusive"
-        faults.append(field.invalid(f"{path}.lendablePercent", value.lendablePercent, text))
-    return faults
+def _nominal(value: Any, path: str) -> field.Faults:
+    """Judge what a level gets."""
+    shares = value.nominalConcurrencyShares
+    if shares >= 0:
+        return []
+    return [field.invalid(f"{path}.nominalConcurrencyShares", shares, "must be a non-negative integer")]
+
+
+def _lendable(value: Any, path: str) -> field.Faults:
+    """Judge what a level lends."""
+    return numbers.between(f"{path}.lendablePercent", value.lendablePercent, 0, 100)
 
 
 def _limited(value: flowcontrolv1.LimitedPriorityLevelConfiguration, path: str) -> field.Faults:
-    faults = _shares(value, path)
+    faults = _nominal(value, path)
     response, at = value.limitResponse, f"{path}.limitResponse"
     if response.type == "Reject":
         if response.HasField("queuing"):
@@ -286,6 +288,7 @@ def _limited(value: flowcontrolv1.LimitedPriorityLevelConfiguration, path: str) 
             faults += _queuing(response.queuing, f"{at}.queuing")
     else:
         faults.append(field.unsupported(f"{at}.type", response.type, RESPONSES))
+    faults += _lendable(value, path)
     if value.borrowingLimitPercent < 0:
         text = "if specified, must be a non-negative integer"
         faults.append(field.invalid(f"{path}.borrowingLimitPercent", value.borrowingLimitPercent, text))

@@ -27,6 +27,7 @@ def pod(name: str, node: str) -> corev1.Pod:
     made.spec.volumes.add(name="v").volumeSource.secret.secretName = f"{name}-volume"
     projected = made.spec.volumes.add(name="p").volumeSource.projected
     projected.sources.add().configMap.localObjectReference.name = f"{name}-projected"
+    made.spec.volumes.add(name="c").volumeSource.persistentVolumeClaim.claimName = f"{name}-claim"
     return made
 
 
@@ -90,6 +91,10 @@ NODE_MAY = [
     ("get", "configmaps", "mine-from", "", {}),
     ("watch", "configmaps", "mine-projected", "", {}),
     ("create", "serviceaccounts/token", "mine-account", "", {}),
+    ("get", "persistentvolumeclaims", "mine-claim", "", {}),
+    ("patch", "persistentvolumeclaims/status", "mine-claim", "", {}),
+    ("update", "csinodes", "node-1", "storage.k8s.io", {}),
+    ("list", "csidrivers", "", "storage.k8s.io", {}),
     ("list", "services", "", "", {"namespace": ""}),
     ("list", "endpointslices", "", "discovery.k8s.io", {"namespace": ""}),
     ("create", "events", "", "", {}),
@@ -114,6 +119,8 @@ NODE_MAY_NOT = [
     ("create", "secrets", "", "", {}),
     ("get", "configmaps", "other-from", "", {}),
     ("update", "configmaps", "mine-from", "", {}),
+    ("update", "persistentvolumeclaims", "mine-claim", "", {}),
+    ("patch", "persistentvolumeclaims/status", "other-claim", "", {}),
     ("create", "serviceaccounts/token", "other-account", "", {}),
     ("list", "serviceaccounts", "", "", {}),
     ("create", "services", "", "", {}),
@@ -136,6 +143,42 @@ def test_a_node_may_do_what_it_needs(verb: str, resource: str, name: str, group:
 def test_a_node_may_do_nothing_else(verb: str, resource: str, name: str, group: str, more: dict[str, str]) -> None:
     """Not another's, and nothing that pods do not refer to."""
     assert not allowed(NODE, verb, resource, name, group=group, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("verb", "resource", "name", "group", "why"),
+    [
+        ("list", "nodes", "", "", "node 'node-1' cannot read all nodes, only its own Node object"),
+        ("get", "nodes", "node-2", "", "node 'node-1' cannot read 'node-2', only its own Node object"),
+        ("delete", "nodes", "node-1", "", ""),
+        ("create", "secrets", "", "", "can only read resources of this type"),
+        ("get", "secrets/x", "a", "", "cannot read subresource"),
+        ("list", "secrets", "", "", "No Object name found"),
+        ("get", "secrets", "other-env", "", "no relationship found between node 'node-1' and this object"),
+        ("list", "persistentvolumeclaims", "a", "", "can only get individual resources of this type"),
+        ("get", "persistentvolumeclaims/x", "a", "", "cannot get subresource"),
+        ("get", "persistentvolumeclaims/status", "a", "", "can only get/update/patch this type"),
+        ("list", "persistentvolumes", "", "", "can only get individual resources of this type"),
+        ("list", "serviceaccounts", "", "", "can only create tokens for individual service accounts"),
+        ("create", "serviceaccounts", "a", "", "can only create token subresource of serviceaccount"),
+        ("list", "csinodes", "", "storage.k8s.io", "can only get, create, update, patch, or delete a CSINode"),
+        ("get", "csinodes/x", "node-1", "storage.k8s.io", "cannot authorize CSINode subresources"),
+        (
+            "get",
+            "csinodes",
+            "node-2",
+            "storage.k8s.io",
+            "can only access CSINode with the same name as the requesting node",
+        ),
+    ],
+)
+def test_a_node_is_told_why_not(verb: str, resource: str, name: str, group: str, why: str) -> None:
+    """In the words of Kubernetes' node authorizer."""
+    plural, _, subresource = resource.partition("/")
+
+    decision = AUTHORIZER.authorize(authz.Attributes(NODE, verb, group, plural, subresource, "default", name))
+
+    assert decision == authz.Decision(False, why)
 
 
 def test_a_node_needs_the_group_of_nodes() -> None:

@@ -76,7 +76,7 @@ BAD: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "FlowSchema",
         {"spec/distinguisherMethod": {"type": "ByMood"}},
-        ['spec.distinguisherMethod.type: Unsupported value: "ByMood": supported values: "ByNamespace", "ByUser"'],
+        ['spec.distinguisherMethod.type: Unsupported value: flowcontrol.FlowDistinguisherMethod{Type:"ByMood"}: supported values: "ByNamespace", "ByUser"'],
     ),
     (
         "FlowSchema",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from fairlead.api.pb import core_v1_pb2 as corev1
 from tests.unit.security.conftest import Attack
@@ -129,7 +134,7 @@ async def test_a_node_cannot(attack: Attack, method: str, path: str, body: Any) 
         (
             {"volumes": [{"name": "s", "secret": {"secretName": "db"}}]},
             {},
-            "can not create pods that reference secrets",
+            "a mirror pod may not reference secrets",
         ),
         (
             {"volumes": [{"name": "s", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}]},
@@ -139,7 +144,7 @@ async def test_a_node_cannot(attack: Attack, method: str, path: str, body: Any) 
         (
             {"imagePullSecrets": [{"name": "db"}]},
             {},
-            "can not create pods that reference secrets",
+            "a mirror pod may not reference secrets",
         ),
         ({"nodeName": "node-2"}, {}, 'node "node-1" can only create pods with spec.nodeName set to itself'),
         ({"nodeName": ""}, {}, "must set spec.nodeName if mirror pod annotation is set"),
@@ -159,6 +164,55 @@ async def test_a_mirror_pod_opens_nothing(
 
     assert answer.status == (403 if pod["nodeName"] else 422), answer.body
     assert why in answer.json["message"], answer.body
+
+
+async def test_a_mirror_pod_belongs_to_its_node(attack: Attack) -> None:
+    """To the node as it is registered: its uid too."""
+    node, uid = await attack.node(), (await attack.admin.get(corev1.Node, "node-1")).metadata.uid
+    owner = {"apiVersion": "v1", "kind": "Node", "name": "node-1", "uid": uid, "controller": True}
+    owners: list[list[dict[str, Any]]] = [[], [{**owner, "uid": "x"}], [owner]]
+    told = []
+    for some in owners:
+        marked = {"name": "static", "annotations": {"kubernetes.io/config.mirror": "x"}, "ownerReferences": some}
+        spec = {"nodeName": "node-1", "containers": [{"name": "c", "image": "i"}]}
+        answer = await node("POST", PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": marked, "spec": spec})
+        told.append(answer.json.get("message", answer.status))
+
+    assert told == [
+        'pods "static" is forbidden: node "node-1" can only create pods with an owner reference set to itself',
+        f'pods "static" is forbidden: node node-1 UID mismatch: expected x got {uid}',
+        201,
+    ]
+
+
+async def test_a_node_asks_for_its_own_certificate_only(attack: Attack) -> None:
+    """By the common name, of the signers that make nodes' certificates."""
+    node = await attack.node()
+    told = []
+    for name in ("system:node:node-2", "system:node:node-1"):
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = [(NameOID.ORGANIZATION_NAME, "system:nodes"), (NameOID.COMMON_NAME, name)]
+        named = x509.Name([x509.NameAttribute(*one) for one in subject])
+        csr = x509.CertificateSigningRequestBuilder().subject_name(named).sign(key, hashes.SHA256())
+        spec = {
+            "request": base64.b64encode(csr.public_bytes(serialization.Encoding.PEM)).decode(),
+            "signerName": "kubernetes.io/kube-apiserver-client-kubelet",
+            "usages": ["client auth"],
+        }
+        body = {
+            "apiVersion": "certificates.k8s.io/v1",
+            "kind": "CertificateSigningRequest",
+            "metadata": {"name": "c"},
+            "spec": spec,
+        }
+        answer = await node("POST", "/apis/certificates.k8s.io/v1/certificatesigningrequests", body)
+        told.append(answer.json.get("message", answer.status))
+
+    assert told == [
+        'certificatesigningrequests.certificates.k8s.io "c" is forbidden: can only create a node CSR with'
+        " CN=system:node:node-1",
+        201,
+    ]
 
 
 async def test_a_node_has_what_it_needs(attack: Attack) -> None:

@@ -193,6 +193,18 @@ async def test_an_unknown_account_and_mirror_pods(admin: Any) -> None:
     assert not (await admin.create(plain)).spec.volumes
 
 
+async def test_an_invalid_pod_in_a_namespace_that_is_not_there(admin: Any) -> None:
+    """The namespace is told of, which is judged first."""
+    wanted = pod()
+    wanted.metadata.namespace = "nowhere"
+    wanted.spec.containers[0].image = ""
+
+    with pytest.raises(errors.NotFound) as refused:
+        await admin.create(wanted)
+
+    assert refused.value.message == 'namespaces "nowhere" not found'
+
+
 @pytest.mark.parametrize(
     ("spec", "want"),
     [
