@@ -278,15 +278,18 @@ class Objects(stateful.RuleBasedStateMachine):
         """A deletion of a collection by a label takes those that have it."""
         selector = urllib.parse.quote(f"l={word}")
         self.ask("DELETE", f"{self.paths[kind]}?labelSelector={selector}", wanted=200)
-        for key in [one for one in self.model if one[0] == kind]:
-            metadata = self.model[key]["metadata"]
-            if metadata.get("labels", {}).get("l") != word:
-                continue
-            if metadata.get("finalizers"):
-                self.wrote(key, self.ask("GET", self.path(key), wanted=200))
-                assert "deletionTimestamp" in self.model[key]["metadata"]
-            else:
-                self.last[kind] = self.deleted(key)
+        labelled = {
+            key: one["metadata"]
+            for key, one in self.model.items()
+            if key[0] == kind and one["metadata"].get("labels", {}).get("l") == word
+        }
+        kept = [key for key, metadata in labelled.items() if metadata.get("finalizers")]
+        held = {key: self.ask("GET", self.path(key), wanted=200) for key in kept}
+        for key in sorted(held, key=lambda one: int(held[one]["metadata"]["resourceVersion"])):
+            self.wrote(key, held[key])
+            assert "deletionTimestamp" in self.model[key]["metadata"]
+        for key in labelled.keys() - held.keys():
+            self.last[kind] = self.deleted(key)
 
     @stateful.invariant()
     def lists_and_watches_agree(self) -> None:

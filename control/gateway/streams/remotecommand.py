@@ -66,7 +66,8 @@ async def _open(
     if offer.socket:
         socket = await upgrade.open_socket(request, offer)
         over_socket = websocket.RemoteCommand(websocket.Messages(socket, offer), offer.protocol, start)
-        await over_socket.open()
+        with upgrade.unless_gone():
+            await over_socket.open()
         return socket, over_socket
     taken = await wire.take_over(request, offer.spdy_headers())
     return taken.response, spdychannels.RemoteCommand(sessions.Session(taken), offer.protocol, start)

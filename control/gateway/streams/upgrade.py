@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import multidict
@@ -97,8 +98,18 @@ async def open_socket(request: web.BaseRequest, offer: Offer) -> web.WebSocketRe
     socket = web.WebSocketResponse(
         protocols=protocols, compress=False, max_msg_size=MESSAGE_BYTES, timeout=CLOSE_SECONDS
     )
-    try:
-        await socket.prepare(request)
-    except web.HTTPBadRequest as error:
-        raise errors.BadRequest(error.text or "the WebSocket handshake is not valid") from None
+    with unless_gone():
+        try:
+            await socket.prepare(request)
+        except web.HTTPBadRequest as error:
+            raise errors.BadRequest(error.text or "the WebSocket handshake is not valid") from None
     return socket
+
+
+@contextlib.contextmanager
+def unless_gone() -> Iterator[None]:
+    """Say errors.BadRequest where the caller leaves meanwhile: nobody hears it, and nothing here has failed."""
+    try:
+        yield
+    except ConnectionError:
+        raise errors.BadRequest("the caller has gone before its connection was upgraded") from None

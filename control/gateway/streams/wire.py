@@ -13,6 +13,8 @@ import aiohttp
 import aiohttp.http
 from aiohttp import web
 
+from control.gateway.streams import upgrade
+
 BUFFER_BYTES = 64 << 10
 
 
@@ -80,17 +82,18 @@ class _Feed:
 
 async def take_over(request: web.BaseRequest, headers: Mapping[str, str]) -> Upgraded:
     """Answer 101 with headers (`Upgrade` among them) and return the connection."""
-    transport = request.transport
-    if transport is None:
-        raise ConnectionResetError("the caller has gone")
-    response = web.StreamResponse(status=101, headers={"Connection": "Upgrade", **headers})
-    response.force_close()
-    await response.prepare(request)
-    reader = asyncio.StreamReader(limit=BUFFER_BYTES)
-    reader.set_transport(transport)
-    request.protocol.set_parser(_Feed(reader))  # type: ignore[arg-type]
-    request.protocol.keep_alive(False)
-    await response.write(b"")
+    with upgrade.unless_gone():
+        transport = request.transport
+        if transport is None:
+            raise ConnectionResetError
+        response = web.StreamResponse(status=101, headers={"Connection": "Upgrade", **headers})
+        response.force_close()
+        await response.prepare(request)
+        reader = asyncio.StreamReader(limit=BUFFER_BYTES)
+        reader.set_transport(transport)
+        request.protocol.set_parser(_Feed(reader))  # type: ignore[arg-type]
+        request.protocol.keep_alive(False)
+        await response.write(b"")
     return Upgraded(response, reader)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import collections
 import contextlib
 import json
+import logging
 import time
 
 import pytest
@@ -235,3 +236,28 @@ async def test_fifty_conversations_go_on_beside_callers_that_never_read() -> Non
         assert made.runtime.taken == before
         assert before * len(PIECE) < 10 * HELD_BYTES
     await made.until_quiet()
+
+
+@pytest.mark.parametrize("upgrade", ["websocket", "SPDY/3.1"])
+@pytest.mark.parametrize("what", ["exec?stdout=true&command=pieces&command=9", "portforward?ports=80"])
+async def test_a_caller_that_leaves_before_the_upgrade_is_no_fault(
+    upgrade: str, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However far its request has come by then; nothing is left of it."""
+    protocol = "portforward.k8s.io" if what.startswith("port") else V4
+    head = (
+        f"GET {streaming.PODS}/web/{what} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: {upgrade}\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        f"X-Stream-Protocol-Version: {protocol}\r\n\r\n"
+    )
+    async with streaming.cluster(containers=Talking()) as made:
+        host, port = made.url.removeprefix("http://").split(":")
+        for turns in range(60):
+            _, writer = await asyncio.open_connection(host, int(port))
+            writer.write(head.encode())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            writer.transport.abort()
+        await made.until_quiet()
+
+    assert [one.getMessage() for one in caplog.records if one.levelno >= logging.ERROR] == []
