@@ -11,33 +11,31 @@ from dataclasses import dataclass
 from google.protobuf.message import Message
 
 from fairlead.api import errors
-from fairlead.api.pb import (
-    admissionregistration_v1_pb2,
-    apiextensions_v1_pb2,
-    apiregistration_v1_pb2,
-    apps_v1_pb2,
-    authentication_v1_pb2,
-    authorization_v1_pb2,
-    autoscaling_v1_pb2,
-    autoscaling_v2_pb2,
-    autoscaling_v2beta2_pb2,
-    batch_v1_pb2,
-    batch_v1beta1_pb2,
-    certificates_v1_pb2,
-    coordination_v1_pb2,
-    core_v1_pb2,
-    discovery_v1_pb2,
-    discovery_v1beta1_pb2,
-    events_v1_pb2,
-    flowcontrol_v1_pb2,
-    networking_v1_pb2,
-    node_v1_pb2,
-    policy_v1_pb2,
-    policy_v1beta1_pb2,
-    rbac_v1_pb2,
-    scheduling_v1_pb2,
-    storage_v1_pb2,
-)
+from fairlead.api.pb import admissionregistration_v1_pb2 as admissionregistrationv1
+from fairlead.api.pb import apiextensions_v1_pb2 as apiextensionsv1
+from fairlead.api.pb import apiregistration_v1_pb2 as apiregistrationv1
+from fairlead.api.pb import apps_v1_pb2 as appsv1
+from fairlead.api.pb import authentication_v1_pb2 as authenticationv1
+from fairlead.api.pb import authorization_v1_pb2 as authorizationv1
+from fairlead.api.pb import autoscaling_v1_pb2 as autoscalingv1
+from fairlead.api.pb import autoscaling_v2_pb2 as autoscalingv2
+from fairlead.api.pb import autoscaling_v2beta2_pb2 as autoscalingv2beta2
+from fairlead.api.pb import batch_v1_pb2 as batchv1
+from fairlead.api.pb import batch_v1beta1_pb2 as batchv1beta1
+from fairlead.api.pb import certificates_v1_pb2 as certificatesv1
+from fairlead.api.pb import coordination_v1_pb2 as coordinationv1
+from fairlead.api.pb import core_v1_pb2 as corev1
+from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
+from fairlead.api.pb import discovery_v1beta1_pb2 as discoveryv1beta1
+from fairlead.api.pb import events_v1_pb2 as eventsv1
+from fairlead.api.pb import flowcontrol_v1_pb2 as flowcontrolv1
+from fairlead.api.pb import networking_v1_pb2 as networkingv1
+from fairlead.api.pb import node_v1_pb2 as nodev1
+from fairlead.api.pb import policy_v1_pb2 as policyv1
+from fairlead.api.pb import policy_v1beta1_pb2 as policyv1beta1
+from fairlead.api.pb import rbac_v1_pb2 as rbacv1
+from fairlead.api.pb import scheduling_v1_pb2 as schedulingv1
+from fairlead.api.pb import storage_v1_pb2 as storagev1
 
 QUESTION = ("create",)
 ANSWER = ("get", "list")
@@ -155,6 +153,7 @@ AUTHORIZATION = "authorization.k8s.io"
 AUTHENTICATION = "authentication.k8s.io"
 ADMISSION = "admissionregistration.k8s.io"
 APIREGISTRATION = "apiregistration.k8s.io"
+DISCOVERY = "discovery.k8s.io"
 FLOW = "flowcontrol.apiserver.k8s.io"
 NETWORKING = "networking.k8s.io"
 STORAGE = "storage.k8s.io"
@@ -166,53 +165,39 @@ def _question(message: type[Message], group: str, *, namespaced: bool = False) -
 
 
 KINDS: tuple[Kind, ...] = (
-    _row(core_v1_pb2.Namespace, "namespaces", "ns", namespaced=False, subresources=("status", "finalize")),
-    _row(core_v1_pb2.Node, "nodes", "no", namespaced=False, prefix="minions", subresources=(*STATUS, "proxy")),
-    _row(core_v1_pb2.Pod, "pods", "po", subresources=POD_SUBRESOURCES, categories=ALL),
-    _row(core_v1_pb2.ConfigMap, "configmaps", "cm"),
-    _row(core_v1_pb2.Secret, "secrets"),
+    _row(corev1.Namespace, "namespaces", "ns", namespaced=False, subresources=("status", "finalize")),
+    _row(corev1.Node, "nodes", "no", namespaced=False, prefix="minions", subresources=(*STATUS, "proxy")),
+    _row(corev1.Pod, "pods", "po", subresources=POD_SUBRESOURCES, categories=ALL),
+    _row(corev1.ConfigMap, "configmaps", "cm"),
+    _row(corev1.Secret, "secrets"),
+    _row(corev1.Service, "services", "svc", prefix="services/specs", subresources=(*STATUS, "proxy"), categories=ALL),
+    _row(corev1.ServiceAccount, "serviceaccounts", "sa", subresources=("token",)),
+    _row(corev1.Event, "events", "ev"),
+    _row(corev1.Binding, "bindings", verbs=QUESTION),
     _row(
-        core_v1_pb2.Service,
-        "services",
-        "svc",
-        prefix="services/specs",
-        subresources=(*STATUS, "proxy"),
-        categories=ALL,
-    ),
-    _row(core_v1_pb2.ServiceAccount, "serviceaccounts", "sa", subresources=("token",)),
-    _row(core_v1_pb2.Event, "events", "ev"),
-    _row(core_v1_pb2.Binding, "bindings", verbs=QUESTION),
-    _row(
-        core_v1_pb2.ReplicationController,
+        corev1.ReplicationController,
         "replicationcontrollers",
         "rc",
         prefix="controllers",
         subresources=SCALED,
         categories=ALL,
     ),
-    _row(core_v1_pb2.PodTemplate, "podtemplates"),
-    _row(core_v1_pb2.Endpoints, "endpoints", "ep", prefix="services/endpoints"),
-    _row(core_v1_pb2.LimitRange, "limitranges", "limits"),
-    _row(core_v1_pb2.ResourceQuota, "resourcequotas", "quota", subresources=STATUS),
-    _row(core_v1_pb2.PersistentVolume, "persistentvolumes", "pv", namespaced=False, subresources=STATUS),
-    _row(core_v1_pb2.PersistentVolumeClaim, "persistentvolumeclaims", "pvc", subresources=STATUS),
-    _row(core_v1_pb2.ComponentStatus, "componentstatuses", "cs", namespaced=False, verbs=ANSWER),
+    _row(corev1.PodTemplate, "podtemplates"),
+    _row(corev1.Endpoints, "endpoints", "ep", prefix="services/endpoints"),
+    _row(corev1.LimitRange, "limitranges", "limits"),
+    _row(corev1.ResourceQuota, "resourcequotas", "quota", subresources=STATUS),
+    _row(corev1.PersistentVolume, "persistentvolumes", "pv", namespaced=False, subresources=STATUS),
+    _row(corev1.PersistentVolumeClaim, "persistentvolumeclaims", "pvc", subresources=STATUS),
+    _row(corev1.ComponentStatus, "componentstatuses", "cs", namespaced=False, verbs=ANSWER),
+    _row(appsv1.Deployment, "deployments", "deploy", group="apps", subresources=SCALED, categories=ALL),
+    _row(appsv1.ReplicaSet, "replicasets", "rs", group="apps", subresources=SCALED, categories=ALL),
+    _row(appsv1.StatefulSet, "statefulsets", "sts", group="apps", subresources=SCALED, categories=ALL),
+    _row(appsv1.DaemonSet, "daemonsets", "ds", group="apps", subresources=STATUS, categories=ALL),
+    _row(appsv1.ControllerRevision, "controllerrevisions", group="apps"),
+    _row(batchv1.Job, "jobs", group="batch", subresources=STATUS, categories=ALL),
+    _row(batchv1.CronJob, "cronjobs", "cj", group="batch", subresources=STATUS, categories=ALL),
     _row(
-        apps_v1_pb2.Deployment,
-        "deployments",
-        "deploy",
-        group="apps",
-        subresources=SCALED,
-        categories=ALL,
-    ),
-    _row(apps_v1_pb2.ReplicaSet, "replicasets", "rs", group="apps", subresources=SCALED, categories=ALL),
-    _row(apps_v1_pb2.StatefulSet, "statefulsets", "sts", group="apps", subresources=SCALED, categories=ALL),
-    _row(apps_v1_pb2.DaemonSet, "daemonsets", "ds", group="apps", subresources=STATUS, categories=ALL),
-    _row(apps_v1_pb2.ControllerRevision, "controllerrevisions", group="apps"),
-    _row(batch_v1_pb2.Job, "jobs", group="batch", subresources=STATUS, categories=ALL),
-    _row(batch_v1_pb2.CronJob, "cronjobs", "cj", group="batch", subresources=STATUS, categories=ALL),
-    _row(
-        autoscaling_v2_pb2.HorizontalPodAutoscaler,
+        autoscalingv2.HorizontalPodAutoscaler,
         "horizontalpodautoscalers",
         "hpa",
         group="autoscaling",
@@ -220,31 +205,31 @@ KINDS: tuple[Kind, ...] = (
         subresources=STATUS,
         categories=ALL,
     ),
-    _row(policy_v1_pb2.PodDisruptionBudget, "poddisruptionbudgets", "pdb", group="policy", subresources=STATUS),
-    _row(discovery_v1_pb2.EndpointSlice, "endpointslices", group="discovery.k8s.io"),
-    _row(coordination_v1_pb2.Lease, "leases", group="coordination.k8s.io"),
-    _row(rbac_v1_pb2.Role, "roles", group=RBAC),
-    _row(rbac_v1_pb2.RoleBinding, "rolebindings", group=RBAC),
-    _row(rbac_v1_pb2.ClusterRole, "clusterroles", group=RBAC, namespaced=False),
-    _row(rbac_v1_pb2.ClusterRoleBinding, "clusterrolebindings", group=RBAC, namespaced=False),
-    _question(authorization_v1_pb2.SubjectAccessReview, AUTHORIZATION),
-    _question(authorization_v1_pb2.LocalSubjectAccessReview, AUTHORIZATION, namespaced=True),
-    _question(authorization_v1_pb2.SelfSubjectAccessReview, AUTHORIZATION),
-    _question(authorization_v1_pb2.SelfSubjectRulesReview, AUTHORIZATION),
-    _question(authentication_v1_pb2.TokenReview, AUTHENTICATION),
-    _question(authentication_v1_pb2.SelfSubjectReview, AUTHENTICATION),
-    _row(networking_v1_pb2.Ingress, "ingresses", "ing", group=NETWORKING, prefix="ingress", subresources=STATUS),
-    _row(networking_v1_pb2.IngressClass, "ingressclasses", group=NETWORKING, namespaced=False),
-    _row(networking_v1_pb2.NetworkPolicy, "networkpolicies", "netpol", group=NETWORKING),
-    _row(storage_v1_pb2.StorageClass, "storageclasses", "sc", group=STORAGE, namespaced=False),
-    _row(storage_v1_pb2.VolumeAttachment, "volumeattachments", group=STORAGE, namespaced=False, subresources=STATUS),
-    _row(storage_v1_pb2.CSIDriver, "csidrivers", group=STORAGE, namespaced=False),
-    _row(storage_v1_pb2.CSINode, "csinodes", group=STORAGE, namespaced=False),
-    _row(storage_v1_pb2.CSIStorageCapacity, "csistoragecapacities", group=STORAGE),
-    _row(scheduling_v1_pb2.PriorityClass, "priorityclasses", "pc", group="scheduling.k8s.io", namespaced=False),
-    _row(node_v1_pb2.RuntimeClass, "runtimeclasses", group="node.k8s.io", namespaced=False),
+    _row(policyv1.PodDisruptionBudget, "poddisruptionbudgets", "pdb", group="policy", subresources=STATUS),
+    _row(discoveryv1.EndpointSlice, "endpointslices", group=DISCOVERY),
+    _row(coordinationv1.Lease, "leases", group="coordination.k8s.io"),
+    _row(rbacv1.Role, "roles", group=RBAC),
+    _row(rbacv1.RoleBinding, "rolebindings", group=RBAC),
+    _row(rbacv1.ClusterRole, "clusterroles", group=RBAC, namespaced=False),
+    _row(rbacv1.ClusterRoleBinding, "clusterrolebindings", group=RBAC, namespaced=False),
+    _question(authorizationv1.SubjectAccessReview, AUTHORIZATION),
+    _question(authorizationv1.LocalSubjectAccessReview, AUTHORIZATION, namespaced=True),
+    _question(authorizationv1.SelfSubjectAccessReview, AUTHORIZATION),
+    _question(authorizationv1.SelfSubjectRulesReview, AUTHORIZATION),
+    _question(authenticationv1.TokenReview, AUTHENTICATION),
+    _question(authenticationv1.SelfSubjectReview, AUTHENTICATION),
+    _row(networkingv1.Ingress, "ingresses", "ing", group=NETWORKING, prefix="ingress", subresources=STATUS),
+    _row(networkingv1.IngressClass, "ingressclasses", group=NETWORKING, namespaced=False),
+    _row(networkingv1.NetworkPolicy, "networkpolicies", "netpol", group=NETWORKING),
+    _row(storagev1.StorageClass, "storageclasses", "sc", group=STORAGE, namespaced=False),
+    _row(storagev1.VolumeAttachment, "volumeattachments", group=STORAGE, namespaced=False, subresources=STATUS),
+    _row(storagev1.CSIDriver, "csidrivers", group=STORAGE, namespaced=False),
+    _row(storagev1.CSINode, "csinodes", group=STORAGE, namespaced=False),
+    _row(storagev1.CSIStorageCapacity, "csistoragecapacities", group=STORAGE),
+    _row(schedulingv1.PriorityClass, "priorityclasses", "pc", group="scheduling.k8s.io", namespaced=False),
+    _row(nodev1.RuntimeClass, "runtimeclasses", group="node.k8s.io", namespaced=False),
     _row(
-        certificates_v1_pb2.CertificateSigningRequest,
+        certificatesv1.CertificateSigningRequest,
         "certificatesigningrequests",
         "csr",
         group="certificates.k8s.io",
@@ -252,7 +237,7 @@ KINDS: tuple[Kind, ...] = (
         subresources=("status", "approval"),
     ),
     _row(
-        apiextensions_v1_pb2.CustomResourceDefinition,
+        apiextensionsv1.CustomResourceDefinition,
         "customresourcedefinitions",
         "crd",
         "crds",
@@ -264,21 +249,21 @@ KINDS: tuple[Kind, ...] = (
         stored_as_json=True,
     ),
     _row(
-        admissionregistration_v1_pb2.MutatingWebhookConfiguration,
+        admissionregistrationv1.MutatingWebhookConfiguration,
         "mutatingwebhookconfigurations",
         group=ADMISSION,
         namespaced=False,
         categories=EXTENSIONS,
     ),
     _row(
-        admissionregistration_v1_pb2.ValidatingWebhookConfiguration,
+        admissionregistrationv1.ValidatingWebhookConfiguration,
         "validatingwebhookconfigurations",
         group=ADMISSION,
         namespaced=False,
         categories=EXTENSIONS,
     ),
     _row(
-        admissionregistration_v1_pb2.ValidatingAdmissionPolicy,
+        admissionregistrationv1.ValidatingAdmissionPolicy,
         "validatingadmissionpolicies",
         group=ADMISSION,
         namespaced=False,
@@ -286,22 +271,22 @@ KINDS: tuple[Kind, ...] = (
         subresources=STATUS,
     ),
     _row(
-        admissionregistration_v1_pb2.ValidatingAdmissionPolicyBinding,
+        admissionregistrationv1.ValidatingAdmissionPolicyBinding,
         "validatingadmissionpolicybindings",
         group=ADMISSION,
         namespaced=False,
         categories=EXTENSIONS,
     ),
-    _row(flowcontrol_v1_pb2.FlowSchema, "flowschemas", group=FLOW, namespaced=False, subresources=STATUS),
+    _row(flowcontrolv1.FlowSchema, "flowschemas", group=FLOW, namespaced=False, subresources=STATUS),
     _row(
-        flowcontrol_v1_pb2.PriorityLevelConfiguration,
+        flowcontrolv1.PriorityLevelConfiguration,
         "prioritylevelconfigurations",
         group=FLOW,
         namespaced=False,
         subresources=STATUS,
     ),
     _row(
-        apiregistration_v1_pb2.APIService,
+        apiregistrationv1.APIService,
         "apiservices",
         group=APIREGISTRATION,
         namespaced=False,
@@ -313,14 +298,13 @@ KINDS: tuple[Kind, ...] = (
 )
 
 COMPAT_1_20 = "1.20"
-DISCOVERY = "discovery.k8s.io"
 _HPA = ("horizontalpodautoscalers", "hpa")
 
 # Other versions of kinds above: the same objects, converted by fairlead.api.conversion.
 VERSIONS: tuple[Kind, ...] = (
-    _row(events_v1_pb2.Event, "events", "ev", group="events.k8s.io", hub="v1"),
+    _row(eventsv1.Event, "events", "ev", group="events.k8s.io", hub="v1"),
     _row(
-        autoscaling_v1_pb2.HorizontalPodAutoscaler,
+        autoscalingv1.HorizontalPodAutoscaler,
         *_HPA,
         group="autoscaling",
         subresources=STATUS,
@@ -328,7 +312,7 @@ VERSIONS: tuple[Kind, ...] = (
         hub="autoscaling/v2",
     ),
     _row(
-        autoscaling_v2beta2_pb2.HorizontalPodAutoscaler,
+        autoscalingv2beta2.HorizontalPodAutoscaler,
         *_HPA,
         group="autoscaling",
         version="v2beta2",
@@ -338,7 +322,7 @@ VERSIONS: tuple[Kind, ...] = (
         compat=COMPAT_1_20,
     ),
     _row(
-        batch_v1beta1_pb2.CronJob,
+        batchv1beta1.CronJob,
         "cronjobs",
         "cj",
         group="batch",
@@ -349,7 +333,7 @@ VERSIONS: tuple[Kind, ...] = (
         compat=COMPAT_1_20,
     ),
     _row(
-        policy_v1beta1_pb2.PodDisruptionBudget,
+        policyv1beta1.PodDisruptionBudget,
         "poddisruptionbudgets",
         "pdb",
         group="policy",
@@ -359,7 +343,7 @@ VERSIONS: tuple[Kind, ...] = (
         compat=COMPAT_1_20,
     ),
     _row(
-        discovery_v1beta1_pb2.EndpointSlice,
+        discoveryv1beta1.EndpointSlice,
         "endpointslices",
         group=DISCOVERY,
         version="v1beta1",

@@ -14,17 +14,15 @@ from google.protobuf.message import Message
 
 from fairlead.api import objects, scheme, selectors
 from fairlead.api.conversion import autoscaling, betas, events, renaming
-from fairlead.api.pb import (
-    autoscaling_v1_pb2,
-    autoscaling_v2_pb2,
-    autoscaling_v2beta2_pb2,
-    batch_v1_pb2,
-    batch_v1beta1_pb2,
-    discovery_v1beta1_pb2,
-    events_v1_pb2,
-    policy_v1_pb2,
-    policy_v1beta1_pb2,
-)
+from fairlead.api.pb import autoscaling_v1_pb2 as autoscalingv1
+from fairlead.api.pb import autoscaling_v2_pb2 as autoscalingv2
+from fairlead.api.pb import autoscaling_v2beta2_pb2 as autoscalingv2beta2
+from fairlead.api.pb import batch_v1_pb2 as batchv1
+from fairlead.api.pb import batch_v1beta1_pb2 as batchv1beta1
+from fairlead.api.pb import discovery_v1beta1_pb2 as discoveryv1beta1
+from fairlead.api.pb import events_v1_pb2 as eventsv1
+from fairlead.api.pb import policy_v1_pb2 as policyv1
+from fairlead.api.pb import policy_v1beta1_pb2 as policyv1beta1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +50,13 @@ def _same_wire(version: type[Message], hub: type[Message]) -> tuple[str, Pair]:
 
 _PAIRS: dict[str, Pair] = dict(
     (
-        _pair(autoscaling_v1_pb2.HorizontalPodAutoscaler, autoscaling.to_hub, autoscaling.from_hub),
-        _same_wire(autoscaling_v2beta2_pb2.HorizontalPodAutoscaler, autoscaling_v2_pb2.HorizontalPodAutoscaler),
-        _pair(events_v1_pb2.Event, events.to_hub, events.from_hub, events.FIELDS),
-        _same_wire(batch_v1beta1_pb2.CronJob, batch_v1_pb2.CronJob),
-        _pair(policy_v1beta1_pb2.PodDisruptionBudget, betas.budget_to_hub, betas.budget_from_hub),
-        _same_wire(policy_v1beta1_pb2.Eviction, policy_v1_pb2.Eviction),
-        _pair(discovery_v1beta1_pb2.EndpointSlice, betas.slice_to_hub, betas.slice_from_hub),
+        _pair(autoscalingv1.HorizontalPodAutoscaler, autoscaling.to_hub, autoscaling.from_hub),
+        _same_wire(autoscalingv2beta2.HorizontalPodAutoscaler, autoscalingv2.HorizontalPodAutoscaler),
+        _pair(eventsv1.Event, events.to_hub, events.from_hub, events.FIELDS),
+        _same_wire(batchv1beta1.CronJob, batchv1.CronJob),
+        _pair(policyv1beta1.PodDisruptionBudget, betas.budget_to_hub, betas.budget_from_hub),
+        _same_wire(policyv1beta1.Eviction, policyv1.Eviction),
+        _pair(discoveryv1beta1.EndpointSlice, betas.slice_to_hub, betas.slice_from_hub),
     )
 )
 
