@@ -216,23 +216,29 @@ class ApiServer:
         own = obj.metadata.namespace if target.kind.namespaced else ""
         named = target if target.subresource else Target(target.kind, target.namespace or own)
         self.permit(user, "create", named)
-        if not target.kind.stored:
-            _check_kind(target.kind, obj)
-            asked = Target(target.kind, named.namespace, obj.metadata.name)
-            if isinstance(obj, corev1.Binding):
-                return await self._subresources.post(registries.Actor(user, dry_run, manager), asked, obj)
-            await self._admission.judge(
-                plugin.Request(user, "CREATE", asked.kind, asked.namespace, asked.name, obj=obj, dry_run=dry_run)
-            )
-            return await self._reviews.answer(user, named, obj)
-        found = self.kinds.registry(target.kind)
         actor = registries.Actor(user, dry_run, manager, asked=target.kind)
+        if not target.kind.stored:
+            return await self._answer(actor, named, obj)
+        found = self.kinds.registry(target.kind)
         if target.subresource:
             return await self._subresources.post(actor, target, conversion.to_hub(obj))
         _check_kind(target.kind, obj)
         return versions.entry(
             await found.create(actor, versions.to_hub(obj, target.kind), target.namespace), target.kind
         )
+
+    async def _answer(self, actor: registries.Actor, target: Target, question: Any) -> Entry:
+        """Answer what is not stored: a review, or a Binding that is posted by itself."""
+        _check_kind(target.kind, question)
+        named = Target(target.kind, target.namespace, question.metadata.name)
+        if isinstance(question, corev1.Binding):
+            return await self._subresources.post(actor, named, question)
+        await self._admission.judge(
+            plugin.Request(
+                actor.user, "CREATE", named.kind, named.namespace, named.name, obj=question, dry_run=actor.dry_run
+            )
+        )
+        return await self._reviews.answer(actor.user, target, question)
 
     async def connect(self, user: authn.User, verb: str, target: Target, options: Message) -> None:
         """Judge a stream or a proxied request before it begins; admission may change its options.
