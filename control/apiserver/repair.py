@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from control.apiserver import allocation, bitmaps
 from control.store import cache as caches
 from control.store import interface
+from fairlead import slices
 from fairlead.api import codec, errors, scheme
 from fairlead.api.pb import core_v1_pb2 as corev1
 
@@ -20,7 +21,6 @@ _log = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 180.0
 IN_ORDER = "allocations are in order"
-PAGE_ITEMS = 500
 ATTEMPTS = 5
 
 
@@ -87,15 +87,11 @@ def _stored(item: interface.KeyValue | None, over: bitmaps.Range) -> int | None:
 async def _services(store: interface.Store, revision: int) -> Sequence[corev1.Service]:
     kind = scheme.DEFAULT.of(corev1.Service)
     found: list[corev1.Service] = []
-    start, remaining = "", 1
-    while remaining:
-        page = await store.list(kind.key_prefix(), start=start, limit=PAGE_ITEMS, revision=revision)
-        remaining = page.remaining
-        for item in page.items:
-            start = item.key + "\0"
-            service = codec.decode_stored(item.value)
-            assert isinstance(service, corev1.Service)
-            found.append(service)
+    page = await store.list(kind.key_prefix(), revision=revision)
+    async for item in slices.sliced(page.items):
+        service = codec.decode_stored(item.value)
+        assert isinstance(service, corev1.Service)
+        found.append(service)
     return found
 
 

@@ -18,7 +18,7 @@ import itertools
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 from control.store import definitions, history, interface, mutation, quorum, table, watcher
 from control.store import entry as entries
@@ -194,8 +194,12 @@ class Cache:
         revision = await self._fill_definitions()
         found: dict[str, dict[str, Entry]] = {prefix: {} for prefix in self._tables}
         pause = _Pause()
-        async for page in self._pages(ROOT, revision):
+        start, remaining = "", 1
+        while remaining:
+            page = await self._store.list(ROOT, start=start, limit=PAGE_ITEMS, revision=revision)
+            remaining = page.remaining
             for item in page.items:
+                start = item.key + "\0"
                 source = self._locate(item.key)
                 held = source and self._decode(source, item)
                 if source and held:
@@ -208,26 +212,15 @@ class Cache:
     async def _fill_definitions(self) -> int:
         """Learn which custom kinds there are, before their objects are read; returns the revision of that."""
         known: set[str] = set()
-        revision = 0
-        async for page in self._pages(definitions.KIND.key_prefix()):
-            revision = page.revision
-            for item in page.items:
-                held = self._decode(self._tables[definitions.KIND.prefix], item)
-                if held is not None:
-                    known.add(item.key)
-                    self._keep(self._definitions.apply(item.key, held.object))  # type: ignore[arg-type]
+        page = await self._store.list(definitions.KIND.key_prefix())
+        for item in page.items:
+            held = self._decode(self._tables[definitions.KIND.prefix], item)
+            if held is not None:
+                known.add(item.key)
+                self._keep(self._definitions.apply(item.key, held.object))  # type: ignore[arg-type]
         for key in set(self._definitions.keys()) - known:
             self._keep(self._definitions.apply(key, None))
-        return revision
-
-    async def _pages(self, prefix: str, revision: int = 0) -> AsyncIterator[interface.Page]:
-        """Iterate over what lies under a prefix at one revision, that of the first page where none is given."""
-        start, remaining = "", 1
-        while remaining:
-            page = await self._store.list(prefix, start=start, limit=PAGE_ITEMS, revision=revision)
-            revision, remaining = page.revision, page.remaining
-            yield page
-            start = page.items[-1].key + "\0" if page.items else start
+        return page.revision
 
     def _keep(self, effect: definitions.Effect) -> None:
         """Begin or end the table of a custom kind; its watchers end with it."""
@@ -257,12 +250,12 @@ class Cache:
             return
         source = self._tables[begins.prefix]
         held = []
-        async for page in self._pages(begins.key_prefix(), event.revision):
-            for item in page.items:
-                entry = self._decode(source, item) if self._locate(item.key) is source else None
-                if entry is not None:
-                    self._detector.saw(entry)
-                    held.append(entry)
+        page = await self._store.list(begins.key_prefix(), revision=event.revision)
+        async for item in slices.sliced(page.items):
+            entry = self._decode(source, item) if self._locate(item.key) is source else None
+            if entry is not None:
+                self._detector.saw(entry)
+                held.append(entry)
         source.fill(held)
         source.history.clear(event.revision)
 
