@@ -5,7 +5,7 @@ Discovery names these kinds, edges read bodies as them, admission is told of the
 
 from __future__ import annotations
 
-from fairlead.api import scheme
+from fairlead.api import scheme, table
 
 # What is posted or put, by subresource.
 BODIES = {
@@ -14,6 +14,7 @@ BODIES = {
     "eviction": ("policy/v1", "Eviction"),
     "token": ("authentication.k8s.io/v1", "TokenRequest"),
 }
+POSTED = ("binding", "eviction", "token")  # these are created, scale is read and changed
 # What a stream or proxy takes in its query, by resource and subresource; all of the core group.
 OPTIONS = {
     ("pods", "exec"): "PodExecOptions",
@@ -30,3 +31,8 @@ def carried(kind: scheme.Kind, subresource: str) -> tuple[str, str]:
     if subresource in BODIES:
         return BODIES[subresource]
     return kind.api_version, OPTIONS.get((kind.resource, subresource), kind.kind)
+
+
+def message(subresource: str) -> str:
+    """Return the full name of the message that one of `BODIES` is."""
+    return table.by_kind(*BODIES[subresource])

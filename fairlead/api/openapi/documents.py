@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fairlead.api import scheme, table
+from fairlead.api import scheme, subresources, table
 from fairlead.api.openapi import naming, operations, schemas
 
 Json = Any
@@ -16,8 +16,6 @@ MEDIA = ("application/json", "application/yaml", "application/vnd.kubernetes.pro
 PATCH = {"description": "A patch document, in the format that its content type names.", "type": "object"}
 # What every document needs beside its kinds.
 _ALWAYS = (f"{META}.DeleteOptions", f"{META}.Status", f"{META}.ListMeta", f"{META}.ObjectMeta")
-_POSTED = ("k8s.io.api.policy.v1.Eviction", "k8s.io.api.authentication.v1.TokenRequest", "k8s.io.api.core.v1.Binding")
-_SCALE = "k8s.io.api.autoscaling.v1.Scale"
 # What version 2 knows of a schema; a definition of custom resources may say more.
 _V2_KEYS = frozenset(
     {
@@ -58,10 +56,7 @@ def definitions(kinds: Sequence[scheme.Kind], custom: Schemas, dialect: schemas.
     """Return all schemas that kinds need, by name."""
     wanted = list(_ALWAYS)
     for kind in kinds:
-        if "scale" in kind.subresources:
-            wanted.append(_SCALE)
-        if kind.resource in ("pods", "serviceaccounts"):
-            wanted += _POSTED
+        wanted += [subresources.message(name) for name in kind.subresources if name in subresources.BODIES]
         if kind.message is not None:
             wanted.append(kind.message.DESCRIPTOR.full_name)
             if "list" in kind.verbs:

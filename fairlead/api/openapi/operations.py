@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from fairlead.api import scheme
+from fairlead.api import scheme, subresources
 from fairlead.api.openapi import naming
 
 
@@ -79,13 +79,6 @@ RETURNED = frozenset(
         "resourcequotas", "serviceaccounts", "services", "storageclasses", "volumeattachments",
     }
 )  # fmt: skip
-# What the subresources take and give that do not carry the object itself: its message, and its verbs.
-_POSTED = {
-    "binding": "k8s.io.api.core.v1.Binding",
-    "eviction": "k8s.io.api.policy.v1.Eviction",
-    "token": "k8s.io.api.authentication.v1.TokenRequest",
-}
-_SCALE = "k8s.io.api.autoscaling.v1.Scale"
 # Subresources that are streams: their documents say only that they are there.
 STREAMS = frozenset({"exec", "attach", "portforward", "proxy", "log"})
 
@@ -152,12 +145,12 @@ def _subresource(
     kind: scheme.Kind, names: Names, path: str, at: Sequence[Parameter], subresource: str
 ) -> Iterator[Operation]:
     scoped = "Namespaced" if kind.namespaced else ""
-    if subresource in _POSTED:
-        body = naming.definition(_POSTED[subresource])
+    if subresource in subresources.POSTED:
+        body = naming.definition(subresources.message(subresource))
         what = f"{scoped}{kind.kind}{subresource.capitalize()}"
         yield _operation(kind, path, "post", "create", what, (*at, *_WRITING), body=body, answer=body)
         return
-    own = Names(naming.definition(_SCALE), "") if subresource == "scale" else names
+    own = Names(naming.definition(subresources.message("scale")), "") if subresource == "scale" else names
     yield from _object(kind, own, path, at, scoped, subresource)
 
 
