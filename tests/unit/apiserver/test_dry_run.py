@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
 from fairlead.api.pb import policy_v1_pb2 as policyv1
 from fairlead.client.interface import Patch, PatchType
-from fairlead.testing import control
 from tests.unit.apiserver import yamls
 
 POD = (
@@ -29,19 +27,6 @@ spec:
   template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: web}]}}
 """
 DRY = metav1.DeleteOptions(dryRun=["All"])
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[ApiServer]:
-    """An API server."""
-    async with control.memory_api(now=lambda: 1000.0) as made:
-        yield made
-
-
-@pytest.fixture
-def admin(api: ApiServer) -> Any:
-    """A client of system:masters."""
-    return api.as_user(*control.ADMIN)
 
 
 async def revision(api: ApiServer) -> int:

@@ -28,12 +28,6 @@ async def api() -> AsyncIterator[ApiServer]:
         yield made
 
 
-@pytest.fixture
-def admin(api: ApiServer) -> Any:
-    """A client of system:masters."""
-    return api.as_user(*control.ADMIN)
-
-
 async def pod(admin: Any, name: str, *, phase: str = "Running", ready: bool = True) -> corev1.Pod:
     """Make a pod on a node, as it runs."""
     text = (

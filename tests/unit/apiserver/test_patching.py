@@ -34,12 +34,6 @@ async def api() -> AsyncIterator[ApiServer]:
         yield made
 
 
-@pytest.fixture
-def admin(api: ApiServer) -> Any:
-    """A client of system:masters."""
-    return api.as_user(*control.ADMIN)
-
-
 def patch(kind: PatchType, document: Any, validation: str = "") -> Patch:
     """Return a patch of JSON-shaped data, or of a text."""
     body = document if isinstance(document, bytes) else orjson.dumps(document)

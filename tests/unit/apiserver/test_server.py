@@ -1,4 +1,4 @@
-"""The API server as a whole, in memory: admission, namespaces, Services, subresources, outages."""
+"""The API server as a whole, in memory: pods, namespaces, updates, watches, outages."""
 
 from __future__ import annotations
 
@@ -10,41 +10,20 @@ from typing import Any
 
 import pytest
 
-from control.apiserver import authn, bootstrap, reading
+from control.apiserver import authn, reading
 from control.apiserver.server import ApiServer
-from control.apiserver.strategies import flowdefaults
 from control.store import memory
 from fairlead.api import errors, objects, scheme
 from fairlead.api.pb import apps_v1_pb2 as appsv1
 from fairlead.api.pb import autoscaling_v1_pb2 as autoscalingv1
 from fairlead.api.pb import coordination_v1_pb2 as coordinationv1
 from fairlead.api.pb import core_v1_pb2 as corev1
-from fairlead.api.pb import flowcontrol_v1_pb2 as flowcontrolv1
-from fairlead.api.pb import meta_v1_pb2 as metav1
 from fairlead.api.pb import rbac_v1_pb2 as rbacv1
-from fairlead.client.interface import Patch, PatchType, Selection
+from fairlead.client.interface import Patch, PatchType
 from fairlead.testing import control
 from tests.unit.apiserver import yamls
 
 POD = "{metadata: {name: web, namespace: default}, spec: {containers: [{name: main, image: web}]}}"
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[ApiServer]:
-    """An API server with the built-in objects."""
-    async with control.memory_api(now=lambda: 1000.0) as made:
-        yield made
-
-
-@pytest.fixture
-def admin(api: ApiServer) -> Any:
-    """A client of system:masters."""
-    return api.as_user(*control.ADMIN)
-
-
-def node_client(api: ApiServer, node: str) -> Any:
-    """A node's client."""
-    return api.as_user(f"system:node:{node}", ["system:nodes"])
 
 
 async def bind(client: Any, name: str, node: str) -> None:
@@ -99,12 +78,6 @@ async def test_a_namespace_goes_when_it_is_finalised_and_takes_nothing_before(ad
         await admin.get(corev1.Namespace, "lab")
 
 
-async def test_kubernetes_namespaces_stay(admin: Any) -> None:
-    """default cannot be deleted."""
-    with pytest.raises(errors.Forbidden, match="this namespace may not be deleted"):
-        await admin.delete(corev1.Namespace, "default")
-
-
 async def test_a_scale_is_read_and_written_as_a_scale(admin: Any) -> None:
     """autoscaling/v1; the Deployment's generation counts it."""
     deployment = yamls.read(
@@ -126,132 +99,6 @@ async def test_a_scale_is_read_and_written_as_a_scale(admin: Any) -> None:
     assert isinstance(scaled, autoscalingv1.Scale)
     assert (scaled.spec.replicas, scaled.status.selector) == (3, "app=web")
     assert (after.spec.replicas, after.metadata.generation) == (3, 2)
-
-
-async def test_a_service_gets_an_address_and_keeps_it(admin: Any) -> None:
-    """An apply that leaves addresses and node ports out changes nothing."""
-    wanted = yamls.read(
-        "{metadata: {name: web, namespace: default}, spec: {type: NodePort, ports: [{port: 80}]}}", corev1.Service
-    )
-    made = await admin.create(wanted)
-
-    again = await admin.update(wanted)
-
-    assert made.spec.clusterIP.startswith("10.96.")
-    assert 30000 <= made.spec.ports[0].nodePort <= 32767
-    assert again == made
-
-
-async def test_a_node_port_that_another_process_gave_back_is_free() -> None:
-    """What one process remembers as taken is read once more before it refuses."""
-    text = "{metadata: {name: web, namespace: default}, spec: {type: NodePort, ports: [{port: 80, nodePort: 30010}]}}"
-    store = memory.MemoryStore()
-    async with control.memory_api(store) as first, control.memory_api(store) as second:
-        here, there = (each.as_user(*control.ADMIN) for each in (first, second))
-        await here.create(yamls.read(text, corev1.Service))
-        await there.delete(corev1.Service, "web", "default")
-        made = await here.create(yamls.read(text, corev1.Service))
-        with pytest.raises(errors.Invalid, match="provided port is already allocated"):
-            await there.create(yamls.read(text.replace("web", "other"), corev1.Service))
-    assert made.spec.ports[0].nodePort == 30010
-
-
-async def test_a_service_that_becomes_cluster_ip_gives_its_node_port_back(admin: Any, api: ApiServer) -> None:
-    """And one that becomes NodePort gets one."""
-    wanted = yamls.read("{metadata: {name: web, namespace: default}, spec: {ports: [{port: 80}]}}", corev1.Service)
-    await admin.create(wanted)
-    for kind in ("NodePort", "ClusterIP"):
-        body = f'{{"spec": {{"type": "{kind}"}}}}'.encode()
-        changed = await admin.patch(corev1.Service, "web", "default", Patch(PatchType.MERGE, body))
-
-        assert bool(changed.spec.ports[0].nodePort) == (kind == "NodePort")
-        assert await api.repairs.repair() == "allocations are in order"
-
-
-async def test_the_repair_mends_what_another_wrote(admin: Any, api: ApiServer) -> None:
-    """A bitmap that was lost is made again from the Services."""
-    from control.store.interface import Remove
-
-    for name in ("/registry/ranges/serviceips", "/registry/ranges/servicenodeports"):
-        item, _ = await api.store.get(name)
-        if item is not None:
-            await api.store.commit(Remove(name, item.revision))
-
-    assert await api.repairs.repair() == "mended 10.96.0.0/12: 0 leaked, 1 missing"
-    assert await api.repairs.repair() == "allocations are in order"
-
-
-async def test_a_headless_service_has_no_address(admin: Any) -> None:
-    """clusterIP None stays."""
-    wanted = yamls.read(
-        "{metadata: {name: db, namespace: default}, spec: {clusterIP: None, ports: [{port: 80}]}}", corev1.Service
-    )
-
-    made = await admin.create(wanted)
-
-    assert (made.spec.clusterIP, list(made.spec.clusterIPs)) == ("None", ["None"])
-
-
-async def test_a_node_writes_its_own_and_nothing_else(admin: Any, api: ApiServer) -> None:
-    """Its Node, its Lease, the status of its pods; not another's."""
-    mine = node_client(api, "node-1")
-    await mine.create(yamls.read("metadata: {name: node-1}", corev1.Node))
-    lease = yamls.read("metadata: {name: node-1, namespace: kube-node-lease}", coordinationv1.Lease)
-    await mine.create(lease)
-    for name, node in (("web", "node-1"), ("db", "node-2")):
-        pod = yamls.read(POD, corev1.Pod)
-        pod.metadata.name = name
-        await admin.create(pod)
-        await bind(admin, name, node)
-    web = objects.copy(await mine.get(corev1.Pod, "web", "default"))
-    web.status.phase = "Running"
-    await mine.update(web, subresource="status")
-
-    other = objects.copy(await admin.get(corev1.Pod, "db", "default"))
-    other.status.phase = "Running"
-    with pytest.raises(
-        errors.Forbidden, match='node "node-1" can only update pod status for pods with spec.nodeName'
-    ):
-        await mine.update(other, subresource="status")
-    with pytest.raises(errors.Forbidden, match="can only delete pods"):
-        await mine.delete(corev1.Pod, "db", "default")
-    with pytest.raises(errors.Forbidden, match='node "node-1" is not allowed to modify node "node-2"'):
-        await mine.create(yamls.read("metadata: {name: node-2}", corev1.Node))
-    with pytest.raises(errors.Forbidden, match="can only create mirror pods"):
-        await mine.create(yamls.read(POD.replace("web", "x"), corev1.Pod))
-    with pytest.raises(errors.Forbidden, match="no relationship found"):
-        await mine.get(corev1.Pod, "db", "default")
-    with pytest.raises(errors.NotFound):
-        await mine.get(corev1.Pod, "nobody", "default")
-    await mine.delete(corev1.Pod, "web", "default", options=metav1.DeleteOptions(gracePeriodSeconds=0))
-
-
-async def test_a_node_may_not_loosen_its_taints(admin: Any, api: ApiServer) -> None:
-    """Nor take labels of Kubernetes' domains that are not a node's to give."""
-    node = yamls.read("{metadata: {name: node-1}, spec: {taints: [{key: a, effect: NoSchedule}]}}", corev1.Node)
-    made = objects.copy(await admin.create(node))
-    mine = node_client(api, "node-1")
-    del made.spec.taints[:]
-
-    with pytest.raises(errors.Forbidden, match="not allowed to modify taints"):
-        await mine.update(made)
-    body = b'{"metadata": {"labels": {"node-role.kubernetes.io/control-plane": ""}}}'
-    with pytest.raises(errors.Forbidden, match="is not allowed to modify labels: node-role.kubernetes.io"):
-        await mine.patch(corev1.Node, "node-1", "", Patch(PatchType.MERGE, body))
-
-
-async def test_pods_are_selected_by_node(admin: Any) -> None:
-    """By the index; the answer is in key order."""
-    for name in ("b", "a", "c"):
-        pod = yamls.read(POD, corev1.Pod)
-        pod.metadata.name = name
-        await admin.create(pod)
-        if name != "c":
-            await bind(admin, name, "node-1")
-
-    listed = await admin.list(corev1.Pod, select=Selection(fields="spec.nodeName=node-1"))
-
-    assert [one.metadata.name for one in listed.items] == ["a", "b"]
 
 
 async def test_an_eviction_deletes_gracefully(admin: Any) -> None:
@@ -349,37 +196,6 @@ async def test_a_status_update_does_not_move_a_pod(admin: Any) -> None:
     assert (after.spec.nodeName, after.status.qosClass, after.status.phase) == ("", "BestEffort", "Running")
 
 
-@pytest.mark.parametrize(
-    ("subsets", "want"),
-    [
-        (
-            "[{addresses: [{ip: 10.0.0.2}, {ip: 10.0.0.1}], ports: [{name: b, port: 2}]},"
-            " {addresses: [{ip: 10.0.0.1}, {ip: 10.0.0.2}], ports: [{name: a, port: 1}]}]",
-            "[{addresses: [{ip: 10.0.0.1}, {ip: 10.0.0.2}],"
-            " ports: [{name: a, port: 1, protocol: TCP}, {name: b, port: 2, protocol: TCP}]}]",
-        ),
-        (
-            "[{addresses: [{ip: 10.0.0.1}], ports: [{port: 1}]},"
-            " {notReadyAddresses: [{ip: 10.0.0.1}], ports: [{port: 1}]}]",
-            "[{notReadyAddresses: [{ip: 10.0.0.1}], ports: [{port: 1, protocol: TCP}]}]",
-        ),
-        (
-            "[{addresses: [{ip: 10.0.0.2}], ports: [{port: 1}]}, {addresses: [{ip: 10.0.0.1}], ports: [{port: 2}]}]",
-            "[{addresses: [{ip: 10.0.0.1}], ports: [{port: 2, protocol: TCP}]},"
-            " {addresses: [{ip: 10.0.0.2}], ports: [{port: 1, protocol: TCP}]}]",
-        ),
-        ("[{addresses: [{ip: 10.0.0.2}, {ip: 10.0.0.1}]}]", "[{addresses: [{ip: 10.0.0.1}, {ip: 10.0.0.2}]}]"),
-    ],
-)
-async def test_endpoints_are_stored_in_order_and_packed(admin: Any, subsets: str, want: str) -> None:
-    """A port is there once with all its addresses, ports with the same share a subset, not ready outdoes ready."""
-    made = await admin.create(
-        yamls.read(f"{{metadata: {{name: db, namespace: default}}, subsets: {subsets}}}", corev1.Endpoints)
-    )
-
-    assert made.subsets == yamls.read(f"{{subsets: {want}}}", corev1.Endpoints).subsets
-
-
 async def test_an_update_creates_an_object_of_the_kinds_that_kubernetes_creates_so(
     api: ApiServer, admin: Any
 ) -> None:
@@ -449,54 +265,3 @@ async def _until_added(events: Any) -> AsyncIterator[Any]:
         yield some
         if any(event.type == "ADDED" for event in some):
             return
-
-
-async def test_built_in_namespaces_and_flows_come_back(api: ApiServer, admin: Any) -> None:
-    """What was deleted is made again; what is there stays as it is."""
-    await admin.delete(flowcontrolv1.FlowSchema, "probes")
-    await admin.delete(flowcontrolv1.PriorityLevelConfiguration, "catch-all")
-
-    assert await bootstrap.ensure_kept(api) == "made again: 2 flow schemas and priority levels"
-    assert await bootstrap.ensure_kept(api) == ""
-
-
-async def test_built_in_flows_follow_unless_they_are_told_not_to(api: ApiServer, admin: Any) -> None:
-    """By Kubernetes' annotation; one without it that has been changed keeps the change and says so."""
-    auto, level = flowdefaults.AUTO_UPDATE, flowcontrolv1.PriorityLevelConfiguration
-    for name, value in (("system", "true"), ("node-high", "f"), ("workload-low", None)):
-        changed = objects.copy(await admin.get(level, name))
-        changed.spec.limited.nominalConcurrencyShares = 1
-        changed.metadata.annotations.pop(auto)
-        if value is not None:
-            changed.metadata.annotations[auto] = value
-        await admin.update(changed)
-    exempt = objects.copy(await admin.get(level, "exempt"))
-    exempt.spec.exempt.nominalConcurrencyShares = 7
-    exempt.metadata.annotations[auto] = "false"
-    await admin.update(exempt)
-
-    assert await bootstrap.ensure_kept(api) == "made again: 3 flow schemas and priority levels"
-
-    found = {one.metadata.name: one for one in (await admin.list(level)).items}
-    names = ("system", "node-high", "workload-low")
-    assert [found[name].spec.limited.nominalConcurrencyShares for name in names] == [30, 1, 1]
-    assert [found[name].metadata.annotations[auto] for name in names] == ["true", "f", "false"]
-    assert found["exempt"].spec.exempt.nominalConcurrencyShares == 7
-    assert found["exempt"].metadata.annotations[auto] == "true"
-    assert await bootstrap.ensure_kept(api) == ""
-
-
-async def test_flows_that_are_built_in_no_longer_go(api: ApiServer, admin: Any) -> None:
-    """Only those that still follow: what a user has taken over, or made, stays."""
-    schema = objects.copy(await admin.get(flowcontrolv1.FlowSchema, "service-accounts"))
-    for name, value in (("old", "true"), ("taken-over", "false"), ("own", "")):
-        made = flowcontrolv1.FlowSchema(spec=schema.spec)
-        made.metadata.name = name
-        if value:
-            made.metadata.annotations[flowdefaults.AUTO_UPDATE] = value
-        await admin.create(made)
-
-    assert await bootstrap.ensure_kept(api) == "made again: 1 flow schemas and priority levels"
-
-    names = {one.metadata.name for one in (await admin.list(flowcontrolv1.FlowSchema)).items}
-    assert names & {"old", "taken-over", "own"} == {"taken-over", "own"}

@@ -52,12 +52,6 @@ async def api(clock: Clock) -> AsyncIterator[server.ApiServer]:
         yield made
 
 
-@pytest.fixture
-def admin(api: server.ApiServer) -> Any:
-    """A client of system:masters."""
-    return api.as_user(*control.ADMIN)
-
-
 async def apply(
     client: Any,
     kind: type,

@@ -16,6 +16,12 @@ from fairlead.testing import control
 from fairlead.testing import rest as testing
 
 NOW = 1_700_000_000.0
+CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
+
+
+def configmap(name: str, **data: str) -> dict[str, Any]:
+    """Return a ConfigMap as a user writes it."""
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
 
 
 @dataclass(frozen=True)

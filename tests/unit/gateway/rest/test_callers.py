@@ -20,8 +20,7 @@ from fairlead.api.pb import authentication_v1_pb2 as authenticationv1
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.testing import control
 from fairlead.testing import rest as testing
-from tests.unit.gateway.rest.conftest import Answer, Caller
-from tests.unit.gateway.rest.test_verbs import CONFIGMAPS, configmap
+from tests.unit.gateway.rest.conftest import CONFIGMAPS, Answer, Caller, configmap
 
 WHOAMI = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 QUESTION = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
