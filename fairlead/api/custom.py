@@ -104,9 +104,9 @@ def served_kinds(definition: Definition) -> Sequence[scheme.Kind]:
     return rows[:1] + [dataclasses.replace(row, hub=rows[0].api_version) for row in rows[1:]]
 
 
-def scheme_with(definitions: Iterable[Definition], base: scheme.Scheme = scheme.DEFAULT) -> scheme.Scheme:
-    """Return a scheme of the base's kinds and those of definitions, for clients that read custom resources."""
-    grown = base.copy()
+def scheme_with(definitions: Iterable[Definition]) -> scheme.Scheme:
+    """Return a scheme of the built-in kinds and those of definitions, for clients that read custom resources."""
+    grown = scheme.DEFAULT.copy()
     for definition in definitions:
         for kind in served_kinds(definition):
             grown.add(kind)

@@ -14,21 +14,15 @@ Json = Any
 M = TypeVar("M", bound=Message)
 
 
-def to_json(obj: Message | objects.Object, *, kind: scheme.Kind | None = None) -> dict[str, Json]:
-    """Return the JSON of an object or of any message; objects, lists and options begin with their kind.
-
-    `kind` names it otherwise than the message does.
-    """
+def to_json(obj: Message | objects.Object) -> dict[str, Json]:
+    """Return the JSON of an object or of any message; objects, lists and options begin with their kind."""
     if isinstance(obj, objects.Unstructured):
-        row = kind or obj.kind
-        named = {"apiVersion": row.api_version, "kind": row.kind}
+        named = {"apiVersion": obj.kind.api_version, "kind": obj.kind.kind}
         metadata = encode.part(metav1.ObjectMeta.DESCRIPTOR.full_name)(obj.metadata)
         return {**named, "metadata": metadata, **obj.content}
     assert isinstance(obj, Message)
     found: dict[str, Json] = encode.top(type(obj))(obj)
-    if kind is None:
-        return found
-    return {**found, "apiVersion": kind.api_version, "kind": kind.kind}
+    return found
 
 
 def from_json(data: dict[str, Json], message_type: type[M], *, strict: bool = True) -> M:

@@ -11,10 +11,10 @@ class DecodeError(ValueError):
     `path` is the field's (`spec.containers[0].image`), empty for the whole; `reason` says what is wrong.
     """
 
-    def __init__(self, reason: str, path: str = "") -> None:
+    def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.path = path
+        self.path = ""
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}" if self.path else self.reason
