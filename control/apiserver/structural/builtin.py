@@ -26,7 +26,7 @@ _OTHERS = {
     f"{_META}.Time": _MOMENT,
     f"{_META}.MicroTime": _MOMENT,
     f"{_META}.Duration": _TEXT,
-    f"{_META}.FieldsV1": Schema(type="object"),
+    f"{_META}.FieldsV1": Schema(type="object", preserve=True),
     f"{_META}.Verbs": _TEXTS,
     "k8s.io.apimachinery.pkg.api.resource.Quantity": _TEXT,
     "k8s.io.apimachinery.pkg.util.intstr.IntOrString": _ANYTHING,
@@ -44,8 +44,13 @@ def of_kind(kind: scheme.Kind, written: Schema | None = None) -> Schema:
     if kind.message is not None:
         own = _of_message(kind.message.DESCRIPTOR.full_name).properties
     else:
-        own = {**(written.properties if written is not None else {}), "metadata": _of_message(table.OBJECT_META)}
+        own = {**(written.properties if written is not None else {}), "metadata": metadata()}
     return Schema(type="object", properties={**own, "apiVersion": _TEXT, "kind": _TEXT})
+
+
+def metadata() -> Schema:
+    """Return the schema of every object's metadata."""
+    return _of_message(table.OBJECT_META)
 
 
 @functools.cache

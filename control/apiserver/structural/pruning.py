@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from control.apiserver.structural import builtin
 from control.apiserver.structural.schema import Schema
 
 Json = Any
@@ -13,7 +14,8 @@ KEPT_IN_RESOURCES = frozenset({"apiVersion", "kind", "metadata"})
 def prune(value: Json, schema: Schema, *, is_root: bool = False) -> list[str]:
     """Take away, in place, what the schema does not name; returns the paths of what was dropped.
 
-    At the root, and in embedded resources, apiVersion, kind and metadata stay as they are.
+    At the root, and in embedded resources, apiVersion and kind stay as they are; so does the root's metadata, while
+    embedded ones keep the fields of all objects' metadata.
     """
     dropped: list[str] = []
     _prune(value, schema, is_root, "", dropped)
@@ -31,9 +33,11 @@ def _prune(value: Json, schema: Schema, is_resource: bool, path: str, dropped: l
     if not isinstance(value, dict):
         return
     for key in list(value):
-        if is_resource and key in KEPT_IN_RESOURCES:
-            continue
         below = f"{path}.{key}" if path else key
+        if is_resource and key in KEPT_IN_RESOURCES:
+            if key == "metadata" and path:
+                _prune(value[key], builtin.metadata(), False, below, dropped)
+            continue
         part = schema.properties.get(key, schema.additional)
         if part is not None:
             _prune(value[key], part, part.embedded, below, dropped)

@@ -95,6 +95,37 @@ def test_pruning_drops_what_no_schema_names() -> None:
     assert sorted(dropped) == ["map.key.v", "open.closed.w", "other", "pod.status", "spec.list[0].y", "spec.x"]
 
 
+def test_embedded_metadata_keeps_what_metadata_has() -> None:
+    """Unknown fields of it go, at any depth; what managers own is open."""
+    part = {"type": "object", "x-kubernetes-embedded-resource": True, "x-kubernetes-preserve-unknown-fields": True}
+    schema = schemas.parse({"type": "object", "properties": {"parts": {"type": "array", "items": part}}})
+    metadata = {
+        "name": "p",
+        "labels": {"any": "text"},
+        "ownerReferences": [{"uid": "1", "what": 2}],
+        "managedFields": [{"fieldsV1": {"f:spec": {}}}],
+        "other": 1,
+    }
+    value = {"metadata": {"kept": 1}, "parts": [{"kind": "Pod", "metadata": metadata, "spec": {"free": 1}}]}
+
+    dropped = pruning.prune(value, schema, is_root=True)
+
+    assert sorted(dropped) == ["parts[0].metadata.other", "parts[0].metadata.ownerReferences[0].what"]
+    assert value["metadata"] == {"kept": 1}
+    assert value["parts"] == [
+        {
+            "kind": "Pod",
+            "metadata": {
+                "name": "p",
+                "labels": {"any": "text"},
+                "ownerReferences": [{"uid": "1"}],
+                "managedFields": [{"fieldsV1": {"f:spec": {}}}],
+            },
+            "spec": {"free": 1},
+        }
+    ]
+
+
 def test_a_null_that_is_not_allowed_counts_as_left_out() -> None:
     """It is replaced by the default, or dropped; a nullable one stays."""
     schema = schemas.parse(
