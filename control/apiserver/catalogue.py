@@ -11,7 +11,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from control.apiserver import componentstatus, warnings
+from control.apiserver import componentstatus, deprecations, warnings
 from control.apiserver import hooks as hooking
 from control.apiserver import registry as registries
 from control.apiserver.admission import plugin, webhooks
@@ -91,6 +91,8 @@ class Catalogue:
         found = self._registries.get(kind.prefix) if kind.message is not None else self.registry_of_custom(kind)
         if found is None or not self.serves(kind):
             raise errors.no_resource()
+        if text := deprecations.warning(kind):
+            warnings.add(text)
         return found
 
     def registry_of_custom(self, kind: schemes.Kind) -> registries.Registry | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from control.apiserver import field
@@ -39,6 +40,13 @@ class NodeStrategy(strategy.Strategy[corev1.Node]):
         for index, cidr in enumerate(obj.spec.podCIDRs):
             faults += field.invalids(f"spec.podCIDRs[{index}]", cidr, names.cidr(cidr))
         return faults
+
+    def advise(self, obj: corev1.Node, old: corev1.Node | None) -> Iterable[str]:
+        """Warn of fields that nobody reads any more."""
+        if obj.spec.HasField("configSource"):
+            yield "spec.configSource: the feature is removed"
+        if obj.spec.externalID:
+            yield "spec.externalID: this field is deprecated, and is unused by Kubernetes"
 
     def prepare_for_update(self, obj: corev1.Node, old: corev1.Node) -> None:
         """Keep the status."""

@@ -132,3 +132,10 @@ def test_flow_schemas_say_whether_their_level_is_missing(kubectl: Kubectl) -> No
 
     assert rows[0] == ["NAME", "PRIORITYLEVEL", "MATCHINGPRECEDENCE", "DISTINGUISHERMETHOD", "AGE", "MISSINGPL"]
     assert {row[-1] for row in rows[1:]} == {"False"}
+
+
+def test_who_asks_for_component_statuses_is_warned(kubectl: Kubectl) -> None:
+    """As every kube-apiserver since 1.19 warns."""
+    done = kubectl.run("get", "cs")
+
+    assert (done.returncode, done.stderr) == (0, "Warning: v1 ComponentStatus is deprecated in v1.19+\n")

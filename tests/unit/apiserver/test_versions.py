@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from control.apiserver import warnings
 from control.apiserver.settings import Settings
 from control.store import memory
 from fairlead.api import codec, conversion, errors, objects, scheme
@@ -175,3 +176,22 @@ async def test_what_an_older_server_stored_is_read_as_its_hub() -> None:
         hub = conversion.to_hub(version)
         hub.metadata.resourceVersion = found.metadata.resourceVersion
         assert found == hub
+
+
+async def test_users_of_deprecated_versions_are_warned(admin: Any) -> None:
+    """In Kubernetes' words; users of the versions that replaced them are not."""
+    with warnings.collected() as told:
+        for message in (corev1.ComponentStatus, policyv1beta1.PodDisruptionBudget, discoveryv1beta1.EndpointSlice):
+            await admin.list(message)
+    with warnings.collected() as untold:
+        await admin.list(discoveryv1.EndpointSlice)
+        await admin.list(eventsv1.Event)
+
+    assert told == [
+        "v1 ComponentStatus is deprecated in v1.19+",
+        "policy/v1beta1 PodDisruptionBudget is deprecated in v1.21+, unavailable in v1.25+; use policy/v1"
+        " PodDisruptionBudget",
+        "discovery.k8s.io/v1beta1 EndpointSlice is deprecated in v1.21+, unavailable in v1.25+; use"
+        " discovery.k8s.io/v1 EndpointSlice",
+    ]
+    assert untold == []
