@@ -31,6 +31,7 @@ class TokenSecretController(framework.Controller):
         super().__init__(context)
         self._root_ca = root_ca
         self._give = give
+        self._deleted: dict[str, set[str]] = {}  # names by account, until they are off its list
         self._accounts = context.informers.of(corev1.ServiceAccount)
         self._secrets = context.informers.of(corev1.Secret)
         self._accounts.add_handler(self._account_changed)
@@ -54,6 +55,8 @@ class TokenSecretController(framework.Controller):
         secret = new if new is not None else old
         if secret is not None:
             for key in _account_of(secret):
+                if new is None:
+                    self._deleted.setdefault(key, set()).add(secret.metadata.name)
                 self.enqueue(key)
 
     async def reconcile(self, key: str) -> framework.Result:
@@ -62,13 +65,26 @@ class TokenSecretController(framework.Controller):
         account = self._accounts.get(name, namespace)
         secrets = list(self._secrets.by_index("account of token", key))
         if account is None or account.metadata.HasField("deletionTimestamp"):
+            self._deleted.pop(key, None)
             return await self._forget(key, secrets)
         filled = [secret.metadata.name for secret in secrets if await self._fill(key, account, secret)]
         if filled:
             return framework.Result(f"filled in {', '.join(filled)}")
+        if gone := self._deleted.get(key, set()) & {one.name for one in account.secrets}:
+            return await self._strike(key, account, gone)
         if self._give and not secrets:
             return await self._give_one(key, account)
         return framework.nothing("has its tokens")
+
+    async def _strike(self, key: str, account: corev1.ServiceAccount, gone: set[str]) -> framework.Result:
+        """Take Secrets that were deleted from an account's list."""
+        fresh = objects.copy(account)
+        kept = [one for one in account.secrets if one.name not in gone]
+        del fresh.secrets[:]
+        fresh.secrets.extend(kept)
+        self.wrote(key, await self.client.update(fresh))
+        self._deleted[key] -= gone
+        return framework.Result(f"struck {', '.join(sorted(gone))} from its list")
 
     async def _forget(self, key: str, secrets: Iterable[corev1.Secret]) -> framework.Result:
         gone = []

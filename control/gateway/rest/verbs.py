@@ -15,11 +15,11 @@ from aiohttp import web
 
 from control.apiserver import reading, selection, server
 from control.apiserver.audit import recording
-from control.gateway.rest import answers, bodies, media, paths, queries, views
+from control.gateway.rest import answers, bodies, ephemeral, media, paths, queries, views
 from control.gateway.rest.handlers import Call
 from control.store.entry import Entry
 from fairlead import slices
-from fairlead.api import errors
+from fairlead.api import errors, scheme
 from fairlead.api.openapi import operations
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
@@ -47,7 +47,10 @@ class Verbs:
         match call.verb:
             case "get":
                 version = answer.request.query.get("resourceVersion", "")
-                return await self._answer(call, answer, await self._api.get(call.user, call.target, version))
+                entry = await self._api.get(call.user, call.target, version)
+                if self._old_debugger(call) and ephemeral.expected_by(call.request.headers.get("User-Agent", "")):
+                    return await answer.whole(ephemeral.of_pod(entry.json()))
+                return await self._answer(call, answer, entry)
             case "list":
                 return await self._list(call, answer)
             case "watch":
@@ -94,8 +97,11 @@ class Verbs:
     async def _update(self, call: Call, answer: answers.Answer) -> web.StreamResponse:
         self._permit(call)
         how = _writing(call)
-        obj = await self._body(call, how)
+        old = ephemeral.as_pod(await body(call.request)) if self._old_debugger(call) else None
+        obj = await self._body(call, how, old)
         entry, created = await self._api.put(call.user, call.target, obj, dry_run=how.dry_run, manager=how.manager)
+        if old is not None:
+            return await answer.whole(ephemeral.of_pod(entry.json()))
         return await self._answer(call, answer, entry, 201 if created else 200)
 
     async def _patch(self, call: Call, answer: answers.Answer) -> web.StreamResponse:
@@ -112,9 +118,14 @@ class Verbs:
         entry = await self._api.patch(call.user, call.target, patch, dry_run=how.dry_run, manager=how.manager)
         return await self._answer(call, answer, entry)
 
-    async def _body(self, call: Call, how: queries.Writing) -> Any:
+    def _old_debugger(self, call: Call) -> bool:
+        """Say whether a request is about what `kubectl debug` of older releases takes for an object of its own."""
+        return self._api.settings.api_compat == scheme.COMPAT_1_20 and ephemeral.concerns(call.target)
+
+    async def _body(self, call: Call, how: queries.Writing, instead: bytes | None = None) -> Any:
+        """Return the object that a request, or what stands for its body, carries."""
         format_ = media.body_format(call.request.headers.get("Content-Type", ""))
-        data = await body(call.request)
+        data = await body(call.request) if instead is None else instead
         unknown = self._api.kinds.unknown_fields(call.target.kind)
         told = (data, format_, call.target.kind, call.target.subresource, how.validation, unknown)
         if len(data) > LONG_BODY_BYTES:

@@ -95,3 +95,18 @@ def test_wait_ends_when_it_is_so_or_when_its_time_is_over(kubectl: Kubectl) -> N
     assert (gone.returncode, gone.stdout, gone.stderr) == (0, "", "")
     assert kubectl(*field) == "deployment.apps/web condition met\n"
     assert kubectl("wait", "--for=create", "deployment/web") == "deployment.apps/web condition met\n"
+
+
+def test_debug_adds_containers_to_a_pod(kubectl: Kubectl) -> None:
+    """One after the other; 1.20 does it by an object that the API has with `--api-compat=1.20` only."""
+    kubectl("run", "one", "--image=web:1")
+    kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=30s")
+
+    kubectl("debug", "one", "--image=busybox:1", "--container=first", "--target=one")
+    kubectl("debug", "one", "--image=busybox:2", "--container=second", "--env=A=1")
+    again = kubectl.fails("debug", "one", "--image=busybox:1", "--container=first")
+
+    first, second = kubectl.json("get", "pod", "one")["spec"]["ephemeralContainers"]
+    assert (first["name"], first["image"], first["targetContainerName"]) == ("first", "busybox:1", "one")
+    assert (second["name"], second["env"]) == ("second", [{"name": "A", "value": "1"}])
+    assert "first" in again

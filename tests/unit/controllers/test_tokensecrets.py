@@ -57,7 +57,7 @@ async def test_a_token_secret_is_filled_in_and_authenticates(issuer: tokens.Issu
 
 
 async def test_with_compatibility_each_account_gets_a_token(issuer: tokens.Issuer) -> None:
-    """And lists it."""
+    """And lists it; one that is deleted goes from the list, and another is given."""
     async with cluster.cluster(
         nodes=0, root_ca="CA", issuer=issuer, give_tokens=True, watched=[corev1.Secret, corev1.ServiceAccount]
     ) as world:
@@ -71,3 +71,15 @@ async def test_with_compatibility_each_account_gets_a_token(issuer: tokens.Issue
             return "" if secret is not None and secret.data.get("token") else f"not filled in: {secret}"
 
         await cluster.wait_until(given)
+        account = accounts.get("default", "default")
+        assert account is not None
+        (first,) = (one.name for one in account.secrets)
+
+        await world.client.delete(corev1.Secret, first, "default")
+
+        def another() -> str:
+            account = accounts.get("default", "default")
+            listed = [one.name for one in account.secrets] if account is not None else []
+            return "" if len(listed) == 1 and listed != [first] else f"listed: {listed}"
+
+        await cluster.wait_until(another)
