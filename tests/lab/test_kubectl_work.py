@@ -5,13 +5,14 @@ Where the version makes no difference the newest does it.
 
 from __future__ import annotations
 
+import json
 import pathlib
 import re
 import signal
 
 import pytest
 
-from tests.support import asking, sessions
+from tests.support import asking, outsider, sessions
 from tests.support import console as consoles
 from tests.support import lab as labs
 
@@ -322,6 +323,23 @@ def test_every_control_host_reaches_every_node(newest: consoles.Console, lab: la
             assert console("exec", named, "--namespace=default", "--", "hostname") == f"{named}\n"
             said = console("logs", named, "--namespace=default", "--limit-bytes=30")
             assert said == "version 1 serves port 8080 on "
+
+
+def test_every_control_host_asks_what_is_behind_a_service(newest: consoles.Console, lab: labs.Lab) -> None:
+    """A webhook judges, and another API server answers, though no control host has a way to Services or pods."""
+    runs, asks = outsider.manifests()
+    newest("apply", "-f", "-", stdin=runs)
+    newest("wait", f"pod/{outsider.NAME}", "--for=condition=Ready", "--timeout=30s")
+    newest("apply", "-f", "-", stdin=asks)
+    try:
+        newest("wait", "apiservice", "-l", f"app={outsider.NAME}", "--for=condition=Available", "--timeout=30s")
+        judged = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": outsider.JUDGED})
+        for name in lab.controls:
+            console = newest.through(f"https://{lab.address(name)}:{REST_PORT}")
+            assert "denied the request: not here" in console.fails("create", "-f", "-", stdin=judged)
+            assert console("get", "flunders", "-o", "name") == f"flunder.{outsider.GROUP}/kubernetes-admin\n"
+    finally:
+        newest("delete", "-f", "-", stdin=asks)
 
 
 def test_a_control_host_dies_under_those_who_follow(newest: consoles.Console, lab: labs.Lab, api: asking.Api) -> None:
