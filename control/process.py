@@ -21,7 +21,7 @@ import grpc
 from control import init, pki
 from control.apiserver import advertising, authn, bearers, bootstrap, idtokens, relay, tokenfile, tokens
 from control.apiserver import server as apiservers
-from control.apiserver.admission import configuration, podpolicies
+from control.apiserver.admission import configuration, plugin, podpolicies
 from control.apiserver.audit import log as auditlog
 from control.apiserver.audit import policy as policies
 from control.apiserver.audit import recording
@@ -107,14 +107,17 @@ async def serve(
     audited, auditor = _auditing(config)
     watched = cache.Cache(store)
     issuer = tokens.Issuer((config.pki / "sa.key").read_bytes(), time.time, config.serviceAccountIssuer)
-    api = apiservers.ApiServer(
-        store,
-        watched,
-        settings=_api_settings(config, rooms),
-        issuer=issuer,
-        authenticators=_authenticators(config, issuer),
-        auditor=auditor,
-    )
+    try:
+        api = apiservers.ApiServer(
+            store,
+            watched,
+            settings=_api_settings(config, rooms),
+            issuer=issuer,
+            authenticators=_authenticators(config, issuer),
+            auditor=auditor,
+        )
+    except plugin.Unknown as error:
+        raise ConfigError(f"disabledAdmissionPlugins: {error}") from None
     name = f"{config.name}-{secrets.token_hex(4)}"
     holder = leases.Holder(name, f"{config.advertiseAddress}:{config.grpcPort}")
     own = api.as_user(DISPATCHER_USER)

@@ -206,6 +206,11 @@ class Threaded:
         """Return where REST is served."""
         return self.running.url
 
+    @property
+    def authority(self) -> pathlib.Path:
+        """Return the certificate of the authority that signed the server's."""
+        return self.running.authority
+
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the cluster's loop and return what it returns."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(CALL_SECONDS)

@@ -72,5 +72,5 @@ def standard(
     ]
     unknown = sorted(set(disabled) - {one.name for one in plugins})
     if unknown:
-        raise ValueError(f'admission plugin "{unknown[0]}" is unknown')
+        raise plugin.Unknown(f'admission plugin "{unknown[0]}" is unknown')
     return plugin.Chain([one for one in plugins if one.name not in disabled])

@@ -65,6 +65,10 @@ def updated(request: Request, message: type[M]) -> M | None:
     return None
 
 
+class Unknown(ValueError):
+    """A name that no plugin has."""
+
+
 class Plugin:
     """A judge of writes that lets everything pass; subclasses override what they care for."""
 

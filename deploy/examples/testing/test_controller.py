@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 
+import pytest
+
 from fairlead.api import objects
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.client.interface import Client
@@ -19,6 +21,7 @@ async def name_teams(client: Client) -> None:
                 await client.update(fresh)
 
 
+@pytest.mark.asyncio  # of pytest-asyncio
 async def test_a_new_namespace_gets_its_team() -> None:
     """The controller sees a namespace that is made after it has begun."""
     settings = cluster.Settings(scheduler=False, controllers=False)

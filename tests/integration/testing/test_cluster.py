@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import pathlib
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import pytest
 import yaml
 
+from control import config as configs
 from fairlead.api import errors
 from fairlead.api.pb import apps_v1_pb2 as appsv1
 from fairlead.api.pb import coordination_v1_pb2 as coordinationv1
@@ -81,6 +83,24 @@ async def test_rooms_can_be_left_out() -> None:
             await client.create(refused)
 
         assert (await client.list(appsv1.ReplicaSet, "default")).items == []
+
+
+async def test_a_plugin_that_nobody_knows_is_refused_by_its_name() -> None:
+    """A slip of the pen would otherwise leave the plugin on, unnoticed."""
+    settings = cluster.Settings(config={"disabledAdmissionPlugins": ["PodSecurities"]})
+
+    with pytest.raises(configs.ConfigError, match='disabledAdmissionPlugins: admission plugin "PodSecurities" is un'):
+        async with cluster.serving(settings):
+            pass
+
+
+def test_a_thread_has_what_clients_need() -> None:
+    """The URL, the authority of its certificate, a kubeconfig."""
+    with cluster.in_thread(cluster.Settings(scheduler=False, controllers=False)) as running:
+        config = yaml.safe_load(running.kubeconfig.read_text())["clusters"][0]["cluster"]
+
+        assert config["server"] == running.url
+        assert base64.b64decode(config["certificate-authority-data"]) == running.authority.read_bytes()
 
 
 async def test_two_clusters_run_side_by_side() -> None:

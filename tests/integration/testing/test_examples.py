@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -14,13 +15,15 @@ EXAMPLES = ROOT / "deploy" / "examples" / "testing"
 
 
 def test_every_example_passes(tmp_path: pathlib.Path) -> None:
-    """A user's pytest finds the fixture through `pytest_plugins`, and kubectl on the path."""
+    """Copied to where nothing else is: pytest finds the fixture through `pytest_plugins`, and kubectl on the path."""
     (tmp_path / "kubectl").symlink_to(kubectl.newest().program)
     environment = {**kubectl.environment(), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    shutil.copytree(EXAMPLES, tmp_path / "testing")
+    shutil.copy(EXAMPLES.parent / "web.yaml", tmp_path)
 
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto", str(EXAMPLES)],
-        cwd=ROOT,
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "testing"],
+        cwd=tmp_path,
         env=environment,
         capture_output=True,
         text=True,
