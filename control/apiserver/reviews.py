@@ -12,6 +12,7 @@ from typing import Any
 from control.apiserver import authn, authz, bearers, field
 from control.apiserver.rbac import authorizer as rbac
 from control.apiserver.target import Target
+from control.apiserver.validation import reviews as questions
 from control.store.entry import Entry
 from fairlead.api import codec, errors, objects
 from fairlead.api.pb import authentication_v1_pb2 as authenticationv1
@@ -41,12 +42,14 @@ class Reviews:
         answer = objects.copy(question)
         match answer:
             case authorizationv1.SubjectAccessReview():
-                self._judge_metadata(target, answer, metav1.ObjectMeta())
-                self._subject_access(answer)
+                faults = questions.of_others(answer.spec) + _metadata(answer, metav1.ObjectMeta())
+                _refuse("SubjectAccessReview", faults)
+                self._access(answer, _subject(answer.spec))
             case authorizationv1.LocalSubjectAccessReview():
                 self._local(target, answer)
             case authorizationv1.SelfSubjectAccessReview():
-                self._judge_metadata(target, answer, metav1.ObjectMeta())
+                faults = questions.of_self(answer.spec) + _metadata(answer, metav1.ObjectMeta())
+                _refuse("SelfSubjectAccessReview", faults)
                 self._access(answer, user)
             case authorizationv1.SelfSubjectRulesReview():
                 self._rules(answer, user)
@@ -59,40 +62,16 @@ class Reviews:
                 raise errors.no_resource()
         return Entry(target.kind.key(target.namespace, ""), target.kind, answer, 0)
 
-    def _subject_access(self, review: authorizationv1.SubjectAccessReview) -> None:
-        spec = review.spec
-        faults: field.Faults = []
-        if not spec.user and not spec.groups:
-            faults.append(field.invalid("spec.user", "", "at least one of user or group must be specified"))
-        field.refuse(faults, GROUP, "SubjectAccessReview")
-        self._access(review, _subject(spec))
-
     def _local(self, target: Target, review: authorizationv1.LocalSubjectAccessReview) -> None:
-        spec = review.spec
-        wanted = spec.resourceAttributes.namespace
-        if wanted != target.namespace:
-            raise errors.BadRequest(f"spec.resourceAttributes.namespace must match namespace: {target.namespace}")
-        self._judge_metadata(target, review, metav1.ObjectMeta(namespace=target.namespace))
-        faults: field.Faults = []
-        if not spec.user and not spec.groups:
-            faults.append(field.invalid("spec.user", "", "at least one of user or group must be specified"))
-        if spec.HasField("nonResourceAttributes"):
-            faults.append(field.forbidden("spec.nonResourceAttributes", "disallowed on this kind of request"))
-        field.refuse(faults, GROUP, "LocalSubjectAccessReview")
-        self._access(review, _subject(spec))
+        faults = questions.of_others(review.spec)
+        faults += _metadata(review, metav1.ObjectMeta(namespace=target.namespace))
+        faults += questions.local(review.spec, target.namespace)
+        _refuse("LocalSubjectAccessReview", faults)
+        self._access(review, _subject(review.spec))
 
     def _access(self, review: Any, user: authn.User) -> None:
         """Answer whether a user may do what a review names."""
-        spec = review.spec
-        resource, path = spec.HasField("resourceAttributes"), spec.HasField("nonResourceAttributes")
-        if resource and path:
-            text = "cannot be specified in combination with resourceAttributes"
-            fault = field.Cause("FieldValueInvalid", f"Invalid value: {text}", "spec.nonResourceAttributes")
-            field.refuse([fault], GROUP, review.DESCRIPTOR.name)
-        if not resource and not path:
-            text = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-            field.refuse([field.invalid("spec.resourceAttributes", None, text)], GROUP, review.DESCRIPTOR.name)
-        decision = self._authorizer.authorize(_attributes(spec, user))
+        decision = self._authorizer.authorize(_attributes(review.spec, user))
         review.status.Clear()
         review.status.allowed, review.status.reason = decision.allowed, decision.reason
 
@@ -133,15 +112,6 @@ class Reviews:
         status.user.CopyFrom(_user_info(found.user))
         status.audiences.extend(found.audiences)
 
-    def _judge_metadata(self, target: Target, review: Any, wanted: metav1.ObjectMeta) -> None:
-        metadata = metav1.ObjectMeta()
-        metadata.CopyFrom(review.metadata)
-        metadata.ClearField("managedFields")
-        if codec.to_json(metadata) != codec.to_json(wanted):  # clients send a time of creation that is null
-            but = " except for namespace" if wanted.namespace else ""
-            fault = field.Cause("FieldValueInvalid", f"Invalid value: must be empty{but}", "metadata")
-            field.refuse([fault], GROUP, target.kind.kind)
-
 
 def _user_info(user: authn.User) -> authenticationv1.UserInfo:
     """Return a user as reviews answer it."""
@@ -174,3 +144,19 @@ def _fields(asked: authorizationv1.ResourceAttributes) -> Mapping[str, str] | No
     requirements = asked.fieldSelector.requirements
     pinned = [one for one in requirements if one.operator == "In" and len(one.values) == 1]
     return {one.key: one.values[0] for one in pinned} or None
+
+
+def _metadata(review: Any, wanted: metav1.ObjectMeta) -> field.Faults:
+    """Judge that a question has no metadata but its namespace."""
+    metadata = metav1.ObjectMeta()
+    metadata.CopyFrom(review.metadata)
+    metadata.ClearField("managedFields")
+    if codec.to_json(metadata) == codec.to_json(wanted):  # clients send a time of creation that is null
+        return []
+    but = " except for namespace" if wanted.namespace else ""
+    return [field.invalid("metadata", field.OMITTED, f"must be empty{but}")]
+
+
+def _refuse(kind: str, faults: field.Faults) -> None:
+    if faults:
+        raise errors.invalid("authorization.k8s.io", kind, "", faults)

@@ -14,6 +14,14 @@ class LeaseStrategy(strategy.Strategy[coordinationv1.Lease]):
     allow_unconditional_update = False
     created_by_update = True
 
+    def prepare_for_create(self, obj: coordinationv1.Lease) -> None:
+        """Leave out what is alpha."""
+        _drop_alpha(obj)
+
+    def prepare_for_update(self, obj: coordinationv1.Lease, old: coordinationv1.Lease) -> None:
+        """Leave out what is alpha."""
+        _drop_alpha(obj)
+
     def validate(self, obj: coordinationv1.Lease) -> field.Faults:
         """Judge a Lease."""
         spec = obj.spec
@@ -26,3 +34,10 @@ class LeaseStrategy(strategy.Strategy[coordinationv1.Lease]):
             text = "must be greater than or equal to 0"
             faults.append(field.invalid("spec.leaseTransitions", spec.leaseTransitions, text))
         return faults  # an empty holderIdentity is a released lease
+
+
+def _drop_alpha(obj: coordinationv1.Lease) -> None:
+    """Forget what coordinated leader election asks for."""
+    if obj.spec.HasField("strategy") or obj.spec.HasField("preferredHolder"):
+        obj.spec.ClearField("strategy")
+        obj.spec.ClearField("preferredHolder")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from control.apiserver import field
+from control.apiserver import field, notation
 from control.apiserver.rbac import rules
 from control.apiserver.strategies import strategy
-from control.apiserver.validation import names
+from control.apiserver.validation import names, selectors
 from fairlead.api import names as naming
 from fairlead.api.pb import rbac_v1_pb2 as rbacv1
 
 GROUP = rules.GROUP
-SUBJECT_KINDS = ("Group", "ServiceAccount", "User")
+SUBJECT_KINDS = ("ServiceAccount", "User", "Group")
 
 
 class _Rbac(strategy.Strategy[Any]):
@@ -42,11 +42,13 @@ class ClusterRoleStrategy(_Rbac):
     def validate(self, obj: rbacv1.ClusterRole) -> field.Faults:
         """Judge the rules and what they are gathered by."""
         faults = _rules(obj, namespaced=False)
-        if obj.HasField("aggregationRule") and not obj.aggregationRule.clusterRoleSelectors:
-            path = "aggregationRule.clusterRoleSelectors"
-            faults.append(
-                field.required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil")
-            )
+        path, chosen = "aggregationRule.clusterRoleSelectors", obj.aggregationRule.clusterRoleSelectors
+        if obj.HasField("aggregationRule") and not chosen:
+            text = "at least one clusterRoleSelector required if aggregationRule is non-nil"
+            faults.append(field.required(path, text))
+        for index, selector in enumerate(chosen):
+            if found := selectors.validate(selector, f"{path}[{index}]"):
+                faults += [*found, field.invalid(f"{path}[{index}]", None, "invalid label selector.")]
         return faults
 
 
@@ -83,9 +85,9 @@ class _BindingStrategy(_Rbac):
         faults = self.validate(obj)
         if obj.roleRef != old.roleRef:
             reference = obj.roleRef
-            shown = f'{{APIGroup:"{reference.apiGroup}", Kind:"{reference.kind}", Name:"{reference.name}"}}'
-            text = f"Invalid value: rbac.RoleRef{shown}: cannot change roleRef"
-            faults.append(field.Cause("FieldValueInvalid", text, "roleRef"))
+            parts = (("APIGroup", reference.apiGroup), ("Kind", reference.kind), ("Name", reference.name))
+            shown = ", ".join(f"{key}:{field.quoted(value)}" for key, value in parts)
+            faults.append(field.invalid("roleRef", field.Raw(f"rbac.RoleRef{{{shown}}}"), "cannot change roleRef"))
         return faults
 
 
@@ -93,7 +95,7 @@ class RoleBindingStrategy(_BindingStrategy):
     """The rules of RoleBindings."""
 
     message = rbacv1.RoleBinding
-    role_kinds = ("ClusterRole", "Role")
+    role_kinds = ("Role", "ClusterRole")
 
 
 class ClusterRoleBindingStrategy(_BindingStrategy):
@@ -115,15 +117,12 @@ def _rule(rule: rbacv1.PolicyRule, path: str, *, namespaced: bool) -> field.Faul
     if not rule.verbs:
         faults.append(field.required(f"{path}.verbs", "verbs must contain at least one value"))
     if rule.nonResourceURLs:
-        shown = "[" + ", ".join(map(field.shown, rule.nonResourceURLs)) + "]"
-        why = ""
+        at, shown = f"{path}.nonResourceURLs", notation.strings(rule.nonResourceURLs)
         if namespaced:
-            why = "namespaced rules cannot apply to non-resource URLs"
-        elif rule.apiGroups or rule.resources or rule.resourceNames:
-            why = "rules cannot apply to both regular resources and non-resource URLs"
-        if why:
-            text = f"Invalid value: {shown}: {why}"
-            faults.append(field.Cause("FieldValueInvalid", text, f"{path}.nonResourceURLs"))
+            faults.append(field.invalid(at, shown, "namespaced rules cannot apply to non-resource URLs"))
+        if rule.apiGroups or rule.resources or rule.resourceNames:
+            text = "rules cannot apply to both regular resources and non-resource URLs"
+            faults.append(field.invalid(at, shown, text))
         return faults
     if not rule.apiGroups:
         faults.append(field.required(f"{path}.apiGroups", "resource rules must supply at least one api group"))

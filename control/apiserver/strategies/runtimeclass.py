@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from control.apiserver import field
+from control.apiserver import field, notation
 from control.apiserver.advice import labels
 from control.apiserver.strategies import strategy
 from control.apiserver.validation import containers, meta, names, scheduling
@@ -31,12 +31,22 @@ class RuntimeClassStrategy(strategy.Strategy[nodev1.RuntimeClass]):
             faults += meta.labels(obj.scheduling.nodeSelector, "scheduling.nodeSelector")
             tolerations = obj.scheduling.tolerations
             faults += scheduling.tolerations(tolerations, "scheduling.tolerations")
+            seen: set[tuple[str, str, str, str]] = set()
             for number, one in enumerate(tolerations):
-                if one in tolerations[:number]:
-                    path = f"scheduling.tolerations[{number}]"
-                    faults.append(field.duplicate(path, f"{one.key}:{one.effect}"))
+                key = (one.key, one.operator, one.value, one.effect)
+                if key in seen:
+                    faults.append(field.duplicate(f"scheduling.tolerations[{number}]", _shown(one)))
+                seen.add(key)
         return faults
 
     def validate_update(self, obj: nodev1.RuntimeClass, old: nodev1.RuntimeClass) -> field.Faults:
         """Judge a changed RuntimeClass: its handler stays."""
         return self.validate(obj) + meta.immutable("handler", obj.handler, obj.handler != old.handler)
+
+
+def _shown(toleration: corev1.Toleration) -> field.Raw:
+    if toleration.HasField("tolerationSeconds"):  # Go shows where the number lies
+        return notation.struct(toleration)
+    parts = (("Key", toleration.key), ("Operator", toleration.operator), ("Value", toleration.value))
+    listed = ", ".join(f"{key}:{field.quoted(value)}" for key, value in (*parts, ("Effect", toleration.effect)))
+    return field.Raw(f"core.Toleration{{{listed}, TolerationSeconds:(*int64)(nil)}}")

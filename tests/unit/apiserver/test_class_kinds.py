@@ -70,7 +70,10 @@ BAD: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "RuntimeClass",
         {"scheduling/tolerations/1": {"key": "sandbox", "operator": "Exists"}},
-        ['scheduling.tolerations[1]: Duplicate value: "sandbox:"'],
+        [
+            'scheduling.tolerations[1]: Duplicate value: core.Toleration{Key:"sandbox", Operator:"Exists", Value:"",'
+            ' Effect:"", TolerationSeconds:(*int64)(nil)}'
+        ],
     ),
 ]
 CHANGES: list[tuple[str, dict[str, Any], list[str]]] = [

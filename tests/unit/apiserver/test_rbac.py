@@ -410,12 +410,17 @@ async def test_roles_and_bindings_are_validated() -> None:
     bad = role("bad", namespace="default")
     bad.rules.add(apiGroups=[""], resources=["pods"])
     bad.rules.add(verbs=["get"], nonResourceURLs=["/x"])
+    gathering = role("gathering")
+    gathering.rules.add(verbs=["get"], nonResourceURLs=["/x"], resources=["pods"])
+    gathering.aggregationRule.clusterRoleSelectors.add().matchExpressions.add(key="a", operator="Odd")
     wrong = binding("wrong", "x", namespace="default", kind="Thing")
     wrong.subjects.add(kind="Robot", name="r")
     async with cluster() as api:
         admin = api.as_user(*control.ADMIN)
         with pytest.raises(errors.Invalid) as role_error:
             await admin.create(bad)
+        with pytest.raises(errors.Invalid) as gathering_error:
+            await admin.create(gathering)
         with pytest.raises(errors.Invalid) as binding_error:
             await admin.create(wrong)
         kept = objects.copy(await admin.get(rbacv1.ClusterRoleBinding, "cluster-admin"))
@@ -425,9 +430,16 @@ async def test_roles_and_bindings_are_validated() -> None:
 
     assert [f"{one.field}: {one.message}" for one in role_error.value.causes] == [
         "rules[0].verbs: Required value: verbs must contain at least one value",
-        'rules[1].nonResourceURLs: Invalid value: ["/x"]: namespaced rules cannot apply to non-resource URLs',
+        'rules[1].nonResourceURLs: Invalid value: []string{"/x"}: namespaced rules cannot apply to non-resource URLs',
+    ]
+    selector = "aggregationRule.clusterRoleSelectors[0]"
+    assert [f"{one.field}: {one.message}" for one in gathering_error.value.causes] == [
+        'rules[0].nonResourceURLs: Invalid value: []string{"/x"}: rules cannot apply to both regular resources and'
+        " non-resource URLs",
+        f'{selector}.matchExpressions[0].operator: Invalid value: "Odd": not a valid selector operator',
+        f'{selector}: Invalid value: "null": invalid label selector.',
     ]
     assert [f"{one.field}: {one.message}" for one in binding_error.value.causes] == [
-        'roleRef.kind: Unsupported value: "Thing": supported values: "ClusterRole", "Role"',
-        'subjects[0].kind: Unsupported value: "Robot": supported values: "Group", "ServiceAccount", "User"',
+        'roleRef.kind: Unsupported value: "Thing": supported values: "Role", "ClusterRole"',
+        'subjects[0].kind: Unsupported value: "Robot": supported values: "ServiceAccount", "User", "Group"',
     ]

@@ -100,8 +100,17 @@ async def test_a_local_review_is_about_its_own_namespace(api: ApiServer) -> None
 
     assert (await admin.create(review)).status.allowed
     review.spec.resourceAttributes.namespace = "prod"
-    with pytest.raises(errors.BadRequest, match="spec.resourceAttributes.namespace must match namespace: default"):
+    review.spec.nonResourceAttributes.path = "/x"
+    with pytest.raises(errors.Invalid) as refused:
         await admin.create(review)
+
+    path = 'authorization.NonResourceAttributes{Path:"/x", Verb:""}'
+    assert [f"{one.field}: {one.message}" for one in refused.value.causes] == [
+        f"spec.nonResourceAttributes: Invalid value: {path}: cannot be specified in combination with"
+        " resourceAttributes",
+        'spec.resourceAttributes.namespace: Invalid value: "prod": must match metadata.namespace',
+        f"spec.nonResourceAttributes: Invalid value: {path}: disallowed on this kind of request",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +118,7 @@ async def test_a_local_review_is_about_its_own_namespace(api: ApiServer) -> None
     [
         (
             lambda review: review.ClearField("spec"),
-            '[spec.user: Invalid value: "": at least one of user or group must be specified',
+            'must be specified, spec.user: Invalid value: "": at least one of user or group must be specified]',
         ),
         (
             lambda review: review.spec.ClearField("resourceAttributes"),
@@ -118,7 +127,22 @@ async def test_a_local_review_is_about_its_own_namespace(api: ApiServer) -> None
         ),
         (
             lambda review: review.spec.nonResourceAttributes.SetInParent(),
-            "spec.nonResourceAttributes: Invalid value: cannot be specified in combination with resourceAttributes",
+            'spec.nonResourceAttributes: Invalid value: authorization.NonResourceAttributes{Path:"", Verb:""}: cannot'
+            " be specified in combination with resourceAttributes",
+        ),
+        (
+            lambda review: review.spec.resourceAttributes.fieldSelector.SetInParent(),
+            "spec.resourceAttributes.fieldSelector.requirements: Required value: when"
+            " spec.resourceAttributes.fieldSelector is specified, requirements or rawSelector is required",
+        ),
+        (
+            lambda review: review.spec.resourceAttributes.labelSelector.requirements.add(key="a", operator="In"),
+            "spec.resourceAttributes.labelSelector.requirements[0].values: Required value: must be specified when"
+            " `operator` is 'In' or 'NotIn'",
+        ),
+        (
+            lambda review: review.spec.resourceAttributes.fieldSelector.requirements.add(operator="Newer"),
+            "spec.resourceAttributes.fieldSelector.requirements[0].key: Required value: must be specified",
         ),
         (lambda review: review.metadata.labels.update(a="b"), "metadata: Invalid value: must be empty"),
     ],

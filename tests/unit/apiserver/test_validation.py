@@ -11,7 +11,7 @@ import yaml
 
 from control.apiserver import field
 from control.apiserver.validation import meta
-from fairlead.api import codec
+from fairlead.api import codec, names
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
 from tests.unit.apiserver import judging
@@ -147,6 +147,10 @@ OTHERS: list[tuple[str, dict[str, Any], str]] = [
     ("Service", {"metadata/name": "1web"}, "metadata.name: Invalid value: \"1web\": a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"),
     ("EndpointSlice", {"addressType": ""}, "addressType: Required value"),
     ("EndpointSlice", {"endpoints/0/addresses": ["127.0.0.1"]}, 'endpoints[0].addresses[0]: Invalid value: "127.0.0.1": may not be in the loopback range (127.0.0.0/8, ::1/128)'),
+    ("EndpointSlice", {"endpoints/0/addresses": ["::1:2"]}, 'endpoints[0].addresses[0]: Invalid value: "::1:2": must be a valid IPv4 address'),
+    ("EndpointSlice", {"endpoints/0/hints": {"forZones": [{"name": "a b"}]}}, f'endpoints[0].hints.forZones[0].name: Invalid value: "a b": {names.label_value("a b")[0]}'),
+    ("EndpointSlice", {"endpoints/0/hints": {"forZones": [{"name": "a"}] * 9}}, "endpoints[0].hints.forZones: Too many: 9: must have at most 8 items"),
+    ("EndpointSlice", {"addressType": "FQDN", "endpoints/0/addresses": ["a"]}, 'endpoints[0].addresses[0]: Invalid value: "a": should be a domain with at least two segments separated by dots'),
     ("EndpointSlice", {"endpoints/0/addresses": []}, "endpoints[0].addresses: Required value: must contain at least 1 address"),
     ("ConfigMap", {"data": {"a b": "c"}}, "data[a b]: Invalid value: \"a b\": a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"),
     ("ConfigMap", {"binaryData": {"a": "Yg=="}}, 'data[a]: Invalid value: "a": duplicate of key present in binaryData'),
