@@ -53,6 +53,13 @@ def load_request(pem: bytes) -> x509.CertificateSigningRequest:
     return request
 
 
+def name_and_groups(subject: x509.Name) -> tuple[str, list[str]]:
+    """Return the user that a subject stands for: its CN, of several the last as Go reads them, and each O a group."""
+    names = [str(part.value) for part in subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    groups = [str(part.value) for part in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
+    return names[-1] if names else "", groups
+
+
 def is_signed(request: x509.CertificateSigningRequest) -> bool:
     """Say whether a request is signed by its own key."""
     try:

@@ -15,8 +15,8 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.x509.oid import NameOID
 
+from fairlead import certificates
 from fairlead.api import errors
 from fairlead.api.pb import core_v1_pb2 as corev1
 
@@ -98,14 +98,12 @@ def from_certificate(pem: bytes) -> User:
     errors.Unauthorized for a certificate without a common name.
     """
     certificate = x509.load_pem_x509_certificate(pem)
-    subject = certificate.subject
-    names = [str(part.value) for part in subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    groups = [str(part.value) for part in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
-    if not names or not names[0]:
+    name, groups = certificates.name_and_groups(certificate.subject)
+    if not name:
         raise errors.Unauthorized("the client certificate has no common name")
     credential = f"X509SHA256={certificate.fingerprint(hashes.SHA256()).hex()}"
     extra = ((f"{EXTRA}credential-id", (credential,)),)
-    return User(names[0], tuple(dict.fromkeys([*groups, AUTHENTICATED])), extra=extra)
+    return User(name, tuple(dict.fromkeys([*groups, AUTHENTICATED])), extra=extra)
 
 
 def token_parts(token: str) -> tuple[str, str] | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.x509.oid import ExtensionOID, NameOID
+from cryptography.x509.oid import ExtensionOID
 
 from control.controllers import framework
 from fairlead import certificates
@@ -46,8 +46,7 @@ class Asked:
 def asked(csr: certificatesv1.CertificateSigningRequest) -> Asked:
     """Return what a request asks for."""
     parsed = certificates.load_request(csr.spec.request)
-    names = [str(one.value) for one in parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    groups = [str(one.value) for one in parsed.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
+    name, groups = certificates.name_and_groups(parsed.subject)
     addresses: list[str] = []
     others = False
     try:
@@ -57,7 +56,7 @@ def asked(csr: certificatesv1.CertificateSigningRequest) -> Asked:
         others = len(addresses) != len(list(extension))
     except x509.ExtensionNotFound:
         pass
-    return Asked(names[0] if names else "", groups, addresses, others, frozenset(csr.spec.usages))
+    return Asked(name, groups, addresses, others, frozenset(csr.spec.usages))
 
 
 def fault(signer: str, wanted: Asked) -> str:

@@ -8,9 +8,9 @@ from typing import Any, NoReturn, TypeVar
 
 import grpc
 from cryptography import x509
-from cryptography.x509.oid import NameOID
 
 from control.dispatcher import settings
+from fairlead import certificates
 from fairlead.api import errors
 from fairlead.api.pb import agent_pb2 as agent
 from fairlead.client import rpcerrors
@@ -47,9 +47,7 @@ def peer(context: grpc.aio.ServicerContext[Any, Any]) -> tuple[str, Sequence[str
     if not pems:
         raise errors.Unauthorized("a client certificate is required")
     subject = x509.load_pem_x509_certificate(next(iter(pems))).subject
-    names = [str(part.value) for part in subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    groups = [str(part.value) for part in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
-    return names[0] if names else "", groups
+    return certificates.name_and_groups(subject)
 
 
 def node_of(user: str, groups: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ _UNIT_NANOSECONDS = {
     "ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9,
     "m": 60 * 10**9, "h": 3600 * 10**9,
 }  # fmt: skip
+SAYABLE = range(-62_135_596_800, 253_402_300_800)  # seconds since the epoch of the years that RFC 3339 has
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cryptography.x509.oid import NameOID
-
 from control.apiserver import nodeauthz
 from control.apiserver.admission import lookup, plugin
 from control.store import cache as caches
@@ -161,11 +159,10 @@ def _certificate(csr: certificatesv1.CertificateSigningRequest, node: str) -> st
     if csr.spec.signerName not in (KUBELET_CLIENT, KUBELET_SERVING):
         return ""
     try:
-        subject = certificates.load_request(csr.spec.request).subject
+        name, _ = certificates.name_and_groups(certificates.load_request(csr.spec.request).subject)
     except ValueError as error:
         return f"unable to parse csr: {error}"
-    names = [str(one.value) for one in subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    return "" if names[-1:] == [f"system:node:{node}"] else f"can only create a node CSR with CN=system:node:{node}"
+    return "" if name == f"system:node:{node}" else f"can only create a node CSR with CN=system:node:{node}"
 
 
 def _pod_status(request: plugin.Request, node: str) -> str:

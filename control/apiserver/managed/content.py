@@ -144,6 +144,8 @@ def creation(obj: Any, typing: Typing, ignored: sets.FieldSet) -> tuple[sets.Fie
     others: list[str] = []
     for field in _parts(obj.DESCRIPTOR.full_name):
         if sets.has(ignored, f"f:{field.json}"):
+            if field.is_message and not field.repeated and obj.HasField(field.name):
+                codec.to_json(getattr(obj, field.name))  # what JSON cannot say is refused, whoever owns it
             continue
         if not field.is_message or field.repeated or field.map:
             others.append(field.json)

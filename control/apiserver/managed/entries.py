@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from fairlead.api import times
 from fairlead.api.fields import sets
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
@@ -46,6 +47,8 @@ def decode(listed: Iterable[metav1.ManagedFieldsEntry]) -> list[Owner]:
     for entry in listed:
         if entry.operation not in (APPLY, UPDATE) or entry.fieldsType not in ("", FIELDS_TYPE):
             raise sets.FieldsError(f"entry of {entry.manager}")
+        if entry.time.seconds not in times.SAYABLE:
+            raise sets.FieldsError(f"time of the entry of {entry.manager}")
         text = entry.fieldsV1.Raw
         owner = Owner(
             entry.manager or "unknown",

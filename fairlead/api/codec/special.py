@@ -21,6 +21,7 @@ RUNTIME = "k8s.io.apimachinery.pkg.runtime"
 Json = Any
 Writer = Callable[[Any], Json]
 Reader = Callable[[Json, Any], None]
+NANOS = 1_000_000_000
 INT32 = range(-(2**31), 2**31)
 
 
@@ -29,7 +30,13 @@ def write_time(message: Any) -> Json:
     seconds = message.seconds
     if not seconds and times.is_zero(message):
         return None
-    return times.format_seconds(seconds)
+    return times.format_seconds(_in_range(seconds))
+
+
+def _in_range(seconds: int) -> int:
+    if seconds not in times.SAYABLE:
+        raise errors.DecodeError(f"a time {seconds} s from 1970: year outside of range [0,9999]")
+    return seconds
 
 
 def read_time(value: Json, message: Any) -> None:
@@ -39,7 +46,7 @@ def read_time(value: Json, message: Any) -> None:
 
 def write_micro_time(message: Any) -> Json:
     """Return RFC 3339 with six digits after the second, or None for a time that was never set."""
-    return None if times.is_zero(message) else times.format_micros(message.seconds, message.nanos)
+    return None if times.is_zero(message) else times.format_micros(_in_range(message.seconds), message.nanos % NANOS)
 
 
 def read_micro_time(value: Json, message: Any) -> None:
@@ -113,7 +120,15 @@ def read_int_or_string(value: Json, message: Any) -> None:
 
 def write_raw(message: Any) -> Json:
     """Return the JSON that `raw` holds, None where it holds none."""
-    return orjson.loads(message.raw) if message.raw else None
+    return _loaded(message.raw)
+
+
+def _loaded(raw: bytes) -> Json:
+    """Return the JSON that bytes hold, which other encoders fill with anything; None for none."""
+    try:
+        return orjson.loads(raw) if raw else None
+    except orjson.JSONDecodeError as error:
+        raise errors.DecodeError(f"invalid JSON: {error}") from None
 
 
 def read_raw(value: Json, message: Any) -> None:
@@ -123,7 +138,7 @@ def read_raw(value: Json, message: Any) -> None:
 
 def write_fields_v1(message: Any) -> Json:
     """Return the set of fields that a manager owns."""
-    return orjson.loads(message.Raw) if message.Raw else None
+    return _loaded(message.Raw)
 
 
 def read_fields_v1(value: Json, message: Any) -> None:

@@ -234,6 +234,29 @@ async def test_a_node_has_what_it_needs(attack: Attack) -> None:
     assert [path for path, status in answers if status >= 300] == []
 
 
+@pytest.mark.parametrize("signer", ["kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving"])
+async def test_of_several_common_names_the_last_must_be_the_nodes(attack: Attack, signer: str) -> None:
+    """Of several names it is the last that counts, as in Go: for who approves, signs and believes the certificate."""
+    node, path = await attack.node(), "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+    key = ec.generate_private_key(ec.SECP256R1())
+
+    async def asked(*names: str) -> Any:
+        subject = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, "system:nodes")]
+        subject += [x509.NameAttribute(NameOID.COMMON_NAME, f"system:node:{name}") for name in names]
+        request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(subject)).sign(key, hashes.SHA256())
+        pem = base64.b64encode(request.public_bytes(serialization.Encoding.PEM)).decode()
+        usages = ["digital signature", "server auth" if signer.endswith("serving") else "client auth"]
+        spec = {"request": pem, "signerName": signer, "usages": usages}
+        return await node("POST", path, {"metadata": {"generateName": "csr-"}, "spec": spec})
+
+    answers = [
+        await asked(*names) for names in (("node-1",), ("node-2",), ("node-1", "node-2"), ("node-2", "node-1"))
+    ]
+
+    assert [answer.status for answer in answers] == [201, 403, 403, 201]
+    assert answers[1].json["message"].endswith("can only create a node CSR with CN=system:node:node-1")
+
+
 async def test_a_nodes_request_for_another_nodes_certificate_waits(attack: Attack) -> None:
     """Nobody's access review lets a node ask for another: no auto-approval, and it cannot approve by itself."""
     node = await attack.node()

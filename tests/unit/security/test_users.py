@@ -275,6 +275,24 @@ async def test_nobody_gets_masters_by_a_certificate_request(attack: Attack) -> N
     assert changed.status >= 400 or changed.json["spec"]["username"] == "eve"
 
 
+async def test_a_mirror_pod_of_a_user_names_no_secret(attack: Attack) -> None:
+    """Nor an account: what only mirrors a static pod is nobody's way around the plugin for accounts."""
+    await attack.administer("eve")
+    eve = await attack.as_user("eve")
+    volume = {"name": "s", "secret": {"secretName": "web"}}
+    marked = {"name": "x", "annotations": {"kubernetes.io/config.mirror": "y"}}
+
+    answers = [
+        await eve("POST", "/api/v1/namespaces/mine/pods", {**pod(nodeName="node-1", **spec), "metadata": marked})
+        for spec in ({}, {"serviceAccountName": "", "volumes": [volume]})
+    ]
+
+    assert [answer.json["message"].partition(": ")[2] for answer in answers] == [
+        "a mirror pod may not reference service accounts",
+        "a mirror pod may not reference secrets",
+    ]
+
+
 async def test_a_namespace_lies_in_itself(attack: Attack) -> None:
     """Who reads a namespace's objects reads the namespace, as in Kubernetes; no other, nor the list of all."""
     await attack.administer("eve")
