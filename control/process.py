@@ -25,6 +25,7 @@ from control.apiserver.admission import configuration, plugin, podpolicies
 from control.apiserver.audit import log as auditlog
 from control.apiserver.audit import policy as policies
 from control.apiserver.audit import recording
+from control.apiserver.custom import keeper
 from control.apiserver.policies import typechecking
 from control.apiserver.settings import Settings
 from control.config import Config, ConfigError
@@ -164,7 +165,7 @@ async def serve(
         "watch cache": watched.run(),
         "compaction": compactor.Compactor(store, lambda: watched.revision).run(),
         "allocations": api.repairs.keep(),
-        "definitions": api.keep_defined(),
+        "definitions": keeper.Keeper(api).run(),
         "built-ins": bootstrap.keep(api),
         "dispatcher": then(dispatcher.run),
         "listeners": begin(),

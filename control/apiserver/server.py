@@ -44,7 +44,7 @@ from control.apiserver import registry as registries
 from control.apiserver.admission import chain, escalation, plugin
 from control.apiserver.audit import event as audit
 from control.apiserver.audit import recording
-from control.apiserver.custom import keeper, showing
+from control.apiserver.custom import showing
 from control.apiserver.managed import applying, managers
 from control.apiserver.rbac import authorizer as rbac
 from control.apiserver.settings import Settings
@@ -141,10 +141,6 @@ class ApiServer:
 
     def _utc(self) -> datetime.datetime:
         return datetime.datetime.fromtimestamp(self.now(), datetime.UTC)
-
-    async def keep_defined(self) -> None:
-        """Establish and empty the definitions of custom resources, for ever; one supervised task of the process."""
-        await keeper.Keeper(self).run()
 
     def authorize(self, request: authz.Attributes) -> None:
         """Raise Forbidden where the user may not do this."""

@@ -43,6 +43,7 @@ async def memory_api(
 
     from control.apiserver import bootstrap, server
     from control.apiserver import settings as configured
+    from control.apiserver.custom import keeper
     from control.store import cache, memory
 
     backing = store or memory.MemoryStore()
@@ -61,7 +62,7 @@ async def memory_api(
         )
         try:
             await bootstrap.ensure(api)
-            keeping = asyncio.create_task(api.keep_defined(), name="definitions")
+            keeping = asyncio.create_task(keeper.Keeper(api).run(), name="definitions")
             yield api
             watched.check_mutations()
         finally:

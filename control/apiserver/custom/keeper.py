@@ -9,16 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from control.apiserver import authn, reading, registry
+from control.apiserver import authn, reading, registry, server
 from control.apiserver.custom import naming
 from control.store import definitions
 from fairlead.api import custom, errors
 from fairlead.api.pb import meta_v1_pb2 as metav1
-
-if TYPE_CHECKING:
-    from control.apiserver.server import ApiServer
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +26,7 @@ RETRY_SECONDS = 0.5
 class Keeper:
     """Looks at every definition whenever one changes."""
 
-    def __init__(self, api: ApiServer) -> None:
+    def __init__(self, api: server.ApiServer) -> None:
         self._api = api
         self._actor = registry.Actor(authn.SERVER)
 

@@ -89,9 +89,9 @@ def check_target(applied: Application, namespace: str, name: str) -> None:
 class Applier:
     """Applies configurations to objects of one kind."""
 
-    def __init__(self, keeper: tracker.Tracker) -> None:
-        self._keeper = keeper
-        self._kind = keeper.kind
+    def __init__(self, record: tracker.Tracker) -> None:
+        self._tracker = record
+        self._kind = record.kind
 
     def apply(self, live: Any, applied: Application) -> Any:
         """Return a new object: the live one with the configuration applied, its managedFields included.
@@ -112,7 +112,7 @@ class Applier:
 
     @property
     def _typing(self) -> Typing:
-        return self._keeper.strategy.typing()
+        return self._tracker.strategy.typing()
 
     def _check(self, applied: Application) -> None:
         config, kind = applied.config, self._kind
@@ -131,7 +131,7 @@ class Applier:
     def _apply(self, live: Any, applied: Application) -> Any:
         typing, kind = self._typing, self._kind
         owners = self._owners(live)
-        reset = self._keeper.strategy.reset_fields(applied.subresource)
+        reset = self._tracker.strategy.reset_fields(applied.subresource)
         before = content.json_of(live)
         merged = merging.merge(before, applied.config, typing)
         mine = Owner(applied.manager, entries.APPLY, kind.api_version, applied.subresource)
@@ -145,7 +145,7 @@ class Applier:
         comparison = comparing.compare(content.stripped(before), content.stripped(after), typing).excluding(reset)
         others = _taken(others, comparison, force=applied.force)
         if not objects.same_json(before, after):
-            mine = replace(mine, time=self._keeper.time())
+            mine = replace(mine, time=self._tracker.time())
         tracker.store(changed, entries.capped([owner for owner in (*others, mine) if owner.fields]))
         return changed
 
@@ -154,9 +154,9 @@ class Applier:
         owners = tracker.decoded(live.metadata.managedFields)
         if owners or not live.metadata.uid:
             return owners
-        reset = self._keeper.strategy.reset_fields("")
+        reset = self._tracker.strategy.reset_fields("")
         fields = content.changes(content.empty(live), live, self._typing, reset).taken()
-        time = self._keeper.time()
+        time = self._tracker.time()
         return [Owner(entries.BEFORE_FIRST_APPLY, entries.UPDATE, self._kind.api_version, "", time, fields)]
 
     def _read(self, data: dict[str, Json], live: Any, config: dict[str, Json]) -> Any:
