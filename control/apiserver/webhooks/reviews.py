@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from control.apiserver import authn
+from control.apiserver import authn, wishes
 from control.apiserver.admission import plugin
 from fairlead.api import codec, errors, scheme, subresources
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -79,7 +79,7 @@ def _options(request: plugin.Request) -> dict[str, Any] | None:
     """Return a write's options; a connection has none beside its object."""
     if request.operation not in OPTIONS:
         return None
-    told = codec.to_json(request.options) if request.options is not None else {}
+    told = codec.to_json(request.options) if request.options is not None else wishes.told()
     options = {**told, "apiVersion": "meta.k8s.io/v1", "kind": OPTIONS[request.operation]}
     if request.dry_run:
         options["dryRun"] = ["All"]

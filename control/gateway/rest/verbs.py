@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from control.apiserver import reading, selection, server
+from control.apiserver import reading, selection, server, wishes
 from control.apiserver.audit import recording
 from control.gateway.rest import answers, bodies, ephemeral, media, paths, queries, views
 from control.gateway.rest.handlers import Call
@@ -231,6 +231,7 @@ def _view(call: Call, answer: answers.Answer, *, many: bool = False) -> views.Vi
 
 
 def _writing(call: Call) -> queries.Writing:
+    wishes.tell(call.request.query)
     agent = call.request.headers.get("User-Agent", "")
     return queries.writing(call.request.query, agent, _OPTIONS[call.verb])
 

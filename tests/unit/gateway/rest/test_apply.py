@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from control.apiserver.server import ApiServer
-from tests.support import definitions
+from fairlead.api.pb import admissionregistration_v1_pb2 as registrationv1
+from tests.support import definitions, hooks
+from tests.unit.apiserver.admission.test_webhooks import configure
 from tests.unit.gateway.rest.conftest import Caller
 
 CONFIGMAP = "/api/v1/namespaces/default/configmaps/a"
@@ -141,3 +143,20 @@ async def test_a_patched_custom_resource_is_judged_by_its_schema(api: ApiServer,
 
     assert strict.status == 422
     assert strict.json["message"].endswith(': strict decoding error: unknown field "spec.size"')
+
+
+async def test_webhooks_are_told_what_the_query_says(api: ApiServer, call: Caller) -> None:
+    """The manager and the validation that a request names, nothing of one that names none."""
+    async with hooks.serving(hooks.allow()) as hook:
+        await configure(api, registrationv1.ValidatingWebhookConfiguration, hook)
+        await call("PATCH", f"{CONFIGMAP}?fieldManager=one&force=true", configmap("1"), Content_Type=APPLY)
+        body = b'{"data":{"x":"2"}}'
+        await call("PATCH", f"{CONFIGMAP}?fieldValidation=Strict&dryRun=All", body, Content_Type=MERGE)
+        await call("PATCH", CONFIGMAP, body, Content_Type=MERGE)
+
+    meta = "meta.k8s.io/v1"
+    assert [one["options"] for one in hook.asked] == [
+        {"apiVersion": meta, "kind": "CreateOptions", "fieldManager": "one"},
+        {"apiVersion": meta, "kind": "UpdateOptions", "fieldValidation": "Strict", "dryRun": ["All"]},
+        {"apiVersion": meta, "kind": "UpdateOptions"},
+    ]
