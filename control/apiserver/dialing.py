@@ -128,7 +128,12 @@ class Connector(aiohttp.TCPConnector):
     async def _over(self, name: str, **where: Any) -> ResponseHandler:
         """Speak TLS with whom the certificate names, over a connection or to an address."""
         loop = asyncio.get_running_loop()
-        _, protocol = await loop.create_connection(self._factory, ssl=self._context, server_hostname=name, **where)
+        try:
+            _, protocol = await loop.create_connection(
+                self._factory, ssl=self._context, server_hostname=name, **where
+            )
+        except ssl.SSLCertVerificationError as error:
+            raise Unreachable(f"tls: failed to verify certificate: {error.verify_message}") from None
         return protocol
 
 

@@ -105,7 +105,7 @@ class Streams:
     def _running(self, uid: str, name: str) -> runtime.Container:
         history = self._history(self._worker(uid).pod, name)
         if history.current is None or not history.running:
-            raise errors.BadRequest(f"container not found ({history.name})")
+            raise errors.BadRequest(f'container not found ("{history.name}")')
         return history.current
 
 

@@ -54,12 +54,17 @@ async def test_a_webhook_behind_a_service_is_reached_through_its_pods_session() 
         made.network.port = 1
         with pytest.raises(errors.InternalError) as refused:
             await client.create(test_webhooks.config("c"))
+        async with hooks.serving(hooks.allow()) as stranger:
+            made.network.port = stranger.port
+            with pytest.raises(errors.InternalError) as distrusted:
+                await client.create(test_webhooks.config("d"))
         await api.close()
         await made.until_quiet()
 
     assert [one["name"] for one in hook.asked] == ["a", "b"]
     assert 'failed to call webhook: Post "https://hook.default.svc:443/hook?timeout=5s": ' in refused.value.message
     assert "error trying to reach service: " in refused.value.message
+    assert "?timeout=5s\": tls: failed to verify certificate: " in distrusted.value.message
 
 
 async def test_where_a_service_leads() -> None:
