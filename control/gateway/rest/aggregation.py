@@ -28,7 +28,7 @@ from control.gateway.rest.handlers import Call, Handler
 from fairlead.api import conditions, errors
 from fairlead.api.pb import apiregistration_v1_pb2 as apiregistrationv1
 
-UNAVAILABLE = "service unavailable"
+UNAVAILABLE = "the server is currently unable to handle the request"
 UPGRADES = "streams of aggregated APIs are not passed on"
 CONNECT_SECONDS = 10.0
 DISCOVERY_SECONDS = 5.0
@@ -75,8 +75,8 @@ class Aggregation:
         return any((kind.group, kind.version) == (group, version) for kind in self._api.kinds.served())
 
     async def groups(self) -> Mapping[tuple[str, str], list[discovery.Resource]]:
-        """Return what is served elsewhere, as those servers tell it; nothing of those that do not answer."""
-        found = [each for each in self._services.all() if each.spec.HasField("service") and is_available(each)]
+        """Return what is served elsewhere, as those servers tell it; of those that do not answer, no resources."""
+        found = [each for each in self._services.all() if each.spec.HasField("service")]
         told = await asyncio.gather(*(self._resources(each) for each in found))
         return {(each.spec.group, each.spec.version): list(some) for each, some in zip(found, told, strict=True)}
 
@@ -133,6 +133,8 @@ class Aggregation:
 
     async def _resources(self, found: APIService) -> Sequence[discovery.Resource]:
         """Return the resources of a group's version, remembered for a while and as long as nothing answers."""
+        if not is_available(found):
+            return ()
         name, now = found.metadata.name, time.monotonic()
         known = self._known.get(name)
         if known is not None and known[1] == found.metadata.resourceVersion and now - known[0] < REMEMBERED_SECONDS:

@@ -163,7 +163,8 @@ def aggregated(served: Groups, *, core: bool) -> apidiscoveryv2.APIGroupDiscover
 
 
 def _add_version(group: apidiscoveryv2.APIGroupDiscovery, resources: Sequence[Resource], version: str) -> None:
-    found = group.versions.add(version=version, freshness="Current")
+    # only an aggregated API that does not answer has none; clients then say that they do not know them
+    found = group.versions.add(version=version, freshness="Current" if resources else "Stale")
     rows: dict[str, apidiscoveryv2.APIResourceDiscovery] = {}
     for one in resources:
         name, _, subresource = one.name.partition("/")

@@ -138,15 +138,19 @@ async def test_a_group_that_is_served_elsewhere_is_discovered(api: ApiServer, ca
 
 
 async def test_a_server_that_is_not_available_is_not_asked(api: ApiServer, call: Caller, backend: Backend) -> None:
-    """Its requests fail at once, and the other groups are discovered."""
+    """Its requests fail at once; its group is in discovery, where clients hear that its resources are not known."""
     await aggregate(api, backend, status="False")
 
     answer = await call("GET", FLUNDERS)
     groups = (await call("GET", "/apis")).json["groups"]
+    accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+    found = {one["metadata"]["name"]: one for one in (await call("GET", "/apis", accept=accept)).json["items"]}
 
     assert (answer.status, answer.json["reason"]) == (503, "ServiceUnavailable")
     assert backend.asked == []
-    assert "wardle.example.com" not in [group["name"] for group in groups]
+    assert "wardle.example.com" in [group["name"] for group in groups]
+    assert found["wardle.example.com"]["versions"] == [{"version": "v1alpha1", "freshness": "Stale"}]
+    assert found["apps"]["versions"][0]["freshness"] == "Current"
 
 
 async def test_a_caller_who_may_not_is_refused_here(
