@@ -9,10 +9,10 @@ from control.apiserver import field, notation
 from control.apiserver.cel import admission, escaping
 from control.apiserver.policies import compiling, evaluating
 from control.apiserver.strategies import strategy, webhooks
-from control.apiserver.validation import names, selectors
+from control.apiserver.validation import conditions, names, selectors
 from fairlead.api.pb import admissionregistration_v1_pb2 as admissionv1
 
-REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized")
+REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge")
 ACTIONS = ("Audit", "Deny", "Warn")
 NOT_FOUND_ACTIONS = ("Deny", "Allow")
 MAX_ANNOTATIONS = 20
@@ -61,6 +61,17 @@ class AdmissionPolicyStrategy(strategy.SpecStrategy[_Policy]):
             faults += _validation(validation, scope, f"spec.validations[{index}]")
         return faults + _annotations(obj, scope, "spec.auditAnnotations")
 
+    def validate_status_update(self, obj: _Policy, old: _Policy) -> field.Faults:
+        """Judge a changed status: warnings about expressions, and conditions."""
+        faults: field.Faults = []
+        for index, warning in enumerate(obj.status.typeChecking.expressionWarnings):
+            at = f"status.typeChecking.expressionWarnings[{index}]"
+            if not warning.warning:
+                faults.append(field.required(f"{at}.warning"))
+            if not warning.fieldRef.strip():
+                faults.append(field.required(f"{at}.fieldRef"))
+        return faults + conditions.validate(obj.status.conditions, "status.conditions")
+
 
 class AdmissionPolicyBindingStrategy(strategy.Strategy[_Binding]):
     """The rules of ValidatingAdmissionPolicyBindings."""
@@ -90,7 +101,7 @@ class AdmissionPolicyBindingStrategy(strategy.Strategy[_Binding]):
         if spec.HasField("paramRef"):
             faults += _param_ref(spec.paramRef, "spec.paramRef")
         if spec.HasField("matchResources"):
-            faults += _resources(spec.matchResources, "spec.matchResouces")  # as Kubernetes spells it
+            faults += _resources(spec.matchResources, "spec.matchResources")
         return faults + _actions(list(spec.validationActions), "spec.validationActions")
 
 
@@ -186,7 +197,7 @@ def _annotations(policy: _Policy, scope: compiling.Scope, path: str) -> field.Fa
     written, name = list(policy.spec.auditAnnotations), policy.metadata.name
     if len(written) > MAX_ANNOTATIONS:
         text = f"must not have more than {MAX_ANNOTATIONS} auditAnnotations"
-        faults.append(field.invalid(path, field.OMITTED, text))
+        faults.append(field.invalid(path, _shown(written), text))
     for index, each in enumerate(written):
         at, source = f"{path}[{index}]", each.valueExpression.strip()
         faults += field.invalids(f"{at}.key", f"{name}/{each.key}", names.qualified(f"{name}/{each.key}"))
@@ -196,11 +207,22 @@ def _annotations(policy: _Policy, scope: compiling.Scope, path: str) -> field.Fa
             text = f"must not exceed {MAX_ANNOTATION} bytes in length"
             faults.append(field.required(f"{at}.valueExpression", text))
         else:
-            made = scope.compiled(each.valueExpression, admission.STRING_OR_NULL)
-            faults += _expression(made, f"{at}.valueExpression")
+            made = scope.compiled(source, admission.STRING_OR_NULL)
+            if made.error:
+                faults.append(field.invalid(f"{at}.valueExpression", each.valueExpression, made.error))
         if any(each.key == other.key for other in written[:index]):
             faults.append(field.duplicate(f"{at}.key", each.key))
     return faults
+
+
+def _shown(annotations: Sequence[admissionv1.AuditAnnotation]) -> field.Raw:
+    """Return annotations in Go's notation, as Kubernetes' errors show them."""
+    kind = "admissionregistration.AuditAnnotation"
+    listed = (
+        f"{kind}{{Key:{field.quoted(each.key)}, ValueExpression:{field.quoted(each.valueExpression)}}}"
+        for each in annotations
+    )
+    return field.Raw(f"[]{kind}{{{', '.join(listed)}}}")
 
 
 def _param_ref(reference: admissionv1.ParamRef, path: str) -> field.Faults:
@@ -209,13 +231,15 @@ def _param_ref(reference: admissionv1.ParamRef, path: str) -> field.Faults:
     if reference.name:
         faults += field.invalids(f"{path}.name", reference.name, names.segment(reference.name))
         if has_selector:
-            faults += [field.forbidden(f"{path}.{name}", exclusive) for name in ("name", "selector")]
+            faults.append(field.forbidden(f"{path}.name", exclusive))
     if has_selector:
         faults += selectors.validate(reference.selector, f"{path}.selector")
+        if reference.name:
+            faults.append(field.forbidden(f"{path}.selector", exclusive))
     if not reference.name and not has_selector:
         faults.append(field.required(path, "one of name or selector must be specified"))
     if not reference.parameterNotFoundAction:
-        faults.append(field.required(f"{path}.parameterNotFoundAction"))
+        return [*faults, field.required(f"{path}.parameterNotFoundAction")]
     return faults + webhooks.among(reference, "parameterNotFoundAction", NOT_FOUND_ACTIONS, path)
 
 

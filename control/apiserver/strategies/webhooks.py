@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.parse
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from control.apiserver import field, notation
 from control.apiserver.cel import admission
 from control.apiserver.policies import compiling
 from control.apiserver.strategies import strategy
-from control.apiserver.validation import names, selectors
+from control.apiserver.validation import names, selectors, webhooks
 from fairlead.api.pb import admissionregistration_v1_pb2 as admissionv1
 
 FAILURE_POLICIES = ("Fail", "Ignore")
@@ -19,13 +18,11 @@ SIDE_EFFECTS = ("None", "NoneOnDryRun")
 REINVOCATIONS = ("IfNeeded", "Never")
 OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
 SCOPES = ("*", "Cluster", "Namespaced")
-REVIEWS = ("v1", "v1beta1")
 TIMEOUT_SECONDS = 10
 MAX_TIMEOUT_SECONDS = 30
 MAX_CONDITIONS = 64
 PORT = 443
 NAME_SEGMENTS = 3
-URL_FORM = "; desired format: https://host[/path]"
 
 
 class _WebhookStrategy(strategy.Strategy[Any]):
@@ -115,9 +112,10 @@ def _hook(hook: Any, path: str) -> field.Faults:
         faults += selectors.validate(getattr(hook, name), f"{path}.{name}")
     if "reinvocationPolicy" in hook.DESCRIPTOR.fields_by_name:
         faults += among(hook, "reinvocationPolicy", REINVOCATIONS, path)
-    faults += _client(hook.clientConfig, f"{path}.clientConfig")
+    faults += webhooks.client(hook.clientConfig, f"{path}.clientConfig")
     faults += conditions(hook.matchConditions, f"{path}.matchConditions")
-    return faults + _reviews(hook.admissionReviewVersions, f"{path}.admissionReviewVersions")
+    at, needed = f"{path}.admissionReviewVersions", f"must specify one of {', '.join(webhooks.REVIEWS)}"
+    return faults + webhooks.reviews(hook.admissionReviewVersions, at, needed)
 
 
 def among(hook: Any, name: str, supported: tuple[str, ...], path: str) -> field.Faults:
@@ -196,61 +194,6 @@ def _resources(resources: Sequence[str], path: str) -> field.Faults:
     return faults
 
 
-def _client(config: admissionv1.WebhookClientConfig, path: str) -> field.Faults:
-    if config.HasField("url") == config.HasField("service"):
-        return [field.required(path, "exactly one of url or service is required")]
-    if config.HasField("url"):
-        return url_faults(f"{path}.url", config.url)
-    service = config.service
-    urlpath = service.path if service.HasField("path") else ""
-    return service_faults(f"{path}.service", service.namespace, service.name, service.port, urlpath)
-
-
-def url_faults(path: str, text: str) -> field.Faults:
-    """Judge the URL of a webhook."""
-    try:
-        url = urllib.parse.urlsplit(text)
-    except ValueError as error:
-        return [field.required(path, f"url must be a valid URL: {error}{URL_FORM}")]
-    faults: field.Faults = []
-    if url.scheme != "https":
-        faults.append(field.invalid(path, url.scheme, f"'https' is the only allowed URL scheme{URL_FORM}"))
-    user, at, host = url.netloc.rpartition("@")
-    if not host:
-        faults.append(field.invalid(path, "", f"host must be specified{URL_FORM}"))
-    if at:
-        faults.append(field.invalid(path, user, "user information is not permitted in the URL"))
-    if url.fragment:
-        faults.append(field.invalid(path, url.fragment, "fragments are not permitted in the URL"))
-    if url.query:
-        faults.append(field.invalid(path, url.query, "query parameters are not permitted in the URL"))
-    return faults
-
-
-def service_faults(path: str, namespace: str, name: str, port: int, urlpath: str) -> field.Faults:
-    """Judge the Service behind which a webhook is, and the path that it is asked at."""
-    faults: field.Faults = []
-    if not name:
-        faults.append(field.required(f"{path}.name", "service name is required"))
-    if not namespace:
-        faults.append(field.required(f"{path}.namespace", "service namespace is required"))
-    if found := names.port(port):
-        faults.append(field.invalid(f"{path}.port", port, f"port is not valid: {', '.join(found)}"))
-    if urlpath in ("", "/"):
-        return faults
-    at = f"{path}.path"
-    if urlpath == "//":
-        return [*faults, field.invalid(at, urlpath, "segment[0] may not be empty")]
-    if not urlpath.startswith("/"):
-        faults.append(field.invalid(at, urlpath, "must start with a '/'"))
-    for index, step in enumerate(urlpath[1:].removesuffix("/").split("/")):
-        if not step:
-            faults.append(field.invalid(at, urlpath, f"segment[{index}] may not be empty"))
-        else:
-            faults += field.invalids(at, urlpath, [f"segment[{index}]: {one}" for one in names.subdomain(step)])
-    return faults
-
-
 def conditions(written: Sequence[admissionv1.MatchCondition], path: str, *, has_params: bool = False) -> field.Faults:
     """Judge match conditions: their number and names, and whether their expressions compile."""
     faults: field.Faults = []
@@ -272,20 +215,4 @@ def conditions(written: Sequence[admissionv1.MatchCondition], path: str, *, has_
         if condition.name and condition.name in seen:
             faults.append(field.duplicate(f"{at}.name", condition.name))
         seen.add(condition.name)
-    return faults
-
-
-def _reviews(versions: Sequence[str], path: str) -> field.Faults:
-    known = ", ".join(REVIEWS)
-    if not versions:
-        return [field.required(path, f"must specify one of {known}")]
-    faults: field.Faults = []
-    for index, version in enumerate(versions):
-        if version in versions[:index]:
-            faults.append(field.invalid(f"{path}[{index}]", version, "duplicate version"))
-        else:
-            faults += field.invalids(f"{path}[{index}]", version, names.label_1035(version))
-    if not set(versions) & set(REVIEWS):
-        text = f"must include at least one of {known}"
-        faults.append(field.invalid(path, notation.strings(versions), text))
     return faults

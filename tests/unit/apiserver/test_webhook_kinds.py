@@ -112,6 +112,11 @@ BAD: list[tuple[str, dict[str, Any], list[str]]] = [
     ),
     (
         MUTATING,
+        {f"{HOOK}/clientConfig/service": {"name": "hook", "port": 1}},
+        ["webhooks[0].clientConfig.service.name: Required value: service name is required"],  # as Kubernetes says it
+    ),
+    (
+        MUTATING,
         {f"{HOOK}/clientConfig/service": {"path": "a//b", "port": 0}},
         [
             "webhooks[0].clientConfig.service.name: Required value: service name is required",
