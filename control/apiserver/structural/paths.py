@@ -19,8 +19,13 @@ class PathError(ValueError):
 
 def normalised(written: str, schema: Schema) -> str:
     """Return a path as faults name it: properties after dots, keys of maps in brackets."""
+    return resolved(written, schema)[0]
+
+
+def resolved(written: str, schema: Schema, *, brackets: bool = True) -> tuple[str, Schema]:
+    """Return a path as faults name it, and the schema of what it names; `brackets` says that it may have some."""
     found = ""
-    for step in _steps(written):
+    for step in _steps(written, brackets):
         if schema.properties:
             if step not in schema.properties:
                 raise PathError(_NO_FIELD)
@@ -29,11 +34,13 @@ def normalised(written: str, schema: Schema) -> str:
             found, schema = f"{found}[{step}]", schema.additional
         else:
             raise PathError(_NO_FIELD)
-    return found
+    return found, schema
 
 
-def _steps(written: str) -> Iterator[str]:
+def _steps(written: str, brackets: bool) -> Iterator[str]:
     for match in _STEP.finditer(written):
+        if match[0].startswith("[") and not brackets:
+            raise PathError("array notation is not allowed")
         if match[1] is not None:
             yield match[1]
         elif match[2] is not None:

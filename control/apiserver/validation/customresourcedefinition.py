@@ -9,18 +9,21 @@ from __future__ import annotations
 import json
 import re
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
-from control.apiserver import field
-from control.apiserver.validation import structural
+from control.apiserver import field, notation
+from control.apiserver.structural import paths
+from control.apiserver.structural import schema as schemas
+from control.apiserver.validation import structural, webhooks
 from fairlead.api import codec, custom, names
 from fairlead.api.pb import apiextensions_v1_pb2 as apiextensionsv1
 
 Definition = apiextensionsv1.CustomResourceDefinition
 Version = apiextensionsv1.CustomResourceDefinitionVersion
 
-REVIEW_VERSIONS = ("v1", "v1beta1")
+MAX_SELECTABLE = 8
+MAX_WARNING_BYTES = 256
 COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
 COLUMN_FORMATS = (
     "byte", "date", "date-time", "double", "float", "int32", "int64", "password",
@@ -31,58 +34,117 @@ _IMMUTABLE = "field is immutable"
 
 def validate(definition: Definition) -> field.Faults:
     """Judge a new definition."""
-    spec = definition.spec
     faults: field.Faults = []
-    if definition.metadata.name != f"{spec.names.plural}.{spec.group}":
+    if definition.metadata.name != f"{definition.spec.names.plural}.{definition.spec.group}":
         text = 'must be spec.names.plural+"."+spec.group'
         faults.append(field.invalid("metadata.name", definition.metadata.name, text))
-    faults += _approval(definition)
-    faults += _group_and_scope(spec)
-    faults += _versions(spec)
-    faults += _names(spec.names, "spec.names", complete=True)
-    faults += _conversion(spec)
-    if spec.preserveUnknownFields:
-        text = (
-            "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead"
-        )
-        faults.append(field.invalid("spec.preserveUnknownFields", True, text))
-    faults += _schemas(spec)
-    for place, version in _places(spec, "subresources", lambda each: each.subresources):
-        faults += _subresources(version, place)
-    for place, version in _places(spec, "additionalPrinterColumns", lambda each: list(each.additionalPrinterColumns)):
-        faults += _columns(version, place)
-    for place, version in _places(spec, "selectableFields", lambda each: list(each.selectableFields)):
-        faults += _selectable(version, place)
-    return faults
+    return faults + _spec(definition.spec) + _rest(definition)
 
 
 def validate_update(definition: Definition, old: Definition) -> field.Faults:
     """Judge a changed definition."""
-    faults = validate(definition)
+    faults = _spec(definition.spec, judges_bundle=not may_have_bad_bundle(old))
     spec, before = definition.spec, old.spec
     compared = [("group", spec.group, before.group), ("names.plural", spec.names.plural, before.names.plural)]
     if custom.is_true(old, custom.ESTABLISHED):
-        compared += [("scope", spec.scope, before.scope), ("names.kind", spec.names.kind, before.names.kind)]
+        kept = [("scope", spec.scope, before.scope), ("names.kind", spec.names.kind, before.names.kind)]
+        compared = kept + compared
     for name, now, then in compared:
         if now != then:
             faults.append(field.invalid(f"spec.{name}", now, _IMMUTABLE))
-    return faults + stored_versions(definition)
+    return faults + _rest(definition)
 
 
 def validate_status(definition: Definition) -> field.Faults:
-    """Judge a changed status."""
-    faults = _names(definition.status.acceptedNames, "status.acceptedNames", complete=False)
-    return faults + stored_versions(definition)
+    """Judge a changed status: the names; Kubernetes leaves the stored versions to who migrates them."""
+    return _names(definition.status.acceptedNames, "status.acceptedNames", complete=False)
+
+
+def may_have_bad_bundle(old: Definition) -> bool:
+    """Say whether a definition's webhook may have certificates that none can read: it had, or is not served yet."""
+    bundle = old.spec.conversion.webhook.clientConfig.caBundle
+    return not custom.is_true(old, custom.ESTABLISHED) or bool(bundle and webhooks.bundle(bundle, ""))
+
+
+def _rest(definition: Definition) -> field.Faults:
+    """Judge what stands outside of the spec, and what it needs of that."""
+    faults = validate_status(definition) + stored_versions(definition) + _approval(definition)
+    if definition.spec.preserveUnknownFields:
+        text = (
+            "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead"
+        )
+        faults.append(field.invalid("spec.preserveUnknownFields", True, text))
+    return faults
 
 
 def stored_versions(definition: Definition) -> field.Faults:
     """Judge that no version goes at which objects may lie in etcd."""
+    stored, path = list(definition.status.storedVersions), "status.storedVersions"
+    if not stored:
+        return [field.invalid(path, notation.strings(stored), "must have at least one stored version")]
+    faults: field.Faults = []
+    for version in definition.spec.versions:
+        if version.storage and version.name not in stored:
+            text = f"must have the storage version {version.name}"
+            faults.append(field.invalid(path, notation.strings(stored), text))
     known = {version.name for version in definition.spec.versions}
-    return [
-        field.invalid(f"status.storedVersions[{index}]", version, "must appear in spec.versions")
-        for index, version in enumerate(definition.status.storedVersions)
-        if version not in known
-    ]
+    for index, name in enumerate(stored):
+        if name not in known:
+            text = (
+                f"missing from spec.versions; {name} was previously a storage version, and must remain in"
+                f" spec.versions until a storage migration ensures no data remains persisted in {name} and removes"
+                f" {name} from status.storedVersions"
+            )
+            faults.append(field.invalid(f"{path}[{index}]", name, text))
+    return faults
+
+
+def _spec(spec: Any, *, judges_bundle: bool = False) -> field.Faults:
+    """Judge a spec: what versions share is spoken of once, after them and the names."""
+    faults = _group_and_scope(spec)
+    for index, version in enumerate(spec.versions):
+        if not version.schema.HasField("openAPIV3Schema"):
+            at = f"spec.versions[{index}].schema.openAPIV3Schema"
+            faults.append(field.required(at, "schemas are required"))
+    shared = [part for part in _PARTS if _is_shared(spec, part)]
+    own = [part for part in _PARTS if part not in shared]
+    for index, version in enumerate(spec.versions):
+        at = f"spec.versions[{index}]"
+        if found := names.dns_1035_label(version.name):
+            faults.append(field.invalid(f"{at}.name", version.name, ",".join(found)))
+        if version.HasField("deprecationWarning"):
+            faults += _deprecation(version, f"{at}.deprecationWarning")
+        for part in own:
+            place = f"{at}.schema" if part == "validation" else f"{at}.{part}"
+            faults += _part(part, version, place, has_status=version.subresources.HasField("status"))
+    faults += _versions(spec) + _names(spec.names, "spec.names", complete=True)
+    has_status = any(version.subresources.HasField("status") for version in spec.versions)
+    for part in shared:
+        faults += _part(part, spec.versions[0], f"spec.{part}", has_status=has_status)
+    return faults + _conversion(spec, judges_bundle)
+
+
+_PARTS = ("validation", "subresources", "additionalPrinterColumns", "selectableFields")
+
+
+def _is_shared(spec: Any, part: str) -> bool:
+    """Say whether a part is the same in all versions: Kubernetes then speaks of it at the top of the spec."""
+    name = "schema" if part == "validation" else part
+    found = [getattr(version, name) for version in spec.versions]
+    return bool(found) and all(each == found[0] for each in found)
+
+
+def _part(part: str, version: Version, at: str, *, has_status: bool) -> field.Faults:
+    if part == "subresources":
+        return _subresources(version, at)
+    if part == "additionalPrinterColumns":
+        return _columns(version, at)
+    if part == "selectableFields":
+        return _selectable(version, at)
+    if not version.schema.HasField("openAPIV3Schema"):
+        return []
+    written = codec.to_json(version.schema.openAPIV3Schema)
+    return structural.validate(written, f"{at}.openAPIV3Schema", has_status=has_status)
 
 
 def _approval(definition: Definition) -> field.Faults:
@@ -126,35 +188,32 @@ def _group_and_scope(spec: Any) -> field.Faults:
 
 def _versions(spec: Any) -> field.Faults:
     faults: field.Faults = []
-    for index, version in enumerate(spec.versions):
-        at = f"spec.versions[{index}]"
-        if found := names.dns_1035_label(version.name):
-            faults.append(field.invalid(f"{at}.name", version.name, ",".join(found)))
-        if version.HasField("deprecationWarning"):
-            faults += _deprecation(version, at)
     listed = [version.name for version in spec.versions]
-    shown = json.dumps(listed, separators=(",", ":"))
+    shown = field.Raw(json.dumps(listed, separators=(",", ":")))
     if len(set(listed)) != len(listed):
-        text = f"Invalid value: {shown}: must contain unique version names"
-        faults.append(field.Cause("FieldValueInvalid", text, "spec.versions"))
+        faults.append(field.invalid("spec.versions", shown, "must contain unique version names"))
     if sum(version.storage for version in spec.versions) != 1:
-        text = f"Invalid value: {shown}: must have exactly one version marked as storage version"
-        faults.append(field.Cause("FieldValueInvalid", text, "spec.versions"))
+        text = "must have exactly one version marked as storage version"
+        faults.append(field.invalid("spec.versions", shown, text))
+    if listed and listed[0] and (found := names.dns_1035_label(listed[0])):
+        faults.append(field.invalid("spec.version", listed[0], ",".join(found)))
     return faults
 
 
-def _deprecation(version: Version, at: str) -> field.Faults:
-    text, path = version.deprecationWarning, f"{at}.deprecationWarning"
+def _deprecation(version: Version, path: str) -> field.Faults:
+    text = version.deprecationWarning
     if not version.deprecated:
         return [field.invalid(path, text, "can only be set for deprecated versions")]
-    faults: field.Faults = []
+    found: list[str] = []
+    if len(text.encode()) > MAX_WARNING_BYTES:
+        found.append(f"must be <= {MAX_WARNING_BYTES} characters long")
     if not text:
-        faults.append(field.invalid(path, text, "must not be empty"))
-    elif len(text) > 256:
-        faults.append(field.invalid(path, text, "must be <= 256 characters long"))
-    elif not text.isprintable():
-        faults.append(field.invalid(path, text, "must only contain printable UTF-8 characters"))
-    return faults
+        found.append("must not be an empty string")
+    odd = next((index for index, each in enumerate(text) if not each.isprintable()), None)
+    if odd is not None:
+        at = len(text[:odd].encode())
+        found.append(f"must only contain printable UTF-8 characters; non-printable character found at index {at}")
+    return field.invalids(path, text, found)
 
 
 def _names(named: Any, path: str, *, complete: bool) -> field.Faults:
@@ -172,76 +231,45 @@ def _names(named: Any, path: str, *, complete: bool) -> field.Faults:
         if value and (found := names.dns_1035_label(value.lower())):
             text = f"may have mixed case, but should otherwise match: {','.join(found)}"
             faults.append(field.invalid(f"{path}.{name}", value, text))
-    for name in ("shortNames", "categories"):
-        for index, value in enumerate(getattr(named, name)):
-            if found := names.dns_1035_label(value):
-                faults.append(field.invalid(f"{path}.{name}[{index}]", value, ",".join(found)))
+    faults += _labels(named.shortNames, f"{path}.shortNames")
     if named.kind and named.kind == named.listKind:
         text = "kind and listKind may not be the same"
         faults.append(field.invalid(f"{path}.listKind", named.listKind, text))
-    return faults
+    return faults + _labels(named.categories, f"{path}.categories")
 
 
-def _conversion(spec: Any) -> field.Faults:
+def _labels(values: Iterable[str], path: str) -> field.Faults:
+    return [
+        field.invalid(f"{path}[{index}]", value, ",".join(found))
+        for index, value in enumerate(values)
+        if (found := names.dns_1035_label(value))
+    ]
+
+
+def _conversion(spec: Any, judges_bundle: bool) -> field.Faults:
     conversion, path = spec.conversion, "spec.conversion"
-    if not conversion.strategy:
-        return [field.required(f"{path}.strategy")]
-    if conversion.strategy not in ("None", "Webhook"):
-        return [field.unsupported(f"{path}.strategy", conversion.strategy, ("None", "Webhook"))]
-    if conversion.strategy == "None":
-        if conversion.HasField("webhook") and conversion.webhook.HasField("clientConfig"):
-            text = "should not be set when strategy is not set to Webhook"
-            return [field.forbidden(f"{path}.webhookClientConfig", text)]
-        return []
-    config, faults = conversion.webhook.clientConfig, list[field.Cause]()
-    if not conversion.webhook.HasField("clientConfig"):
-        faults.append(field.required(f"{path}.webhookClientConfig", "required when strategy is set to Webhook"))
-    elif config.HasField("url") == config.HasField("service"):
-        faults.append(field.required(f"{path}.webhookClientConfig", "exactly one of url or service is required"))
-    elif config.HasField("url"):
-        if not config.url.startswith("https://"):
-            scheme = config.url.partition("://")[0] if "://" in config.url else ""
-            text = "'https' is the only allowed URL scheme; desired format: https://host[/path]"
-            faults.append(field.invalid(f"{path}.webhookClientConfig.url", scheme, text))
-    else:
-        for name in ("name", "namespace"):
-            if not getattr(config.service, name):
-                faults.append(field.required(f"{path}.webhookClientConfig.service.{name}"))
-    versions = list(conversion.webhook.conversionReviewVersions)
-    if not versions:
-        faults.append(field.required(f"{path}.conversionReviewVersions"))
-    elif not set(versions) & set(REVIEW_VERSIONS):
-        text = f"must include at least one of {', '.join(REVIEW_VERSIONS)}"
-        shown = json.dumps(versions, separators=(",", ":"))
-        fault = f"Invalid value: {shown}: {text}"
-        faults.append(field.Cause("FieldValueInvalid", fault, f"{path}.conversionReviewVersions"))
-    return faults
-
-
-def _places(spec: Any, name: str, part: Callable[[Version], Any]) -> Iterator[tuple[str, Version]]:
-    """Iterate over versions and where Kubernetes' errors place a part of them: once if all have the same."""
-    versions = list(spec.versions)
-    if versions and all(part(each) == part(versions[0]) for each in versions):
-        yield f"spec.{name}", versions[0]
-        return
-    for index, each in enumerate(versions):
-        yield f"spec.versions[{index}].{name}", each
-
-
-def _schemas(spec: Any) -> field.Faults:
+    client, reviews = f"{path}.webhookClientConfig", f"{path}.conversionReviewVersions"
     faults: field.Faults = []
-    missing = [not version.schema.HasField("openAPIV3Schema") for version in spec.versions]
-    for index, is_missing in enumerate(missing):
-        if is_missing:
-            at = f"spec.versions[{index}].schema.openAPIV3Schema"
-            faults.append(field.required(at, "schemas are required"))
-    if faults:
-        return faults
-    for place, version in _places(spec, "validation", lambda each: each.schema):
-        at = place.replace("].validation", "].schema")
-        written = codec.to_json(version.schema.openAPIV3Schema)
-        faults += structural.validate(written, f"{at}.openAPIV3Schema")
-    return faults
+    if conversion.strategy != "None" and spec.preserveUnknownFields:
+        text = "must be None if spec.preserveUnknownFields is true"
+        faults.append(field.invalid(f"{path}.strategy", conversion.strategy, text))
+    if not conversion.strategy:
+        faults.append(field.required(f"{path}.strategy"))
+    elif conversion.strategy not in ("None", "Webhook"):
+        faults.append(field.unsupported(f"{path}.strategy", conversion.strategy, ("None", "Webhook")))
+    has_client = conversion.webhook.HasField("clientConfig")
+    if conversion.strategy != "Webhook":
+        text = "should not be set when strategy is not set to Webhook"
+        faults += [field.forbidden(client, text)] if has_client else []
+        return faults + ([field.forbidden(reviews, text)] if conversion.webhook.conversionReviewVersions else [])
+    config = conversion.webhook.clientConfig
+    if not has_client:
+        faults.append(field.required(client, "required when strategy is set to Webhook"))
+    else:
+        faults += webhooks.client(config, client)
+        if config.caBundle and judges_bundle:
+            faults += webhooks.bundle(config.caBundle, f"{client}.caBundle")
+    return faults + webhooks.reviews(conversion.webhook.conversionReviewVersions, reviews)
 
 
 def _subresources(version: Version, path: str) -> field.Faults:
@@ -261,7 +289,7 @@ def _subresources(version: Version, path: str) -> field.Faults:
         elif found := _simple_path(value, at):
             faults += found
         elif not value.startswith(f"{root}.") and not (name == "labelSelectorPath" and value.startswith(".spec.")):
-            under = ".status or .spec" if name == "labelSelectorPath" else root
+            under = "either .spec or .status" if name == "labelSelectorPath" else root
             faults.append(field.invalid(at, value, f"should be a json path under {under}"))
     return faults
 
@@ -291,11 +319,18 @@ def _columns(version: Version, path: str) -> field.Faults:
             text = f"must be one of {','.join(COLUMN_FORMATS)}"
             faults.append(field.invalid(f"{at}.format", column.format, text))
         if not column.jsonPath:
-            faults.append(field.required(f"{at}.jsonPath"))
+            faults.append(field.required(f"{at}.JSONPath"))
+        elif not column.jsonPath.startswith("."):
+            text = "must be a simple json path starting with ."
+            faults.append(field.invalid(f"{at}.JSONPath", column.jsonPath, text))
     return faults
 
 
 def _selectable(version: Version, path: str) -> field.Faults:
+    if version.selectableFields and not version.schema.HasField("openAPIV3Schema"):
+        text = "selectableFields may only be set when version.schema.openAPIV3Schema is not included"
+        return [field.invalid(path, "", text)]
+    schema = schemas.parse(codec.to_json(version.schema.openAPIV3Schema))
     faults: field.Faults = []
     seen: set[str] = set()
     for index, selectable in enumerate(version.selectableFields):
@@ -303,10 +338,22 @@ def _selectable(version: Version, path: str) -> field.Faults:
         if not value:
             faults.append(field.required(at))
             continue
-        if value in seen:
-            faults.append(field.duplicate(at, value))
-        seen.add(value)
-        if not _SIMPLE_PATH.fullmatch(value) or "[" in value:
-            text = "is an invalid path: must be a simple json path in the dot notation"
+        try:
+            found, named = paths.resolved(value, schema, brackets=False)
+        except paths.PathError as error:
+            faults.append(field.invalid(at, value, f"is an invalid path: {error}"))
+            continue
+        if found.partition(".")[0] == "metadata":
+            faults.append(field.invalid(at, value, "must not point to fields in metadata"))
+        if named.type not in ("string", "boolean", "integer"):
+            text = (
+                "must point to a field of type string, boolean or integer. Enum string fields and strings with"
+                " formats are allowed."
+            )
             faults.append(field.invalid(at, value, text))
+        if found in seen:
+            faults.append(field.duplicate(at, value))
+        seen.add(found)
+    if len(seen) > MAX_SELECTABLE:
+        faults.append(field.too_many(path, len(seen), MAX_SELECTABLE))
     return faults

@@ -6,6 +6,7 @@ Source: Kubernetes' documentation, "Validation rules".
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +14,11 @@ from typing import Any
 from control.apiserver import field
 from control.apiserver.cel import estimates, library, sizes, typed
 from control.apiserver.structural import checking, paths, rules
-from control.apiserver.structural.schema import Schema
+from control.apiserver.structural.schema import Schema, parse
 from control.apiserver.validation import rulecosts
 
 Json = Any
+_BREAK = re.compile(r"[\n\r]")
 REASONS = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired")
 
 
@@ -29,6 +31,7 @@ def written(part: Mapping[str, Json], path: str) -> field.Faults:
         reason = rule.get("reason")
         if reason is not None and reason not in REASONS:
             faults.append(field.unsupported(f"{at}.reason", reason, REASONS))
+        faults += _field_path(rule.get("fieldPath", ""), part, f"{at}.fieldPath")
     return faults
 
 
@@ -39,19 +42,27 @@ def _texts(rule: Mapping[str, Json], at: str) -> field.Faults:
         faults.append(field.required(f"{at}.rule", "rule is not specified"))
     elif message and not message.strip():
         faults.append(field.invalid(f"{at}.message", message, "message must be non-empty if specified"))
-    elif "\n" in message.strip():
+    elif _BREAK.search(message.strip()):
         faults.append(field.invalid(f"{at}.message", message, "message must not contain line breaks"))
-    elif "\n" in source and not message.strip():
+    elif _BREAK.search(source) and not message.strip():
         text = "message must be specified if rule contains line breaks"
         faults.append(field.required(f"{at}.message", text))
     if rule.get("messageExpression") and not rule["messageExpression"].strip():
         text = "messageExpression must be non-empty if specified"
         faults.append(field.required(f"{at}.messageExpression", text))
-    place = rule.get("fieldPath", "")
+    return faults
+
+
+def _field_path(place: str, part: Mapping[str, Json], at: str) -> field.Faults:
+    faults: field.Faults = []
     if place and not place.strip():
-        faults.append(field.invalid(f"{at}.fieldPath", place, "fieldPath must be non-empty if specified"))
-    if "\n" in place:
-        faults.append(field.invalid(f"{at}.fieldPath", place, "fieldPath must not contain line breaks"))
+        faults.append(field.invalid(at, place, "fieldPath must be non-empty if specified"))
+    if _BREAK.search(place):
+        faults.append(field.invalid(at, place, "fieldPath must not contain line breaks"))
+    try:
+        paths.normalised(place, parse(part))
+    except paths.PathError:
+        faults.append(field.invalid(at, place, "fieldPath must be a valid path"))
     return faults
 
 
@@ -112,12 +123,6 @@ def _compiled(
     rule: Mapping[str, Json], checkers: checking.Checkers, place: _Place, at: str, budget: rulecosts.Budget
 ) -> field.Faults:
     faults: field.Faults = []
-    if rule.get("fieldPath"):
-        try:
-            paths.normalised(rule["fieldPath"], place.schema)
-        except paths.PathError as error:
-            text = f"fieldPath must be a valid path: {error}"
-            faults.append(field.invalid(f"{at}.fieldPath", rule["fieldPath"], text))
     try:
         condition = checkers.condition(rule)
     except library.CompileError as error:

@@ -7,10 +7,12 @@ schema".
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from control.apiserver import field
+from control.apiserver import field, notation
 from control.apiserver.structural import pruning, validating
 from control.apiserver.structural import schema as schemas
 from control.apiserver.validation import rules
@@ -20,7 +22,9 @@ Written = Mapping[str, Json]
 
 FORBIDDEN = ("id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref")
 LIST_TYPES = ("atomic", "set", "map")
-MAP_TYPES = ("granular", "atomic")
+MAP_TYPES = ("atomic", "granular")
+LIST_TYPE = "x-kubernetes-list-type"
+META = ("metadata", "kind", "apiVersion")
 TYPES = ("array", "boolean", "integer", "number", "object", "string")
 ROOT, ITEM, FIELD = "root", "item", "field"
 _NEEDS_TYPE = {
@@ -47,62 +51,139 @@ _MUST_BE_EMPTY = {
 _INT_OR_STRING = [{"type": "integer"}, {"type": "string"}]
 TYPELESS = ("int-or-string", "preserve-unknown-fields")
 JUNCTORS = ("anyOf", "allOf", "oneOf")
+INNER = ("items", "additionalProperties")
+# A schema's fields in Kubernetes' order, and by the names in its errors.
+_PLAIN = (
+    "description type nullable format title default maximum exclusiveMaximum minimum exclusiveMinimum maxLength"
+    " minLength pattern maxItems minItems uniqueItems multipleOf enum maxProperties minProperties required items"
+    " allOf oneOf anyOf not properties additionalProperties patternProperties dependencies additionalItems"
+    " definitions externalDocs example"
+)
+_FIELDS = {
+    "id": "ID",
+    "$schema": "Schema",
+    "$ref": "Ref",
+    **{name: name[0].upper() + name[1:] for name in _PLAIN.split()},
+    "x-kubernetes-preserve-unknown-fields": "XPreserveUnknownFields",
+    "x-kubernetes-embedded-resource": "XEmbeddedResource",
+    "x-kubernetes-int-or-string": "XIntOrString",
+    "x-kubernetes-list-map-keys": "XListMapKeys",
+    "x-kubernetes-list-type": "XListType",
+    "x-kubernetes-map-type": "XMapType",
+    "x-kubernetes-validations": "XValidations",
+}
+_AT_ROOT = (
+    "Description Type Format Title Maximum ExclusiveMaximum Minimum ExclusiveMinimum MaxLength MinLength Pattern"
+    " MaxItems MinItems UniqueItems MultipleOf Required Items Properties ExternalDocs Example XPreserveUnknownFields"
+    " XValidations"
+)
+_ENABLED = "at the root of the schema if the status subresource is enabled"
 
 
-def validate(written: Written, path: str) -> field.Faults:
-    """Judge a version's schema."""
-    faults: field.Faults = []
-    for place, part, is_nested in walk(written, path):
-        faults += _openapi(part, place, is_nested)
-    faults += sorted(_structural(written, path, ROOT), key=lambda fault: (fault.field, fault.message))
-    if not faults:
+def validate(written: Written, path: str, *, has_status: bool = False) -> field.Faults:
+    """Judge a version's schema; `has_status` says that its kind has the status subresource."""
+    faults: field.Faults = _root(written, path) if has_status else []
+    if written.get("nullable"):
+        faults.append(field.forbidden(f"{path}.nullable", "nullable cannot be true at the root"))
+    if all(_is_readable(part) for part in _parts(written)):
         schema = schemas.parse(written)
-        faults += _complete(written, written, path)
-        faults += _defaults(schema, written, path, is_root=True)
-        faults += rules.compiled(schema, path)
-    return faults
+        found = _structural(written, path, ROOT) + _complete(written, written, path)
+        faults += sorted(found, key=lambda fault: f"{fault.field}: {fault.message}")
+        if not found:
+            faults += _defaults(schema, written, path, is_root=True)
+    faults += _openapi(written, path, _Place(is_root=True))
+    return faults or rules.compiled(schemas.parse(written), path)
 
 
-def walk(written: Written, path: str, is_nested: bool = False) -> Iterator[tuple[str, Written, bool]]:
-    """Iterate over a schema and all that stand in it, with their paths and whether a junctor surrounds them."""
-    yield path, written, is_nested
-    for name, part in written.get("properties", {}).items():
-        yield from walk(part, f"{path}.properties[{name}]", is_nested)
-    for name in ("items", "additionalProperties"):
-        if isinstance(written.get(name), dict):
-            yield from walk(written[name], f"{path}.{name}", is_nested)
-    for name in JUNCTORS:
-        for index, part in enumerate(written.get(name, ())):
-            yield from walk(part, f"{path}.{name}[{index}]", True)
-    if isinstance(written.get("not"), dict):
-        yield from walk(written["not"], f"{path}.not", True)
+def _parts(written: Written) -> Iterator[Written]:
+    """Iterate over a schema and all that stand in it."""
+    yield written
+    below = [*written.get("properties", {}).values(), *(written.get(name) for name in (*INNER, "not"))]
+    for part in (*below, *(part for name in JUNCTORS for part in written.get(name, ()))):
+        if isinstance(part, dict):
+            yield from _parts(part)
 
 
-def _openapi(part: Written, path: str, is_nested: bool) -> field.Faults:
-    """Judge one schema by what Kubernetes takes of OpenAPI v3."""
-    faults = [field.forbidden(f"{path}.{name}", f"{name} is not supported") for name in FORBIDDEN if part.get(name)]
-    wanted = part.get("type", "")
-    if wanted == "null":
-        faults.append(field.forbidden(f"{path}.type", "type cannot be set to null, use nullable as an alternative"))
-    elif wanted and wanted not in TYPES:
-        faults.append(field.unsupported(f"{path}.type", wanted, TYPES))
-    if isinstance(part.get("items"), list):
-        faults.append(field.forbidden(f"{path}.items", "items must be a schema object and not an array"))
+def _is_readable(part: Written) -> bool:
+    """Say whether a schema has only what structural schemas may have."""
+    return not any(part.get(name) for name in FORBIDDEN) and not isinstance(part.get("items"), list)
+
+
+def _root(written: Written, path: str) -> field.Faults:
+    """Judge the root of a schema whose status is also judged apart, by its property alone."""
+    for name in _FIELDS:
+        if not written.get(name):
+            continue
+        if name == "type" and written[name] != "object":
+            text = f'only "object" is allowed as the type {_ENABLED}'
+            return [field.invalid(f"{path}.type", written[name], text)]
+        if _FIELDS[name] not in _AT_ROOT.split():
+            text = f"only [{_AT_ROOT}] fields are allowed {_ENABLED}"
+            return [field.invalid(path, field.Raw(json.dumps(written, separators=(",", ":"))), text)]
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in a schema a part stands; `undefaulted` tells why it may have no default."""
+
+    is_root: bool = False
+    in_metadata: bool = False
+    undefaulted: str = ""
+
+    def below(self, **changes: Any) -> _Place:
+        """Return the place of a part of this one."""
+        return replace(self, is_root=False, **changes)
+
+
+def _openapi(part: Written, path: str, place: _Place) -> field.Faults:
+    """Judge a schema and all in it by what Kubernetes takes of OpenAPI v3."""
+    faults = _standard(part, path, place)
+    properties, additional, items = part.get("properties", {}), part.get("additionalProperties"), part.get("items")
     if part.get("uniqueItems"):
         text = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"
         faults.append(field.forbidden(f"{path}.uniqueItems", text))
-    if part.get("properties") and part.get("additionalProperties") not in (None, True):
+    if properties and additional not in (None, True):
         text = "additionalProperties and properties are mutual exclusive"
         faults.append(field.forbidden(f"{path}.additionalProperties", text))
-    if part.get("additionalProperties") is False:
-        text = "additionalProperties cannot be set to false"
-        faults.append(field.forbidden(f"{path}.additionalProperties", text))
+    if isinstance(additional, dict):
+        why = "inside additionalProperties applying to object metadata"
+        below = place.below(undefaulted=why) if place.in_metadata else place.below()
+        faults += _openapi(additional, f"{path}.additionalProperties", below)
+    for name, property in properties.items():
+        below = place.below()
+        if name in META and (place.is_root or part.get("x-kubernetes-embedded-resource")):
+            why = f"in top-level {name}" if place.is_root else place.undefaulted
+            below = place.below(in_metadata=True, undefaulted=why)
+        faults += _openapi(property, f"{path}.properties[{name}]", below)
+    if isinstance(part.get("not"), dict):
+        faults += _openapi(part["not"], f"{path}.not", place.below())
+    for name in ("allOf", "oneOf", "anyOf"):
+        for index, nested in enumerate(part.get(name, ())):
+            faults += _openapi(nested, f"{path}.{name}[{index}]", place.below())
+    if isinstance(items, dict):
+        faults += _openapi(items, f"{path}.items", place.below())
     if part.get("x-kubernetes-preserve-unknown-fields") is False:
         name = f"{path}.x-kubernetes-preserve-unknown-fields"
         faults.append(field.invalid(name, False, "must be true or undefined"))
-    faults += rules.written(part, path)
-    if not is_nested:
-        faults += _map_type(part, path) + _list_type(part, path)
+    return faults + _map_type(part, path) + _list_type(part, path) + rules.written(part, path)
+
+
+def _standard(part: Written, path: str, place: _Place) -> field.Faults:
+    faults: field.Faults = []
+    wanted = part.get("type", "")
+    if wanted and wanted not in TYPES:
+        faults.append(field.unsupported(f"{path}.type", wanted, TYPES))
+    if "default" in part and place.undefaulted:
+        faults.append(field.forbidden(f"{path}.default", f"must not be set {place.undefaulted}"))
+    faults += [field.forbidden(f"{path}.{name}", f"{name} is not supported") for name in FORBIDDEN if part.get(name)]
+    if wanted == "null":
+        faults.append(field.forbidden(f"{path}.type", "type cannot be set to null, use nullable as an alternative"))
+    if isinstance(part.get("items"), list):
+        faults.append(field.forbidden(f"{path}.items", "items must be a schema object and not an array"))
+    if place.in_metadata and part.get("x-kubernetes-embedded-resource"):
+        at = f"{path}.x-kubernetes-embedded-resource"
+        faults.append(field.forbidden(at, "must not be used inside of resource meta"))
     return faults
 
 
@@ -124,62 +205,79 @@ def _must_have_type(part: Written, path: str, wanted: str, text: str) -> field.F
 
 
 def _list_type(part: Written, path: str) -> field.Faults:
-    found, keys = part.get("x-kubernetes-list-type"), part.get("x-kubernetes-list-map-keys", ())
-    name = f"{path}.x-kubernetes-list-type"
+    found, keys = part.get("x-kubernetes-list-type"), part.get("x-kubernetes-list-map-keys", [])
+    name, items = f"{path}.x-kubernetes-list-type", part.get("items")
     faults: field.Faults = []
     if found is not None:
         faults += _must_have_type(part, path, "array", "must be array if x-kubernetes-list-type is specified")
+        if not faults and found == "set" and isinstance(items, dict):
+            faults += _set_items(items, f"{path}.items")
         if found not in LIST_TYPES:
             faults.append(field.unsupported(name, found, LIST_TYPES))
     if keys and found != "map":
         text = "must be map if x-kubernetes-list-map-keys is non-empty"
         faults.append(field.required(name, text) if found is None else field.invalid(name, found, text))
-    items = part.get("items")
     if found == "map":
         faults += _list_map(keys, items, path)
-    elif found == "set" and isinstance(items, dict):
-        text = "must be atomic as item of a list with x-kubernetes-list-type=set"
-        kind = items.get("type")
-        for wanted, marker in (("array", "x-kubernetes-list-type"), ("object", "x-kubernetes-map-type")):
-            if kind == wanted and items.get(marker) != "atomic":
-                faults.append(field.invalid(f"{path}.items.{marker}", items.get(marker), text))
-    if found in ("set", "map") and isinstance(items, dict) and items.get("nullable"):
-        text = f"cannot be nullable when x-kubernetes-list-type is {found}"
-        faults.append(field.forbidden(f"{path}.items.nullable", text))
+    if found in ("set", "map") and isinstance(items, dict):
+        if items.get("nullable"):
+            text = f"cannot be nullable when x-kubernetes-list-type is {found}"
+            faults.append(field.forbidden(f"{path}.items.nullable", text))
+        if found == "map":
+            faults += _keys(keys, items, f"{path}.items")
     return faults
+
+
+def _set_items(items: Written, path: str) -> field.Faults:
+    """Judge that the items of a set are atomic: lists are unless they say otherwise, objects if they say so."""
+    text, listed = "must be atomic as item of a list with x-kubernetes-list-type=set", items.get(LIST_TYPE)
+    if items.get("type") == "array" and listed not in (None, "atomic"):
+        return [field.invalid(f"{path}.{LIST_TYPE}", listed, text)]
+    if items.get("type") == "object" and items.get("x-kubernetes-map-type") != "atomic":
+        return [field.invalid(f"{path}.x-kubernetes-map-type", listed, text)]  # Kubernetes shows the other one
+    return []
 
 
 def _list_map(keys: list[str], items: Json, path: str) -> field.Faults:
     faults: field.Faults = []
+    at = f"{path}.x-kubernetes-list-map-keys"
     if not keys:
-        text = "must not be empty if x-kubernetes-list-type is map"
-        faults.append(field.required(f"{path}.x-kubernetes-list-map-keys", text))
-    if not isinstance(items, dict):
+        faults.append(field.required(at, "must not be empty if x-kubernetes-list-type is map"))
+    if items is None:
         faults.append(field.required(f"{path}.items", "must have a schema if x-kubernetes-list-type is map"))
+    if not isinstance(items, dict):
         return faults
     if items.get("type") != "object":
         text = "must be object if parent array's x-kubernetes-list-type is map"
-        faults.append(field.invalid(f"{path}.items.type", items.get("type", ""), text))
+        return [*faults, field.invalid(f"{path}.items.type", items.get("type", ""), text)]
     for index, key in enumerate(keys):
-        at = f"{path}.x-kubernetes-list-map-keys[{index}]"
-        if key in keys[:index]:
-            faults.append(field.duplicate(at, key))
         part = items.get("properties", {}).get(key)
         if part is None:
-            faults.append(field.invalid(at, key, "entries must all be names of item properties"))
-            continue
-        below = f"{path}.items.properties[{key}]"
-        if part.get("type") in ("array", "object"):
+            text = "entries must all be names of item properties"
+            faults.append(field.invalid(at, notation.strings(keys), text))
+        elif part.get("type") in ("array", "object"):
             text = "must be a scalar type if parent array's x-kubernetes-list-type is map"
-            faults.append(field.invalid(f"{below}.type", part["type"], text))
+            faults.append(field.invalid(f"{path}.items.properties[{key}].type", items["type"], text))
+        if key in keys[:index]:
+            faults.append(field.invalid(at, notation.strings(keys), "must not contain duplicate entries"))
+    return faults
+
+
+def _keys(keys: list[str], items: Written, path: str) -> field.Faults:
+    """Judge that each item has all of its keys."""
+    faults: field.Faults = []
+    for key in keys:
+        part, at = items.get("properties", {}).get(key), f"{path}.properties[{key}]"
+        if part is None:
+            continue
         if key not in items.get("required", ()) and "default" not in part:
             text = (
                 "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property"
             )
-            faults.append(field.required(f"{below}.default", text))
+            faults.append(field.required(f"{at}.default", text))
         if part.get("nullable"):
             text = "this property is in x-kubernetes-list-map-keys, so it cannot be nullable"
-            faults.append(field.forbidden(f"{below}.nullable", text))
+            faults.append(field.forbidden(f"{at}.nullable", text))
     return faults
 
 
@@ -331,10 +429,8 @@ def _defaults(schema: schemas.Schema, written: Written, path: str, *, is_root: b
     faults: field.Faults = []
     if schema.default is not schemas.ABSENT:
         at = f"{path}.default"
-        if is_root:
-            faults.append(field.forbidden(at, "must be undefined to be structural"))
         pruned = copy.deepcopy(schema.default)
-        if pruning.prune(pruned, schema, is_root=schema.embedded):
+        if pruning.prune(pruned, schema, is_root=is_root or schema.embedded):
             text = f"Invalid value: {validating.shown(schema.default)}: must not have unknown fields"
             faults.append(field.Cause("FieldValueInvalid", text, at))
         else:

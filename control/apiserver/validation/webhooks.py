@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import urllib.parse
 from collections.abc import Sequence
 from typing import Any
+
+from cryptography import x509
 
 from control.apiserver import field, notation
 from control.apiserver.validation import names
 
 REVIEWS = ("v1", "v1beta1")
+_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\s.*?-----END \1-----", re.DOTALL)
 URL_FORM = "; desired format: https://host[/path]"
 
 
@@ -64,6 +68,22 @@ def _service(path: str, service: Any) -> field.Faults:
         else:
             faults += field.invalids(at, urlpath, [f"segment[{index}]: {one}" for one in names.subdomain(step)])
     return faults
+
+
+def bundle(certificates: bytes, path: str) -> field.Faults:
+    """Judge certificates of authorities: at least one can be read."""
+    blocks = [found for found in _BLOCK.finditer(certificates) if found[1] == b"CERTIFICATE"]
+    for found in blocks:
+        try:
+            x509.load_pem_x509_certificate(found[0])
+        except ValueError:
+            continue
+        return []
+    why = "unable to parse bytes as PEM block"
+    if blocks:
+        why = "failed to parse certificate: x509: malformed certificate"
+    shown = field.Raw(f"[]byte{{{', '.join(f'{each:#x}' for each in certificates)}}}")
+    return [field.invalid(path, shown, f"unable to load root certificates: {why}")]
 
 
 def reviews(versions: Sequence[str], path: str, needed: str = "") -> field.Faults:

@@ -1,5 +1,7 @@
 """CustomResourceDefinitions judged, named and ordered."""
 
+# ruff: noqa: E501 - one line a case
+
 from __future__ import annotations
 
 from typing import Any
@@ -9,7 +11,7 @@ import pytest
 from control.apiserver.custom import naming
 from control.apiserver.strategies.customresourcedefinition import DefinitionStrategy
 from control.apiserver.validation import customresourcedefinition as rules
-from fairlead.api import custom, objects
+from fairlead.api import custom, names, objects
 from tests.support import definitions
 
 SCHEMA = "spec.validation.openAPIV3Schema"
@@ -18,6 +20,7 @@ SCHEMA = "spec.validation.openAPIV3Schema"
 def faults(written: custom.Definition) -> list[str]:
     """Return what is wrong with a definition, once defaulted."""
     DefinitionStrategy().default(written)
+    DefinitionStrategy().prepare_for_create(written)
     return [f"{fault.field}: {fault.message}" for fault in rules.validate(written)]
 
 
@@ -36,6 +39,10 @@ def test_a_good_definition_has_no_faults() -> None:
     assert good.spec.conversion.strategy == "None"
 
 
+LABEL = names.dns_1035_label("V1")[0]
+BROKEN = "\u00e9\\n" * 86
+SELECTED = definitions.schema(name={"type": "string"})
+FIELDS = [{"jsonPath": each} for each in (".spec.name", ".spec.odd", ".spec['name']", ".spec", ".spec.name", "")]
 NAMES = {"plural": "widgets", "kind": "Widget"}
 
 
@@ -50,7 +57,10 @@ NAMES = {"plural": "widgets", "kind": "Widget"}
         ({"scope": "Galaxy"}, ['spec.scope: Unsupported value: "Galaxy": supported values: "Cluster", "Namespaced"']),
         (
             {"versions": [definitions.version("v1"), definitions.version("v2")]},
-            ['spec.versions: Invalid value: ["v1","v2"]: must have exactly one version marked as storage version'],
+            [
+                'spec.versions: Invalid value: ["v1","v2"]: must have exactly one version marked as storage version',
+                'status.storedVersions: Invalid value: []string{"v1"}: must have the storage version v2',
+            ],
         ),
         (
             {"versions": [definitions.version("v1"), definitions.version("v1", storage=False)]},
@@ -70,6 +80,71 @@ NAMES = {"plural": "widgets", "kind": "Widget"}
         (
             {"names": {**NAMES, "kind": "Widget", "listKind": "Widget"}},
             ['spec.names.listKind: Invalid value: "Widget": kind and listKind may not be the same'],
+        ),
+        (
+            {"versions": [{**definitions.version("V1"), "deprecationWarning": ""}]},
+            [
+                f'spec.versions[0].name: Invalid value: "V1": {LABEL}',
+                'spec.versions[0].deprecationWarning: Invalid value: "": can only be set for deprecated versions',
+                f'spec.version: Invalid value: "V1": {LABEL}',
+            ],
+        ),
+        (
+            {"versions": [definitions.version("v1", deprecated=True, deprecationWarning="\u00e9\n" * 86)]},
+            [
+                f'spec.versions[0].deprecationWarning: Invalid value: "{BROKEN}": must be <= 256 characters long',
+                f'spec.versions[0].deprecationWarning: Invalid value: "{BROKEN}": must only contain printable UTF-8'
+                " characters; non-printable character found at index 2",
+            ],
+        ),
+        (
+            {"versions": [definitions.version("v1", selectableFields=FIELDS, schema=SELECTED)]},
+            [
+                'spec.selectableFields[1].jsonPath: Invalid value: ".spec.odd": is an invalid path: does not refer to a'
+                " valid field",
+                "spec.selectableFields[2].jsonPath: Invalid value: \".spec['name']\": is an invalid path: array notation is"
+                " not allowed",
+                'spec.selectableFields[3].jsonPath: Invalid value: ".spec": must point to a field of type string, boolean'
+                " or integer. Enum string fields and strings with formats are allowed.",
+                'spec.selectableFields[4].jsonPath: Duplicate value: ".spec.name"',
+                "spec.selectableFields[5].jsonPath: Required value",
+            ],
+        ),
+        (
+            {
+                "versions": [
+                    definitions.version("v1", additionalPrinterColumns=[{"name": "A", "type": "string", "jsonPath": "a"}])
+                ]
+            },
+            [
+                'spec.additionalPrinterColumns[0].JSONPath: Invalid value: "a": must be a simple json path starting with .'
+            ],
+        ),
+        (
+            {"conversion": {"strategy": "Odd", "webhook": {"conversionReviewVersions": ["v1"]}}},
+            [
+                'spec.conversion.strategy: Unsupported value: "Odd": supported values: "None", "Webhook"',
+                "spec.conversion.conversionReviewVersions: Forbidden: should not be set when strategy is not set to"
+                " Webhook",
+            ],
+        ),
+        (
+            {
+                "conversion": {
+                    "strategy": "Webhook",
+                    "webhook": {
+                        "clientConfig": {"url": "http://a", "caBundle": "bm9uZQ=="},
+                        "conversionReviewVersions": ["v9", "v9"],
+                    },
+                }
+            },
+            [
+                "spec.conversion.webhookClientConfig.url: Invalid value: \"http\": 'https' is the only allowed URL scheme;"
+                " desired format: https://host[/path]",
+                'spec.conversion.conversionReviewVersions[1]: Invalid value: "v9": duplicate version',
+                'spec.conversion.conversionReviewVersions: Invalid value: []string{"v9", "v9"}: must include at least one'
+                " of v1, v1beta1",
+            ],
         ),
         (
             {"conversion": {"strategy": "Webhook"}},
@@ -153,6 +228,57 @@ def test_a_spec_is_judged_in_kubernetes_words(spec: dict[str, Any], texts: list[
             [".allOf[0].x-kubernetes-validations: Forbidden: must be empty to be structural"],
         ),
         ({"type": "object", "properties": {"a": {"x-kubernetes-int-or-string": True}}}, []),
+        ({"type": "object", "nullable": True}, [".nullable: Forbidden: nullable cannot be true at the root"]),
+        (
+            {
+                "type": "object",
+                "properties": {"metadata": {"type": "object", "properties": {"name": {"type": "string", "default": "a"}}}},
+            },
+            [".properties[metadata].properties[name].default: Forbidden: must not be set in top-level metadata"],
+        ),
+        (
+            {
+                "type": "object",
+                "properties": {
+                    "a": {
+                        "type": "array",
+                        "x-kubernetes-list-type": "map",
+                        "x-kubernetes-list-map-keys": ["b", "b"],
+                        "items": {"type": "object", "nullable": True},
+                    },
+                },
+            },
+            [
+                *(
+                    f'.properties[a].x-kubernetes-list-map-keys: Invalid value: []string{{"b", "b"}}: {text}'
+                    for text in (
+                        "entries must all be names of item properties",
+                        "entries must all be names of item properties",
+                        "must not contain duplicate entries",
+                    )
+                ),
+                ".properties[a].items.nullable: Forbidden: cannot be nullable when x-kubernetes-list-type is map",
+            ],
+        ),
+        (
+            {
+                "type": "object",
+                "properties": {
+                    "a": {
+                        "type": "array",
+                        "x-kubernetes-list-type": "set",
+                        "items": {"type": "array", "items": {"type": "string"}},
+                    },
+                    "b": {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "object"}},
+                    "c": {"type": "object", "x-kubernetes-map-type": "odd", "additionalProperties": False},
+                },
+            },
+            [
+                '.properties[b].items.x-kubernetes-map-type: Invalid value: "null": must be atomic as item of a list with'
+                " x-kubernetes-list-type=set",
+                '.properties[c].x-kubernetes-map-type: Unsupported value: "odd": supported values: "atomic", "granular"',
+            ],
+        ),
         (
             {
                 "type": "object",
@@ -170,6 +296,20 @@ def test_a_spec_is_judged_in_kubernetes_words(spec: dict[str, Any], texts: list[
 def test_a_schema_must_be_structural(schema: dict[str, Any], texts: list[str]) -> None:
     """Each rule of structural schemas has its text and place."""
     assert schema_faults(schema) == texts
+
+
+def test_the_root_of_a_schema_with_a_status_is_a_plain_object() -> None:
+    """The status is judged by its property alone."""
+    schema = {"openAPIV3Schema": {"type": "object", "maxProperties": 5}}
+
+    found = faults(definitions.definition(definitions.version("v1", schema=schema, subresources={"status": {}})))
+
+    assert found == [
+        f'{SCHEMA}: Invalid value: {{"type":"object","maxProperties":5}}: only [Description Type Format Title Maximum'
+        " ExclusiveMaximum Minimum ExclusiveMinimum MaxLength MinLength Pattern MaxItems MinItems UniqueItems"
+        " MultipleOf Required Items Properties ExternalDocs Example XPreserveUnknownFields XValidations] fields are"
+        " allowed at the root of the schema if the status subresource is enabled"
+    ]
 
 
 def test_schemas_that_differ_are_told_by_their_versions() -> None:
@@ -214,6 +354,7 @@ def test_an_established_definition_keeps_its_scope_and_kind() -> None:
     """Group and plural are never changed, scope and kind not once objects may be there."""
     old = definitions.definition()
     old.status.conditions.add(type=custom.ESTABLISHED, status="True")
+    old.status.storedVersions.append("v1")
     DefinitionStrategy().default(old)
     new = objects.copy(old)
     new.spec.scope, new.spec.names.kind = "Cluster", "Gadget"
@@ -226,16 +367,41 @@ def test_an_established_definition_keeps_its_scope_and_kind() -> None:
     ]
 
 
+def test_a_webhook_of_a_served_definition_needs_certificates_that_can_be_read() -> None:
+    """Unless it had none such before."""
+    client = {"url": "https://a", "caBundle": "bm9uZQ=="}
+    webhook = {"clientConfig": client, "conversionReviewVersions": ["v1"]}
+    old = definitions.definition()
+    new = definitions.definition(conversion={"strategy": "Webhook", "webhook": webhook})
+    for each in (old, new):
+        DefinitionStrategy().default(each)
+        each.status.storedVersions.append("v1")
+    assert rules.validate_update(new, old) == []
+    old.status.conditions.add(type=custom.ESTABLISHED, status="True")
+
+    (fault,) = rules.validate_update(new, old)
+
+    assert (fault.field, fault.message) == (
+        "spec.conversion.webhookClientConfig.caBundle",
+        "Invalid value: []byte{0x6e, 0x6f, 0x6e, 0x65}: unable to load root certificates: unable to parse bytes as PEM"
+        " block",
+    )
+    new.status.conditions.extend(old.status.conditions)
+    assert rules.validate_update(new, new) == []
+
+
 def test_a_stored_version_stays_in_the_spec() -> None:
     """A version at which objects may lie cannot go."""
     definition = definitions.definition()
-    definition.status.storedVersions.append("v1alpha1")
+    definition.status.storedVersions.extend(["v1", "v1alpha1"])
 
     (fault,) = rules.stored_versions(definition)
 
     assert (fault.field, fault.message) == (
-        "status.storedVersions[0]",
-        'Invalid value: "v1alpha1": must appear in spec.versions',
+        "status.storedVersions[1]",
+        'Invalid value: "v1alpha1": missing from spec.versions; v1alpha1 was previously a storage version, and must'
+        " remain in spec.versions until a storage migration ensures no data remains persisted in v1alpha1 and removes"
+        " v1alpha1 from status.storedVersions",
     )
 
 
