@@ -73,10 +73,10 @@ class CertificateSigning(_Permitted):
     """Lets those sign who may `sign` for the signer."""
 
     async def validate(self, request: plugin.Request) -> None:
-        """Refuse a certificate, or a failure, from anybody else."""
+        """Refuse a certificate, or a condition, from anybody else."""
         obj, old = request.obj, request.old
         if not isinstance(obj, certificatesv1.CertificateSigningRequest) or request.subresource != "status":
             return
-        failed = [[one for one in each.status.conditions if one.type == rules.FAILED] for each in (obj, old)]
-        if obj.status.certificate != old.status.certificate or failed[0] != failed[1]:
+        conditions = [list(each.status.conditions) for each in (obj, old)]
+        if obj.status.certificate != old.status.certificate or conditions[0] != conditions[1]:
             self._ask(request, "sign", "sign")

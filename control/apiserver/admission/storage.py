@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from control.apiserver.admission import lookup, plugin
+from control.apiserver.admission import classes, lookup, plugin
 from control.store import cache as caches
 from fairlead.api import quantity
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -25,13 +25,18 @@ class PersistentVolumeClaimResize(plugin.Plugin):
             return
         if request.old.status.phase != "Bound":
             raise request.forbidden("Only bound persistent volume claims can be expanded")
-        name = claim.spec.storageClassName
-        found = await self._classes.find(name) if name else None
+        name = _class_of(claim)
+        found = await self._classes.find(name) if name and name == _class_of(request.old) else None
         if found is None or not found.allowVolumeExpansion:
             raise request.forbidden(
                 "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must"
                 " support resize"
             )
+
+
+def _class_of(claim: corev1.PersistentVolumeClaim) -> str:
+    """Return the class that a claim names in either way."""
+    return str(claim.metadata.annotations.get(classes.OLD_STORAGE_CLASS, claim.spec.storageClassName))
 
 
 def _size(claim: corev1.PersistentVolumeClaim) -> quantity.Quantity:

@@ -264,6 +264,25 @@ async def test_an_approver_needs_the_verb_for_the_signer(api: ApiServer) -> None
     )
 
 
+async def test_any_condition_of_a_status_is_the_signers(api: ApiServer) -> None:
+    """One that Kubernetes does not know, too."""
+    admin = api.as_user(*control.ADMIN)
+    made = await admin.create(
+        yamls.read(manifest(request_of("ann"), "example.com/other"), certificatesv1.CertificateSigningRequest)
+    )
+    fresh = objects.copy(made)
+    fresh.status.conditions.add(type="Seen", status="True")
+    stranger = api.as_user("system:serviceaccount:kube-system:certificate-controller")
+
+    with pytest.raises(errors.Forbidden) as refused:
+        await stranger.update(fresh, subresource="status")
+
+    assert refused.value.message == (
+        'certificatesigningrequests.certificates.k8s.io "ann" is forbidden: user not permitted to sign requests'
+        ' with signerName "example.com/other"'
+    )
+
+
 def test_a_request_is_stored_where_kubernetes_puts_it() -> None:
     """By its name alone."""
     assert judging.STRATEGIES[KIND].kind.key("", "ann") == "/registry/certificatesigningrequests/ann"

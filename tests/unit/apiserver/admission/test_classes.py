@@ -112,6 +112,25 @@ async def test_a_runtime_class_brings_overhead_and_scheduling(admin: Any) -> Non
 
 
 @pytest.mark.parametrize(
+    ("own", "want"),
+    [
+        ("{key: small, operator: Equal, value: a}", [("small", "Exists", "")]),
+        ("{operator: Exists}", [("", "Exists", "")]),
+        ("{key: small, operator: Exists, effect: NoSchedule}", [("small", "Exists", "")]),
+        ("{key: big, operator: Exists}", [("big", "Exists", ""), ("small", "Exists", "")]),
+    ],
+)
+async def test_a_toleration_that_another_covers_is_left_out(admin: Any, own: str, want: Any) -> None:
+    """Of those of the pod and of its runtime class."""
+    await admin.create(yamls.read(RUNTIME, nodev1.RuntimeClass))
+
+    made = await admin.create(pod(f", runtimeClassName: small, tolerations: [{own}]"))
+
+    found = [(one.key, one.operator, one.value) for one in made.spec.tolerations]
+    assert [one for one in found if not one[0].startswith("node.kubernetes.io/")] == want
+
+
+@pytest.mark.parametrize(
     ("more", "want"),
     [
         (", runtimeClassName: lost", 'pod rejected: RuntimeClass "lost" not found'),
