@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 from control.dispatcher import assignments, feed, intake, settings
@@ -82,8 +82,7 @@ class Session:
         """Send Welcome, the COMPLETE, and then news and answers, in its turn, until the session is to end."""
         await send(self._welcome(made).SerializeToString())
         revision = await self._answering(state.caught_up(), send)
-        for part in state.cluster.complete(self.cursor, revision):
-            await self._pass(part, send)
+        await self._pass_all(state.cluster.complete(self.cursor, revision), send)
         self._wake.set()
         while not self._goodbye:
             await self._wake.wait()
@@ -92,8 +91,7 @@ class Session:
             await self._answer(send)
             while self._messages:
                 await self._pass(self._messages.pop(0).SerializeToString(), send)
-            for part in state.cluster.incremental(self.cursor):
-                await self._pass(part, send)
+            await self._pass_all(state.cluster.incremental(self.cursor), send)
             while self._tokens:
                 await self._pass(state.cluster.extra(self.cursor, self._tokens.pop(0)), send)
         await send(agent.ControlMessage(goodbye=self._goodbye).SerializeToString())
@@ -115,6 +113,11 @@ class Session:
         if self._beat:
             beat, self._beat = self._beat, 0
             await send(agent.ControlMessage(heartbeat=agent.Heartbeat(sequence=beat)).SerializeToString())
+
+    async def _pass_all(self, messages: Iterable[bytes], send: Send) -> None:
+        """Send messages, the last of which does not stay with a session that waits for news."""
+        for message in messages:
+            await self._pass(message, send)
 
     async def _pass(self, message: bytes, send: Send) -> None:
         """Send a message that an agent may take long to read."""

@@ -111,6 +111,13 @@ class Nodes:
         self.static_log.append(position)
         self.load_log.append(position)
 
+    def refresh_node(self, node: corev1.Node) -> None:
+        """Look from now on at a node's newest message, in which nothing changed that columns hold.
+
+        The one before would otherwise stay in memory for as long as the node.
+        """
+        self.objects[self.positions[node.metadata.name]] = node
+
     def remove(self, name: str) -> None:
         """Remove a node; the pods that it carries are remembered in case it returns."""
         position = self.positions.get(name)

@@ -109,6 +109,7 @@ class Term:
             return
         what = difference(old, new)
         if what is None:
+            self.nodes.refresh_node(new)
             return
         self.nodes.put(new)
         self.queue.happened(what)

@@ -60,13 +60,12 @@ class Entry:
         if self._object is not None:
             self._wire = None
 
-    def pack(self) -> int:
-        """Keep the bytes alone, of a built-in kind's object that has been replaced; returns how many there are."""
-        size = len(self.wire())
+    def pack(self) -> None:
+        """Keep the bytes alone, of a built-in kind's object that has been replaced."""
+        self.wire()
         if isinstance(self._object, Message):
             self._object = None
         self.release()
-        return size
 
     def any(self, *, keep: bool = True) -> any_pb2.Any:
         """Return the object as the gRPC API carries it; shared, not to be changed.

@@ -24,7 +24,7 @@ class History:
         self._limit = changes
         self._size = size
         self._unpacked: deque[Change] = deque()
-        self._packed: deque[tuple[Change, int]] = deque()
+        self._packed: deque[Change] = deque()
         self._bytes = 0
         self.floor = 0
 
@@ -33,9 +33,9 @@ class History:
         self._unpacked.extend(changes)
         while len(self._unpacked) > UNPACKED_CHANGES:
             change = self._unpacked.popleft()
-            size = _pack(change)
-            self._packed.append((change, size))
-            self._bytes += size
+            _pack(change)
+            self._packed.append(change)
+            self._bytes += _size(change)
         while self._bytes > self._size or len(self._packed) + len(self._unpacked) > self._limit:
             self._forget_oldest()
 
@@ -45,7 +45,7 @@ class History:
         if len(recent) < len(self._unpacked):
             return recent
         older: list[Change] = []
-        for change, _ in reversed(self._packed):
+        for change in reversed(self._packed):
             if change.revision <= revision:
                 break
             older.append(change)
@@ -61,17 +61,24 @@ class History:
 
     def _forget_oldest(self) -> None:
         if self._packed:
-            change, size = self._packed.popleft()
-            self._bytes -= size
+            change = self._packed.popleft()
+            self._bytes -= _size(change)
         else:
             change = self._unpacked.popleft()
         self.floor = change.revision
 
 
-def _pack(change: Change) -> int:
-    """Pack what a change has replaced or deleted; returns the bytes that it holds."""
-    size = change.previous.pack() if change.previous is not None else 0
+def _pack(change: Change) -> None:
+    """Pack what a change has replaced or deleted."""
+    if change.previous is not None:
+        change.previous.pack()
     if change.type == "DELETED":
-        return size + change.entry.pack()
-    change.entry.release()
-    return size
+        change.entry.pack()
+    else:
+        change.entry.release()
+
+
+def _size(change: Change) -> int:
+    """Return the bytes that a packed change holds."""
+    size = len(change.previous.wire()) if change.previous is not None else 0
+    return size + len(change.entry.wire()) if change.type == "DELETED" else size

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 from control.scheduler import scheduler
+from control.scheduler.plugins import profile
+from fairlead import clock as clocks
 from fairlead.api import conditions
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
-from fairlead.client import informer, interface
+from fairlead.client import events, informer, interface
 from fairlead.testing import control, samples
 from tests.unit.controllers.cluster import wait_until
 
@@ -134,3 +137,18 @@ async def test_many_pods_fill_the_nodes_exactly() -> None:
         await world.bound(*(f"p-{number}" for number in range(30)))
         landed = [world.node_of(f"p-{number}") for number in range(30)]
         assert sorted(landed.count(f"node-{number}") for number in (1, 2, 3)) == [10, 10, 10]
+
+
+async def test_a_term_holds_the_newest_message_of_a_node() -> None:
+    """Also after a change that scheduling does not look at: no message of before stays in memory."""
+    async with control.memory_api() as api:
+        client = api.as_user(*control.ADMIN)
+        recorder = events.Recorder(client, "test")
+        term = scheduler.Term(client, profile.default(random.Random(1)), recorder, clocks.SYSTEM)
+        old, new = samples.node("a"), samples.node("a")
+        new.status.conditions.add(type="Ready", status="True")
+        term.node_changed("ADDED", None, old)
+
+        term.node_changed("MODIFIED", old, new)
+
+        assert term.nodes.objects[term.nodes.positions["a"]] is new
