@@ -191,19 +191,22 @@ async def _forward(
     reader, writer = connection
 
     async def output() -> metav1.Status:
-        while data := await reader.read(CHUNK_BYTES):
-            await call.write(agent.AgentFrame(data=data))
+        with contextlib.suppress(ConnectionError):  # a reset is an end: the pod did not want to hear more
+            while data := await reader.read(CHUNK_BYTES):
+                await call.write(agent.AgentFrame(data=data))
         await call.write(agent.AgentFrame(end=True))
         return SUCCESS
 
     async def feed() -> metav1.Status:
-        while True:
-            frame = await frames.get()
-            if frame.WhichOneof("frame") == "data":
-                writer.write(frame.data)
-                await writer.drain()
-            elif frame.WhichOneof("frame") == "end":
-                writer.write_eof()
+        with contextlib.suppress(ConnectionError):
+            while True:
+                frame = await frames.get()
+                if frame.WhichOneof("frame") == "data":
+                    writer.write(frame.data)
+                    await writer.drain()
+                elif frame.WhichOneof("frame") == "end":
+                    writer.write_eof()
+        return await frames.ended()
 
     try:
         await call.write(OPENED)

@@ -35,6 +35,7 @@ MOST_TIMES = 5  # what a full run multiplies the requests by, beside trying ever
 GROUPS = sorted({f"apis/{one.group}/{one.version}" if one.group else f"api/{one.version}" for one in scheme.DEFAULT})
 FITTING = [checks.response_schema_conformance, checks.content_type_conformance, checks.status_code_conformance]
 TIMES_OF_GO = ("Timestamp", "Time", "time")
+POINTERS_OF_GO = ("boundObjectRef",)
 MODES = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
 
 pytestmark = [
@@ -110,12 +111,15 @@ def ask(served: Served, operation: Any, mode: Any) -> None:
     @hypothesis.given(operation.as_strategy(mode, path_parameters=named or None))
     def search(case: Any) -> None:
         case.query = {name: value for name, value in (case.query or {}).items() if name != "watch"}
-        answer = case.call(
-            base_url=served.cluster.url,
-            session=served.session,
-            verify=served.session.verify,
-            timeout=ANSWER_SECONDS,
-        )
+        try:
+            answer = case.call(
+                base_url=served.cluster.url,
+                session=served.session,
+                verify=served.session.verify,
+                timeout=ANSWER_SECONDS,
+            )
+        except requests.RequestException as error:
+            raise AssertionError(f"{case.method} {case.formatted_path} {case.query} {case.body!r}: {error}") from error
         judge(case, answer)
 
     search()
@@ -139,9 +143,10 @@ def judge(case: Any, answer: Any) -> None:
 
 
 def _set_only(data: Any) -> Any:
-    """Return JSON without its nulls, which Go writes for times and for lists that are empty."""
+    """Return JSON without its nulls, which Go writes for times, a pointer, and lists that are empty."""
     if isinstance(data, dict):
-        kept = {name: value for name, value in data.items() if value is not None or not name.endswith(TIMES_OF_GO)}
+        nulls = (*TIMES_OF_GO, *POINTERS_OF_GO)
+        kept = {name: value for name, value in data.items() if value is not None or not name.endswith(nulls)}
         return {name: [] if value is None else _set_only(value) for name, value in kept.items()}
     return [_set_only(one) for one in data] if isinstance(data, list) else data
 

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from control.gateway.streams import portforward
 from control.gateway.streams.spdy import connection, frames
 from node.runtime import interface as runtime
 from node.runtime import memory as runtimes
@@ -261,3 +262,39 @@ async def test_a_caller_that_leaves_before_the_upgrade_is_no_fault(
         await made.until_quiet()
 
     assert [one.getMessage() for one in caplog.records if one.levelno >= logging.ERROR] == []
+
+
+async def test_a_port_that_closes_without_reading_has_its_last_words() -> None:
+    """As a server that refuses a body has: the reset that follows ends that connection, without an error."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(1)
+        writer.write(b"too large")
+        await writer.drain()
+        writer.transport.abort()
+
+    async with streaming.cluster() as made, await asyncio.start_server(refuse, "127.0.0.1", 0) as listening:
+        made.network.port = listening.sockets[0].getsockname()[1]
+        path = f"{streaming.PODS}/web/portforward"
+        async with streaming.spdy(made.url, path, portforward.PROTOCOL) as session:
+            error = await session.open({"requestID": "1", "port": "80", "streamType": "error"})
+            data = await session.open({"requestID": "1", "port": "80", "streamType": "data"})
+            for _ in range(16):
+                await data.write(PIECE)
+
+            got = [await streaming.read_all(stream.read) for stream in (data, error)]
+
+    assert got == [b"too large", b""]
+
+
+async def test_a_followed_log_ends_when_its_container_is_removed() -> None:
+    """Well: what was written has come, and so has the end."""
+    async with streaming.cluster() as made:
+        async with made.http.get(f"{made.url}{streaming.PODS}/web/log?follow=true") as answer:
+            first = await answer.content.readline()
+            [container] = await made.runtime.containers()
+            await made.runtime.remove(container.id)
+            rest = await answer.content.read()
+
+        assert (first, rest) == (b"started\n", b"")
+        await made.until_quiet()
