@@ -56,6 +56,7 @@ from control.store.entry import Entry
 from fairlead import slices
 from fairlead.api import conversion, custom, errors, objects
 from fairlead.api import scheme as schemes
+from fairlead.api import subresources as offers
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
 from fairlead.client.interface import Patch, PatchType
@@ -172,7 +173,7 @@ class ApiServer:
             raise errors.no_resource()
         if target.namespace and not kind.namespaced:
             raise errors.no_resource()
-        if not target.subresource and verb not in kind.verbs:
+        if verb not in (offers.verbs(target.subresource) if target.subresource else kind.verbs):
             raise errors.no_method()
 
     async def close(self) -> None:

@@ -5,6 +5,8 @@ Discovery names these kinds, edges read bodies as them, admission is told of the
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from fairlead.api import scheme, table
 
 # What is posted or put, by subresource.
@@ -15,6 +17,18 @@ BODIES = {
     "token": ("authentication.k8s.io/v1", "TokenRequest"),
 }
 POSTED = ("binding", "eviction", "token")  # these are created, scale is read and changed
+_CHANGE = ("get", "patch", "update")
+_VERBS: Mapping[str, Sequence[str]] = {
+    "binding": ("create",),
+    "eviction": ("create",),
+    "token": ("create",),
+    "finalize": ("update",),
+    "log": ("get",),
+    "exec": ("create", "get"),
+    "attach": ("create", "get"),
+    "portforward": ("create", "get"),
+    "proxy": ("create", "delete", "get", "patch", "update"),
+}
 # What a stream or proxy takes in its query, by resource and subresource; all of the core group.
 OPTIONS = {
     ("pods", "exec"): "PodExecOptions",
@@ -36,3 +50,8 @@ def carried(kind: scheme.Kind, subresource: str) -> tuple[str, str]:
 def message(subresource: str) -> str:
     """Return the full name of the message that one of `BODIES` is."""
     return table.by_kind(*BODIES[subresource])
+
+
+def verbs(subresource: str) -> Sequence[str]:
+    """Return what a subresource offers; every other verb of it is nobody's."""
+    return _VERBS.get(subresource, _CHANGE)

@@ -119,7 +119,8 @@ def ask(served: Served, operation: Any, mode: Any) -> None:
                 timeout=ANSWER_SECONDS,
             )
         except requests.RequestException as error:
-            raise AssertionError(f"{case.method} {case.formatted_path} {case.query} {case.body!r}: {error}") from error
+            text = f"{case.method} {case.formatted_path} {case.query} {case.body!r}: {error}"
+            raise AssertionError(text) from error
         judge(case, answer)
 
     search()

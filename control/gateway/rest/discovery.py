@@ -15,19 +15,6 @@ from fairlead.api import custom, scheme, subresources
 from fairlead.api.pb import apidiscovery_v2_pb2 as apidiscoveryv2
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
-_CHANGE = ("get", "patch", "update")
-_SUBRESOURCE_VERBS: Mapping[str, Sequence[str]] = {
-    "binding": ("create",),
-    "eviction": ("create",),
-    "token": ("create",),
-    "finalize": ("update",),
-    "log": ("get",),
-    "exec": ("create", "get"),
-    "attach": ("create", "get"),
-    "portforward": ("create", "get"),
-    "proxy": ("create", "delete", "get", "patch", "update"),
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Resource:
@@ -89,7 +76,7 @@ def _resources(kind: scheme.Kind, stored_as: str) -> Iterable[Resource]:
 
 def verbs(kind: scheme.Kind, subresource: str = "") -> Sequence[str]:
     """Return what a kind, or a subresource of it, offers."""
-    return _SUBRESOURCE_VERBS.get(subresource, _CHANGE) if subresource else kind.verbs
+    return subresources.verbs(subresource) if subresource else kind.verbs
 
 
 @functools.lru_cache(1024)

@@ -276,6 +276,14 @@ async def test_an_unknown_resource_of_a_known_group_is_a_status(call: Caller, pa
         ("PUT", "/api/v1/pods"),
         ("PATCH", "/api/v1/pods"),
         ("PUT", "/api"),
+        ("PUT", "/api/v1/pods/a/exec"),
+        ("DELETE", "/api/v1/namespaces/default/pods/a/exec"),
+        ("PATCH", "/api/v1/namespaces/default/pods/a/attach"),
+        ("DELETE", "/api/v1/nodes/a/status"),
+        ("POST", "/api/v1/nodes/a/status"),
+        ("DELETE", "/apis/apps/v1/namespaces/default/deployments/a/scale"),
+        ("GET", "/api/v1/namespaces/default/pods/a/binding"),
+        ("DELETE", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/a/status"),
     ],
 )
 async def test_a_method_that_a_path_does_not_have_is_405(call: Caller, method: str, path: str) -> None:
@@ -286,6 +294,23 @@ async def test_a_method_that_a_path_does_not_have_is_405(call: Caller, method: s
         "MethodNotAllowed",
         "the server does not allow this method on the requested resource",
     )
+
+
+@pytest.mark.parametrize("subresource", ["attach", "binding", "eviction", "exec", "log", "portforward"])
+async def test_a_subresource_is_no_way_to_its_object(call: Caller, subresource: str) -> None:
+    """A right to `pods/log` is none to the pod: what the subresource does not offer changes nothing."""
+    await call("POST", "/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "default"}})
+    pods, spec = "/api/v1/namespaces/default/pods", {"containers": [{"name": "a", "image": "b"}]}
+    created = await call("POST", pods, {"metadata": {"name": "a"}, "spec": spec})
+    labelled = {"metadata": {"labels": {"x": "y"}}}
+
+    patched = await call("PATCH", f"{pods}/a/{subresource}", labelled, Content_Type="application/merge-patch+json")
+    put = await call("PUT", f"{pods}/a/{subresource}", created.json)
+    deleted = await call("DELETE", f"{pods}/a/{subresource}")
+    read = await call("GET", f"{pods}/a")
+
+    assert (created.status, patched.status, put.status, deleted.status) == (201, 405, 405, 405)
+    assert read.json == created.json
 
 
 @pytest.mark.parametrize(
