@@ -222,6 +222,11 @@ def _canonical(nanos: int, family: str) -> str:
     power = -9
     while left % 1000 == 0 and (power < 18 or family == EXPONENT):
         left, power = left // 1000, power + 3
+    if abs(nanos) > _MAX and left >= 10**_INT64_DIGITS:
+        # Kubernetes' own form of so much has more digits than it reads without a cap: it would come back as less
+        while left % 10 == 0:
+            left, power = left // 10, power + 1
+        return f"{sign}{left}e{power}"
     if family == EXPONENT:
         return f"{sign}{left}e{power}" if power else f"{sign}{left}"
     return f"{sign}{left}{_SUFFIX_OF_POWER[power]}"
