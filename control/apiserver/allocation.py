@@ -13,6 +13,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 
 from control.apiserver import bitmaps, field, hooks
+from control.apiserver.validation import services
 from control.store import interface
 from fairlead.api import errors
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -145,7 +146,10 @@ class ServiceAllocation(hooks.Hooks):
         for port in held_ports:
             if port not in wanted_ports:
                 self.ports.free(str(port))
-        return self._addresses(obj, held_addresses) + self._ports(obj, held_ports)
+        faults = self._addresses(obj, held_addresses) + self._ports(obj, held_ports)
+        if not faults and services.needs_health_check(obj.spec):
+            self._health_check(obj, held_ports)
+        return faults
 
     async def before_removal(self, old: corev1.Service, companions: hooks.Companions) -> None:
         """Take back what a Service had."""
@@ -210,7 +214,7 @@ class ServiceAllocation(hooks.Hooks):
 
     def _ports(self, obj: corev1.Service, had: Sequence[int]) -> field.Faults:
         faults: field.Faults = []
-        if not needs_ports(obj):
+        if not services.needs_node_ports(obj.spec):
             return faults
         taken: dict[int, set[str]] = {}
         for index, port in enumerate(obj.spec.ports):
@@ -237,20 +241,31 @@ class ServiceAllocation(hooks.Hooks):
                 port.nodePort = int(chosen)
         return faults
 
+    def _health_check(self, obj: corev1.Service, had: Sequence[int]) -> None:
+        number, reason = obj.spec.healthCheckNodePort, ""
+        if not number:
+            chosen = self.ports.choose()
+            if chosen is None:
+                raise errors.InternalError(
+                    "failed to allocate a HealthCheck NodePort 0: range is full", kind="services"
+                )
+            obj.spec.healthCheckNodePort = int(chosen)
+        elif number in had:
+            return
+        elif self.ports.range.offset(str(number)) is None:
+            reason = f"provided port is not in the valid range. The range of valid ports is {self.ports.range.text}"
+        elif not self.ports.take(str(number)):
+            reason = "provided port is already allocated"
+        if reason:
+            text = f"failed to allocate requested HealthCheck NodePort {number}: {reason}"
+            raise errors.InternalError(text, kind="services")
+
     def _shared_or_new(self, obj: corev1.Service, port: corev1.ServicePort) -> str | None:
         """Return the node port of the same port under another protocol (DNS over TCP and UDP), else a new one."""
         for other in obj.spec.ports:
             if other.nodePort and other.port == port.port and other.protocol != port.protocol:
                 return str(other.nodePort)
         return self.ports.choose()
-
-
-def needs_ports(obj: corev1.Service) -> bool:
-    """Say whether a Service has node ports."""
-    spec = obj.spec
-    if spec.type == "LoadBalancer":
-        return spec.allocateLoadBalancerNodePorts or not spec.HasField("allocateLoadBalancerNodePorts")
-    return spec.type == "NodePort"
 
 
 def held(obj: corev1.Service) -> tuple[Sequence[str], Sequence[int]]:
@@ -261,4 +276,6 @@ def held(obj: corev1.Service) -> tuple[Sequence[str], Sequence[int]]:
         listed = list(spec.clusterIPs) or [spec.clusterIP]
         addresses = [address for address in listed if address and address != HEADLESS]
     ports = [port.nodePort for port in spec.ports if port.nodePort] if spec.type in WITH_PORTS else []
+    if services.needs_health_check(spec) and spec.healthCheckNodePort:
+        ports.append(spec.healthCheckNodePort)
     return addresses, list(dict.fromkeys(ports))

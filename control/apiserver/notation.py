@@ -74,6 +74,11 @@ def struct(value: Message | Mapping[str, str]) -> Raw:
     return Raw(json.dumps(shown, ensure_ascii=False, separators=(",", ":"), sort_keys=True))
 
 
+def structs(values: Iterable[Message]) -> Raw:
+    """Return a list of such values as compact JSON."""
+    return Raw(f"[{','.join(str(struct(value)) for value in values)}]")
+
+
 def node_terms(terms: Iterable[corev1.NodeSelectorTerm]) -> Raw:
     """Return terms of a node selector as `[]core.NodeSelectorTerm{...}`."""
     listed = [node_term(term) for term in terms]

@@ -311,7 +311,7 @@ class Registry(writing.Writer):
         else:
             self.strategy.prepare_for_update(obj, old)
             faults = list(self.strategy.validate_update(obj, old))
-        own = [*self._metadata_faults(metadata), *meta.validate_update(metadata, before)]
+        own = [*meta.validate_update(metadata, before), *self._metadata_faults(metadata)]
         field.refuse([*own, *faults], self.kind.group, self.kind.kind, before.name)
         if not subresource:
             self._advise(obj, old)

@@ -139,11 +139,10 @@ class Subresources:
         name, target = request.name, binding.target
         if binding.metadata.name not in ("", name):
             raise errors.BadRequest("name in URL does not match name in Binding object")
+        faults = [] if target.name else [field.required("target.name")]
         if target.kind not in ("", "Node"):
-            fault = field.unsupported("target.kind", target.kind, ("Node",))
-            raise errors.invalid("", "Binding", name, [fault])
-        if not target.name:
-            raise errors.invalid("", "Binding", name, [field.required("target.name")])
+            faults.insert(0, field.unsupported("target.kind", target.kind, ("Node", "<empty>")))
+        field.refuse(faults, "", "Binding", name)
         await self._admission.validate(request)
         now = int(self._now())
 
@@ -163,6 +162,7 @@ class Subresources:
             fresh = objects.copy(body)
             strategy.prepare_for_finalize(fresh, old)
             fresh.metadata.resourceVersion = body.metadata.resourceVersion
+            field.refuse(strategy.validate_finalize(fresh), found.kind.group, found.kind.kind, name)
             return fresh
 
         return await found.update(actor, "", name, change, "finalize")

@@ -79,7 +79,7 @@ def _address(address: corev1.EndpointAddress, path: str) -> field.Faults:
         faults += field.invalids(f"{path}.hostname", address.hostname, names.label(address.hostname))
     if address.HasField("nodeName"):
         faults += field.invalids(f"{path}.nodeName", address.nodeName, names.subdomain(address.nodeName))
-    return faults or addresses.not_special(f"{path}.ip", address.ip)
+    return faults + addresses.not_special(f"{path}.ip", address.ip)
 
 
 def _port(port: corev1.EndpointPort, path: str, *, named: bool) -> field.Faults:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from control.apiserver import field
 from control.apiserver.strategies import strategy
-from control.apiserver.validation import names
+from control.apiserver.validation import meta, names
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
@@ -41,6 +42,33 @@ class NamespaceStrategy(strategy.Strategy[corev1.Namespace]):
         obj.spec.CopyFrom(old.spec)
         strategy.keep_status(obj, old)
 
+    def validate(self, obj: corev1.Namespace) -> field.Faults:
+        """Judge what holds a new namespace."""
+        faults: field.Faults = []
+        for one in obj.spec.finalizers:
+            faults += _finalizer(one, "spec.finalizers")
+        return faults
+
+    def validate_update(self, obj: corev1.Namespace, old: corev1.Namespace) -> field.Faults:
+        """Judge nothing: only metadata can change."""
+        return []
+
+    def validate_status_update(self, obj: corev1.Namespace, old: corev1.Namespace) -> field.Faults:
+        """Judge that the phase says whether the namespace is being deleted."""
+        deleted = obj.metadata.HasField("deletionTimestamp")
+        phase, state = ("Terminating", "not empty") if deleted else ("Active", "empty")
+        if obj.status.phase == phase:
+            return []
+        text = f"may only be '{phase}' if `deletionTimestamp` is {state}"
+        return [field.invalid("status.Phase", obj.status.phase, text)]
+
+    def validate_finalize(self, obj: corev1.Namespace) -> field.Faults:
+        """Judge what is to hold a namespace from now on."""
+        faults: field.Faults = []
+        for index, one in enumerate(obj.spec.finalizers):
+            faults += _finalizer(one, f"spec.finalizers[{index}]")
+        return faults
+
     def prepare_for_finalize(self, obj: corev1.Namespace, old: corev1.Namespace) -> None:
         """Take nothing from a finalize request but spec.finalizers."""
         wanted = list(obj.spec.finalizers)
@@ -59,3 +87,7 @@ class NamespaceStrategy(strategy.Strategy[corev1.Namespace]):
     def blocks_removal(self, obj: corev1.Namespace) -> bool:
         """Say whether spec.finalizers, too, is empty."""
         return bool(obj.spec.finalizers) or super().blocks_removal(obj)
+
+
+def _finalizer(name: str, path: str) -> field.Faults:
+    return field.invalids(path, name, names.qualified(name)) + meta.known_finalizer(name, path)

@@ -9,7 +9,7 @@ from control.apiserver import field, notation
 from control.apiserver.advice import podspec as advice
 from control.apiserver.defaults import podspec as defaults
 from control.apiserver.strategies import strategy
-from control.apiserver.validation import meta, numbers, podspec, workloads
+from control.apiserver.validation import numbers, podspec, workloads
 from fairlead.api import selectors as matching
 from fairlead.api.pb import core_v1_pb2 as corev1
 
@@ -51,7 +51,6 @@ class ReplicationControllerStrategy(strategy.SpecStrategy[corev1.ReplicationCont
         if spec.selector and not matching.of_labels(spec.selector).matches(spec.template.metadata.labels):
             shown = notation.labels(spec.template.metadata.labels)
             faults.append(field.invalid("spec.template.metadata.labels", shown, workloads.MISMATCH))
-        faults += meta.labels(spec.selector, "spec.selector")
         faults += podspec.validate_template(spec.template, "spec.template")
         return faults + workloads.runs_for_ever(spec.template, "ReplicationController")
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
-
-import orjson
 
 from control.apiserver import field
 from control.apiserver.strategies import strategy
 from control.apiserver.validation import meta, names
+from fairlead.api import codec
 from fairlead.api.pb import core_v1_pb2 as corev1
 
 MAX_BYTES = 1024 * 1024
 OPAQUE = "Opaque"
+SSH = "kubernetes.io/ssh-auth"
+GO_KINDS: Mapping[type, str] = {list: "array", str: "string", bool: "bool"}
 SERVICE_ACCOUNT = "kubernetes.io/service-account-token"
 DOCKER_CONFIG = "kubernetes.io/dockercfg"
 DOCKER_CONFIG_JSON = "kubernetes.io/dockerconfigjson"
@@ -23,7 +25,7 @@ SERVICE_ACCOUNT_NAME = "kubernetes.io/service-account.name"
 NEEDED: Mapping[str, tuple[str, ...]] = {
     DOCKER_CONFIG: (".dockercfg",),
     DOCKER_CONFIG_JSON: (".dockerconfigjson",),
-    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+    SSH: ("ssh-privatekey",),
     "kubernetes.io/tls": ("tls.crt", "tls.key"),
 }
 
@@ -78,11 +80,19 @@ def _typed(obj: corev1.Secret) -> field.Faults:
         faults.append(field.required("data[username]"))
         faults.append(field.required("data[password]"))
     for key in NEEDED.get(obj.type, ()):
-        if key not in obj.data:
+        if key not in obj.data or (obj.type == SSH and not obj.data[key]):
             faults.append(field.required(f"data[{key}]"))
         elif obj.type in (DOCKER_CONFIG, DOCKER_CONFIG_JSON):
-            try:
-                orjson.loads(obj.data[key])
-            except orjson.JSONDecodeError as error:
-                faults.append(field.invalid(f"data[{key}]", "<secret contents redacted>", str(error)))
+            faults += field.invalids(f"data[{key}]", "<secret contents redacted>", _no_document(obj.data[key]))
     return faults
+
+
+def _no_document(data: bytes) -> Sequence[str]:
+    """Say why what should be a JSON object is none, in the words of Go's decoder."""
+    if fault := codec.json_fault(data):
+        return [fault]
+    value = json.loads(data)
+    if value is None or isinstance(value, dict):
+        return []
+    kind = GO_KINDS.get(type(value), "number")
+    return [f"json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"]

@@ -10,8 +10,11 @@ LINK_LOCAL_MULTICAST = (ipaddress.ip_network("224.0.0.0/24"), ipaddress.ip_netwo
 
 
 def not_special(path: str, address: str) -> field.Faults:
-    """Judge a well-formed address that traffic is to be sent to."""
-    parsed = ipaddress.ip_address(address)
+    """Judge an address that traffic is to be sent to."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return [field.invalid(path, address, "must be a valid IP address")]
     if parsed.is_unspecified:
         return [field.invalid(path, address, f"may not be unspecified ({address})")]
     if parsed.is_loopback:

@@ -12,16 +12,9 @@ from fairlead.api.pb import resource_pb2
 
 Resources = Mapping[str, resource_pb2.Quantity]
 
-CONTAINER_RESOURCES = frozenset({"cpu", "memory", "ephemeral-storage"})
+MAX_WITH_THOUSANDTHS = (2**63 - 1) // 1000
 LIMIT_TYPES = frozenset({"Container", "PersistentVolumeClaim", "Pod"})
-COMPUTE = frozenset({
-    "cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory", "requests.storage",
-    "requests.ephemeral-storage", "limits.cpu", "limits.memory", "limits.ephemeral-storage",
-})  # fmt: skip
-COUNTED = frozenset({
-    "pods", "resourcequotas", "services", "replicationcontrollers", "secrets", "persistentvolumeclaims", "configmaps",
-    "services.nodeports", "services.loadbalancers",
-})  # fmt: skip
+QUOTA_RESOURCES = numbers.COMPUTE | numbers.COUNTED
 POD_RESOURCES = frozenset({
     "pods", "cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory", "requests.ephemeral-storage",
     "limits.cpu", "limits.memory", "limits.ephemeral-storage",
@@ -42,19 +35,9 @@ EXISTS_TEXT = (
 )
 
 
-def is_huge_pages(name: str) -> bool:
-    """Say whether a resource is memory in large pages, as such or as a quota's request for it."""
-    return name.removeprefix("requests.").startswith("hugepages-")
-
-
-def _resource(path: str, name: str, standard: bool, text: str) -> field.Faults:
-    """Judge a resource's name: qualified, and where it has no domain, one that the place knows."""
-    faults = field.invalids(path, name, names.qualified(name))
-    if "/" in name or standard:
-        return faults
-    if name not in CONTAINER_RESOURCES | COMPUTE | COUNTED | {"storage"} and not is_huge_pages(name):
-        faults.append(field.invalid(path, name, "must be a standard resource type or fully qualified"))
-    return [*faults, field.invalid(path, name, text)] if text else faults
+def _is_known(name: str) -> bool:
+    """Say whether a quota can name a resource that has no domain."""
+    return name in QUOTA_RESOURCES or numbers.is_huge_pages(name.removeprefix("requests."))
 
 
 def limit_range(spec: corev1.LimitRangeSpec, path: str) -> field.Faults:
@@ -77,67 +60,78 @@ def limit_range(spec: corev1.LimitRangeSpec, path: str) -> field.Faults:
 
 def _limit(item: corev1.LimitRangeItem, path: str) -> field.Faults:
     faults: field.Faults = []
-    parts = ["max", "min", "default", "defaultRequest", "maxLimitRequestRatio"]
-    if item.type == "Pod":
-        for part in ("default", "defaultRequest"):
-            if getattr(item, part):
-                faults.append(field.forbidden(f"{path}.{part}", "may not be specified when `type` is 'Pod'"))
-            parts.remove(part)
-    if item.type == "PersistentVolumeClaim" and "storage" not in item.min and "storage" not in item.max:
-        text = "either minimum or maximum storage value is required, but neither was provided"
-        faults.append(field.required(f"{path}.limits", text))
     amounts: dict[str, dict[str, quantity.Quantity]] = {}
-    for part in parts:
-        for name, amount in getattr(item, part).items():
-            at = f"{path}.{part}[{name}]"
-            faults += _limited(at, item.type, name)
+    for part in ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio"):
+        values, at = getattr(item, part), f"{path}.{part}"
+        if item.type == "PersistentVolumeClaim" and part == "maxLimitRequestRatio":
+            faults += _storage(item, f"{path}.limits")
+        if item.type == "Pod" and part in ("default", "defaultRequest"):
+            faults += [field.forbidden(at, "may not be specified when `type` is 'Pod'")] if values else []
+            continue
+        for name in sorted(values):
+            faults += _limited(f"{at}[{name}]", item.type, name)
             try:
-                amounts.setdefault(name, {})[part] = quantity.of(amount)
+                amounts.setdefault(name, {})[part] = quantity.of(values[name])
             except quantity.QuantityError as error:
-                faults.append(field.invalid(at, amount.string, str(error)))
+                faults.append(field.invalid(f"{at}[{name}]", values[name].string, str(error)))
     for name in sorted(amounts):
         faults += _fitting(amounts[name], name, path)
     return faults
 
 
+def _storage(item: corev1.LimitRangeItem, path: str) -> field.Faults:
+    if "storage" in item.min or "storage" in item.max:
+        return []
+    text = "either minimum or maximum storage value is required, but neither was provided"
+    return [field.required(path, text)]
+
+
 def _limited(path: str, kind: str, name: str) -> field.Faults:
-    if kind in ("Container", "Pod"):
-        known = name in CONTAINER_RESOURCES or is_huge_pages(name)
-        return _resource(path, name, known, "must be a standard resource for containers")
-    return _resource(path, name, False, "")
+    of_containers = kind in ("Container", "Pod")
+    return numbers.container_resource_name(path, name) if of_containers else numbers.resource_name(path, name)
 
 
-# What must not be above what: (part that is named, lower part, its word, upper part, its word).
+# What must not be above what: (part that is named, part that is shown, lower part, its word, upper part, its word).
 _ORDERED = (
-    ("min", "min", "min", "max", "max"),
-    ("defaultRequest", "min", "min", "defaultRequest", "default request"),
-    ("defaultRequest", "defaultRequest", "default request", "max", "max"),
-    ("defaultRequest", "defaultRequest", "default request", "default", "default limit"),
-    ("default", "min", "min", "default", "default"),
-    ("default", "default", "default", "max", "max"),
+    ("min", "min", "min", "min", "max", "max"),
+    ("defaultRequest", "defaultRequest", "min", "min", "defaultRequest", "default request"),
+    ("defaultRequest", "defaultRequest", "defaultRequest", "default request", "max", "max"),
+    ("defaultRequest", "defaultRequest", "defaultRequest", "default request", "default", "default limit"),
+    ("default", "min", "min", "min", "default", "default"),
+    ("default", "max", "default", "default", "max", "max"),
 )
 
 
 def _fitting(amounts: Mapping[str, quantity.Quantity], name: str, path: str) -> Iterator[field.Cause]:
     """Judge one resource's bounds and defaults against each other."""
-    for at, low, low_word, high, high_word in _ORDERED:
+    for at, shown, low, low_word, high, high_word in _ORDERED:
         if low in amounts and high in amounts and amounts[high] < amounts[low]:
             text = f"{low_word} value {amounts[low]} is greater than {high_word} value {amounts[high]}"
-            yield field.invalid(f"{path}.{at}[{name}]", str(amounts[at]), text)
+            yield field.invalid(f"{path}.{at}[{name}]", str(amounts[shown]), text)
     ratio = amounts.get("maxLimitRequestRatio")
     if ratio is not None:
         at = f"{path}.maxLimitRequestRatio[{name}]"
         if ratio < quantity.whole(1):
             yield field.invalid(at, str(ratio), f"ratio {ratio} is less than 1")
         if "min" in amounts and "max" in amounts and amounts["min"]:
-            most = amounts["max"].nanos / amounts["min"].nanos
-            if ratio.nanos / quantity.NANO > most:
+            value, most = _ratios(ratio, amounts["min"], amounts["max"])
+            if value > most:
                 yield field.invalid(at, str(ratio), f"ratio {ratio} is greater than max/min = {most:f}")
-    if numbers.is_extended(name) or is_huge_pages(name):
-        limit, request = amounts.get("default"), amounts.get("defaultRequest")
-        if limit is not None and request is not None and limit != request:
-            text = f"default value {limit} must equal to defaultRequest value {request} in {name}"
-            yield field.invalid(f"{path}.defaultRequest[{name}]", str(request), text)
+    limit, request = amounts.get("default"), amounts.get("defaultRequest")
+    both = limit is not None and request is not None and limit != request
+    if both and not numbers.may_overcommit(name):
+        text = f"default value {limit} must equal to defaultRequest value {request} in {name}"
+        yield field.invalid(f"{path}.defaultRequest[{name}]", str(request), text)
+
+
+def _ratios(ratio: quantity.Quantity, low: quantity.Quantity, high: quantity.Quantity) -> tuple[float, float]:
+    """Return a ratio and the most that it can be, from thousandths or, where one is very large, whole numbers."""
+    given = [ratio.nanos, low.nanos, high.nanos]
+    whole = [-(-nanos // quantity.NANO) for nanos in given]
+    if all(number < MAX_WITH_THOUSANDTHS for number in whole):
+        thousandths = [-(-nanos * 1000 // quantity.NANO) for nanos in given]
+        return thousandths[0] / 1000, thousandths[2] / thousandths[1]
+    return float(whole[0]), whole[2] / whole[1]
 
 
 def quota(spec: corev1.ResourceQuotaSpec, path: str) -> field.Faults:
@@ -152,13 +146,10 @@ def quota_amounts(resources: Resources, path: str) -> field.Faults:
     faults: field.Faults = []
     for name in sorted(resources):
         at = f"{path}[{name}]"
-        known = name in COMPUTE | COUNTED or is_huge_pages(name)
-        faults += _resource(at, name, known, "must be a standard resource for quota")
-        amount, found = numbers.amount(at, name, resources[name])
-        faults += found
-        whole = name in COUNTED or name.startswith("count/")
-        if amount is not None and not found and whole and amount.nanos % quantity.NANO:
-            faults.append(field.invalid(at, resources[name].string, "must be an integer"))
+        faults += numbers.resource_name(at, name)
+        if "/" not in name and not _is_known(name):
+            faults.append(field.invalid(at, name, "must be a standard resource for quota"))
+        faults += numbers.amount(at, name, resources[name])[1]
     return faults
 
 
@@ -177,8 +168,8 @@ def _applied(scope: str, hard: Resources, path: str, shown: field.Value) -> fiel
     """Judge that a scope makes sense for each of the standard resources that a quota limits."""
     fitting = SCOPES.get(scope, frozenset[str]())
     text = "unsupported scope applied to resource"
-    named = [name for name in sorted(hard) if name in COMPUTE | COUNTED or is_huge_pages(name)]
-    return [field.invalid(path, shown, text) for name in named if name not in fitting and not is_huge_pages(name)]
+    named = [name for name in sorted(hard) if name in QUOTA_RESOURCES and name not in fitting]
+    return [field.invalid(path, shown, text) for _ in named]
 
 
 def _scope_selector(spec: corev1.ResourceQuotaSpec, path: str) -> field.Faults:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from control.apiserver import field
+from control.apiserver import field, notation
 from control.apiserver.validation import names
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
@@ -55,25 +55,23 @@ def validate(
 def validate_update(meta: metav1.ObjectMeta, old: metav1.ObjectMeta, path: str = "metadata") -> field.Faults:
     """Judge what an update changes of an object's metadata."""
     faults: field.Faults = []
+    added = sorted(set(meta.finalizers) - set(old.finalizers)) if old.HasField("deletionTimestamp") else []
+    if added:
+        text = "no new finalizers can be added if the object is being deleted, found new finalizers"
+        faults.append(field.forbidden(f"{path}.finalizers", f"{text} {notation.strings(added)}"))
     if meta.generation < old.generation:
         faults.append(field.invalid(f"{path}.generation", meta.generation, "must not be decremented"))
-    if meta.name != old.name:
-        faults.append(field.invalid(f"{path}.name", meta.name, IMMUTABLE))
-    if meta.namespace != old.namespace:
-        faults.append(field.invalid(f"{path}.namespace", meta.namespace, IMMUTABLE))
-    if meta.uid != old.uid:
-        faults.append(field.invalid(f"{path}.uid", meta.uid, IMMUTABLE))
-    if meta.creationTimestamp.seconds != old.creationTimestamp.seconds:
-        faults.append(field.invalid(f"{path}.creationTimestamp", meta.creationTimestamp.seconds, IMMUTABLE))
-    if meta.HasField("deletionTimestamp") != old.HasField("deletionTimestamp") or (
-        meta.deletionTimestamp.seconds != old.deletionTimestamp.seconds
-    ):
-        faults.append(field.invalid(f"{path}.deletionTimestamp", meta.deletionTimestamp.seconds, IMMUTABLE))
-    if old.HasField("deletionTimestamp"):
-        for one in sorted(set(meta.finalizers) - set(old.finalizers)):
-            text = f"no new finalizers can be added if the object is being deleted, found new finalizers {one!r}"
-            faults.append(field.forbidden(f"{path}.finalizers", text))
+    for name in ("name", "namespace", "uid"):
+        value = getattr(meta, name)
+        faults += immutable(f"{path}.{name}", value, value != getattr(old, name))
+    for name in ("creationTimestamp", "deletionTimestamp"):
+        given, had = (_seconds(one, name) for one in (meta, old))
+        faults += immutable(f"{path}.{name}", notation.time(getattr(meta, name)) if given else None, given != had)
     return faults
+
+
+def _seconds(meta: metav1.ObjectMeta, name: str) -> int | None:
+    return getattr(meta, name).seconds if meta.HasField(name) else None
 
 
 def labels(values: Mapping[str, str], path: str) -> field.Faults:
@@ -100,47 +98,57 @@ def annotated(values: Mapping[str, str], path: str) -> field.Faults:
     return faults
 
 
-def owners(references: Iterable[metav1.OwnerReference], path: str) -> field.Faults:
+def owners(references: Sequence[metav1.OwnerReference], path: str) -> field.Faults:
     """Judge owner references: complete, and at most one of them the controller."""
     faults: field.Faults = []
     controller = ""
-    for index, owner in enumerate(references):
-        at = f"{path}[{index}]"
-        if not owner.apiVersion:
-            faults.append(field.invalid(f"{at}.apiVersion", owner.apiVersion, "version must not be empty"))
-        if not owner.kind:
-            faults.append(field.invalid(f"{at}.kind", owner.kind, "must not be empty"))
-        if not owner.name:
-            faults.append(field.invalid(f"{at}.name", owner.name, "must not be empty"))
-        if not owner.uid:
-            faults.append(field.invalid(f"{at}.uid", owner.uid, "must not be empty"))
-        if owner.apiVersion == "v1" and owner.kind == "Event":
-            faults.append(field.invalid(at, owner.kind, "is disallowed from being an owner"))
+    for owner in references:
+        faults += _owner(owner, path)
         if owner.controller:
+            name = f"{owner.kind}/{owner.name}"
             if controller:
                 text = (
                     'Only one reference can have Controller set to true. Found "true" in references for'
-                    f" {controller} and {owner.kind}/{owner.name}"
+                    f" {controller} and {name}"
                 )
-                faults.append(field.invalid(path, f"{owner.kind}/{owner.name}", text))
-            controller = controller or f"{owner.kind}/{owner.name}"
+                faults.append(field.invalid(path, notation.structs(references), text))
+            controller = controller or name
     return faults
 
 
-def finalizers(values: Iterable[str], path: str, *, short: bool = False) -> field.Faults:
+def _owner(owner: metav1.OwnerReference, path: str) -> field.Faults:
+    faults: field.Faults = []
+    version = "" if owner.apiVersion.count("/") > 1 else owner.apiVersion.rpartition("/")[2]
+    if not version:
+        faults.append(field.invalid(f"{path}.apiVersion", owner.apiVersion, "version must not be empty"))
+    for name in ("kind", "name", "uid"):
+        if not getattr(owner, name):
+            faults.append(field.invalid(f"{path}.{name}", "", "must not be empty"))
+    if (owner.apiVersion, owner.kind) == ("v1", "Event"):
+        text = "/v1, Kind=Event is disallowed from being an owner"
+        faults.append(field.invalid(path, notation.struct(owner), text))
+    return faults
+
+
+def finalizers(values: Sequence[str], path: str, *, short: bool = False) -> field.Faults:
     """Judge finalizers: names with a domain, or Kubernetes' own; where short ones do, any qualified names."""
     faults: field.Faults = []
-    listed = list(values)
-    for index, value in enumerate(listed):
-        at = f"{path}[{index}]"
+    for value in values:
         faults += field.invalids(path, value, names.qualified(value))
-        if not short and "/" not in value and value not in STANDARD_FINALIZERS:
-            text = "name is neither a standard finalizer name nor is it fully qualified"
-            faults.append(field.invalid(at, value, text))
-    if "orphan" in listed and "foregroundDeletion" in listed:
+    if "orphan" in values and "foregroundDeletion" in values:
         text = "finalizer orphan and foregroundDeletion cannot be both set"
-        faults.append(field.invalid(path, "foregroundDeletion", text))
+        faults.append(field.invalid(path, notation.strings(values), text))
+    if not short:
+        for index, value in enumerate(values):
+            faults += known_finalizer(value, f"{path}[{index}]")
     return faults
+
+
+def known_finalizer(value: str, path: str) -> field.Faults:
+    """Judge that a finalizer without a domain is one of Kubernetes' own."""
+    if "/" in value or value in STANDARD_FINALIZERS:
+        return []
+    return [field.invalid(path, value, "name is neither a standard finalizer name nor is it fully qualified")]
 
 
 def domain_prefixed_path(value: str, path: str) -> field.Faults:

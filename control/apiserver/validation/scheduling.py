@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from control.apiserver import field
+from control.apiserver import field, notation
 from control.apiserver.validation import names, selectors
 from fairlead.api.pb import core_v1_pb2 as corev1
 
@@ -66,8 +66,11 @@ def _one(path: str, value: str, found: names.Found) -> field.Faults:
     return [field.invalid(path, value, ";".join(found))] if found else []
 
 
-def _taint(taint: corev1.Taint) -> str:
-    return f'{{"key":{field.shown(taint.key)},"effect":{field.shown(taint.effect)}}}'
+def _taint(taint: corev1.Taint) -> field.Value:
+    if taint.HasField("timeAdded"):
+        return notation.struct(taint)
+    key, value, effect = (field.quoted(one) for one in (taint.key, taint.value, taint.effect))
+    return field.Raw(f"core.Taint{{Key:{key}, Value:{value}, Effect:{effect}, TimeAdded:<nil>}}")
 
 
 def affinity(value: corev1.Affinity, path: str) -> field.Faults:

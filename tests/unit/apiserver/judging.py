@@ -64,7 +64,7 @@ def faults(kind: str, text: str, changes: dict[str, Any] | None = None) -> list[
     """Return the faults of a new object, as `path: message`."""
     strategy, obj = STRATEGIES[kind], prepared(kind, text, changes)
     judged = meta.validate(obj.metadata, strategy.kind.namespaced, strategy.name_rule)
-    return _texts([*judged, *strategy.validate(obj)])
+    return texts([*judged, *strategy.validate(obj)])
 
 
 def update(kind: str, text: str, changes: dict[str, Any], *, status: bool = False) -> tuple[Any, list[str]]:
@@ -76,10 +76,10 @@ def update(kind: str, text: str, changes: dict[str, Any], *, status: bool = Fals
     before = objects.copy(old)
     if status:
         strategy.prepare_for_status_update(obj, old)
-        return obj, _texts(strategy.validate_status_update(obj, before))
+        return obj, texts(strategy.validate_status_update(obj, before))
     strategy.default(obj)
     strategy.prepare_for_update(obj, old)
-    return obj, _texts(strategy.validate_update(obj, before))
+    return obj, texts(strategy.validate_update(obj, before))
 
 
 def updated(kind: str, text: str, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
@@ -90,21 +90,21 @@ def updated(kind: str, text: str, before: dict[str, Any], after: dict[str, Any])
     strategy.default(obj)
     status = changed(text, before).get("status")
     if status is not None:
-        old = _with_status(old, status)
+        old = with_status(old, status)
     strategy.prepare_for_update(obj, old)
-    return _texts(strategy.validate_update(obj, old))
+    return texts(strategy.validate_update(obj, old))
 
 
 def status_updated(kind: str, text: str, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """Return the faults of a write of the status, whose JSON before and after is given."""
     strategy = STRATEGIES[kind]
-    old = _with_status(prepared(kind, text), before)
-    obj = _with_status(old, after)
+    old = with_status(prepared(kind, text), before)
+    obj = with_status(old, after)
     strategy.prepare_for_status_update(obj, old)
-    return _texts(strategy.validate_status_update(obj, old))
+    return texts(strategy.validate_status_update(obj, old))
 
 
-def _with_status(obj: Any, status: dict[str, Any]) -> Any:
+def with_status(obj: Any, status: dict[str, Any]) -> Any:
     """Return a copy of an object with the status of a JSON document."""
     fresh = objects.copy(obj)
     message: Message = codec.from_json({"status": status}, type(obj))
@@ -112,5 +112,5 @@ def _with_status(obj: Any, status: dict[str, Any]) -> Any:
     return fresh
 
 
-def _texts(causes: Any) -> list[str]:
+def texts(causes: Any) -> list[str]:
     return [f"{cause.field}: {cause.message}" for cause in causes]

