@@ -14,16 +14,22 @@ from fairlead.api.pb import core_v1_pb2 as corev1
 
 def requests(spec: corev1.PodSpec) -> quantity.Amounts:
     """Return what must be kept free for a pod, by resource."""
-    return quantity.add(
-        _total(spec, lambda one: quantity.amounts(one.resources.requests)), quantity.amounts(spec.overhead)
-    )
+    return quantity.add(of_containers(spec)[0], quantity.amounts(spec.overhead))
 
 
 def limits(spec: corev1.PodSpec) -> quantity.Amounts:
     """Return the most that a pod may use, by resource; overhead counts only for what is limited."""
-    total = _total(spec, lambda one: quantity.amounts(one.resources.limits))
+    total = of_containers(spec)[1]
     overhead = quantity.amounts(spec.overhead)
     return {name: amount + overhead.get(name, quantity.ZERO) for name, amount in total.items()}
+
+
+def of_containers(spec: corev1.PodSpec) -> tuple[quantity.Amounts, quantity.Amounts]:
+    """Return what a pod's containers request and may use, without overhead."""
+    return (
+        _total(spec, lambda one: quantity.amounts(one.resources.requests)),
+        _total(spec, lambda one: quantity.amounts(one.resources.limits)),
+    )
 
 
 def _total(spec: corev1.PodSpec, of: Callable[[corev1.Container], quantity.Amounts]) -> quantity.Amounts:

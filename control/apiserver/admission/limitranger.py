@@ -40,7 +40,8 @@ class LimitRanger(plugin.Plugin):
         if request.old is not None and obj.metadata.HasField("deletionTimestamp"):
             return
         for found in self._ranges.all(request.namespace):
-            faults = list(pod_faults(pod, found) if pod is not None else claim_faults(obj, found))
+            told = pod_faults(pod, found) if pod is not None else claim_faults(obj, found)
+            faults = list(dict.fromkeys(told))  # containers may lack the same
             if faults:
                 raise request.forbidden(faults[0] if len(faults) == 1 else f"[{', '.join(faults)}]")
 
@@ -76,7 +77,7 @@ def pod_faults(pod: corev1.Pod, found: corev1.LimitRange) -> Iterator[str]:
                 resources = container.resources
                 yield from _faults(item, quantity.amounts(resources.requests), quantity.amounts(resources.limits))
         elif item.type == "Pod":
-            yield from _faults(item, requests.requests(pod.spec), requests.limits(pod.spec))
+            yield from _faults(item, *requests.of_containers(pod.spec))
 
 
 def claim_faults(claim: corev1.PersistentVolumeClaim, found: corev1.LimitRange) -> Iterator[str]:

@@ -138,9 +138,9 @@ def test_every_fault_of_the_server_is_a_line_and_nothing_is_written(
         f'error: {path}, document 2, Deployment "web": spec.template.spec.containers[0].name: Invalid value: "Web": '
     )
     assert [line.split(": ")[2] for line in lines[1:]] == [
-        "spec.type",
         "spec.ports[0].port",
         "spec.ports[0].targetPort",
+        "spec.type",
     ]
     assert plane.revision() == revision
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from control.apiserver.admission import limitranger
-from fairlead.api import quantity, requests
+from control.apiserver.server import ApiServer
+from fairlead.api import errors, quantity, requests
 from fairlead.api.pb import core_v1_pb2 as corev1
 from tests.unit.apiserver import yamls
 
@@ -113,6 +116,13 @@ def test_bounds_of_claims(asked: str, want: list[str]) -> None:
     assert list(limitranger.claim_faults(claim, bounds)) == want
 
 
+def test_overhead_is_not_bounded() -> None:
+    """A LimitRange bounds what containers ask for together."""
+    asked = pod("{containers: [{resources: {requests: {cpu: 1}, limits: {cpu: 1}}}], overhead: {cpu: 250m}}")
+
+    assert list(limitranger.pod_faults(asked, limits("{type: Pod, max: {cpu: 1}}"))) == []
+
+
 @pytest.mark.parametrize(
     ("spec", "want"),
     [
@@ -132,3 +142,20 @@ def test_bounds_of_claims(asked: str, want: list[str]) -> None:
 def test_a_pod_asks_for_what_runs_at_once(spec: str, want: str) -> None:
     """Init containers run before, sidecars along, and overhead comes on top."""
     assert requests.requests(pod(spec).spec)["cpu"] == quantity.parse(want)
+
+
+async def test_what_two_containers_lack_is_said_once(admin: Any, api: ApiServer) -> None:
+    """Without brackets, as it is all that is said."""
+    bounds = limits("{type: Container, max: {cpu: 1}}")
+    bounds.metadata.name, bounds.metadata.namespace = "bounds", "default"
+    text = "{containers: [{name: a, image: a, resources: {limits: {cpu: 3}}}, {name: b, image: b, resources: {limits: {cpu: 3}}}]}"  # noqa: E501
+    asked = pod(text)
+    asked.metadata.name, asked.metadata.namespace = "a", "default"
+    await admin.create(bounds)
+    await api.cache.fresh()
+
+    with pytest.raises(errors.Forbidden) as refusal:
+        await admin.create(asked)
+
+    want = 'pods "a" is forbidden: maximum cpu usage per Container is 1, but limit is 3'
+    assert str(refusal.value) == want
