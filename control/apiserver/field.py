@@ -6,7 +6,7 @@ Strategies and validators call this; a fault is an `errors.Cause` whose `field` 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 from fairlead.api import errors
 
@@ -50,6 +50,17 @@ def unsupported(path: str, value: Value, supported: Iterable[str]) -> Cause:
 def duplicate(path: str, value: Value) -> Cause:
     """Return `Duplicate value: "x"`."""
     return Cause("FieldValueDuplicate", f"Duplicate value: {shown(value)}", path)
+
+
+def repeats(values: Iterable[Hashable]) -> frozenset[int]:
+    """Return the places of values that stand before them already; in one pass, because callers choose how many."""
+    seen: set[Hashable] = set()
+    found = []
+    for place, value in enumerate(values):
+        if value in seen:
+            found.append(place)
+        seen.add(value)
+    return frozenset(found)
 
 
 def not_found(path: str, value: Value) -> Cause:

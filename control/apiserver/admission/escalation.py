@@ -6,7 +6,7 @@ roles) and `bind` (on the roles that are bound) lift it, and group system:master
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from control.apiserver import authn, authz, field
@@ -15,6 +15,7 @@ from control.apiserver.rbac import authorizer, rules
 from fairlead.api import errors, objects
 from fairlead.api.pb import rbac_v1_pb2 as rbacv1
 
+MOST_GRANTS = 20_000  # what a few bytes can list is a product; Kubernetes' largest role has two thousand
 RESOURCES = {"Role": "roles", "ClusterRole": "clusterroles"}
 
 
@@ -61,8 +62,11 @@ class Escalation(plugin.Plugin):
         asked = authz.Attributes(request.user, verb, rules.GROUP, resource, "", namespace, name)
         return self.judge.authorize(asked).allowed
 
-    def _lacks(self, request: plugin.Request, wanted: Iterable[rbacv1.PolicyRule]) -> str:
+    def _lacks(self, request: plugin.Request, wanted: Sequence[rbacv1.PolicyRule]) -> str:
         """Return Kubernetes' sentence about what the writer lacks, "" where it has all."""
+        if (count := rules.count(wanted)) > MOST_GRANTS:
+            text = f"the rules are too many to be judged: {count} grants, at most {MOST_GRANTS}"
+            raise errors.RequestEntityTooLarge(text, retry_after_seconds=0)
         user = request.user
         held, faults = self._held.held(user, request.namespace)
         missing = rules.uncovered(held, wanted)

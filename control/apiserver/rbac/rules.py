@@ -55,6 +55,15 @@ def grants(rules: Iterable[rbacv1.PolicyRule]) -> list[Grant]:
     return list(found)
 
 
+def count(rules: Iterable[rbacv1.PolicyRule]) -> int:
+    """Return how many grants rules are at most: the product of what each lists."""
+    return sum(
+        len(rule.verbs)
+        * (len(rule.apiGroups) * len(rule.resources) * max(len(rule.resourceNames), 1) + len(rule.nonResourceURLs))
+        for rule in rules
+    )
+
+
 def covers(rule: authz.Rule, grant: Grant) -> bool:
     """Say whether a rule grants all that a grant does."""
     if not ("*" in rule.verbs or grant.verb in rule.verbs):

@@ -87,9 +87,8 @@ class CertificateSigningRequestStrategy(strategy.Strategy[_Request]):
         for index, usage in enumerate(spec.usages):
             if usage not in USAGES:
                 faults.append(field.unsupported(f"spec.usages[{index}]", usage, USAGES))
-        for index, usage in enumerate(spec.usages):
-            if usage in spec.usages[:index]:
-                faults.append(field.duplicate(f"spec.usages[{index}]", usage))
+        for index in sorted(field.repeats(spec.usages)):
+            faults.append(field.duplicate(f"spec.usages[{index}]", spec.usages[index]))
         if spec.signerName == LEGACY_SIGNER:
             text = "the legacy signerName is not allowed via this API version"
             faults.append(field.invalid("spec.signerName", spec.signerName, text))

@@ -101,9 +101,10 @@ class CSINodeStrategy(strategy.Strategy[storagev1.CSINode]):
             if driver.name in seen:
                 faults.append(field.duplicate(f"{path}.name", driver.name))
             seen.add(driver.name)
+            again = field.repeats(driver.topologyKeys)
             for number, key in enumerate(driver.topologyKeys):
                 faults += [] if key else [field.required(path)]
-                if key in driver.topologyKeys[:number]:
+                if number in again:
                     faults.append(field.duplicate(path, key))
                 faults += field.invalids(path, key, names.qualified(key))
         return faults

@@ -31,12 +31,9 @@ class RuntimeClassStrategy(strategy.Strategy[nodev1.RuntimeClass]):
             faults += meta.labels(obj.scheduling.nodeSelector, "scheduling.nodeSelector")
             tolerations = obj.scheduling.tolerations
             faults += scheduling.tolerations(tolerations, "scheduling.tolerations")
-            seen: set[tuple[str, str, str, str]] = set()
-            for number, one in enumerate(tolerations):
-                key = (one.key, one.operator, one.value, one.effect)
-                if key in seen:
-                    faults.append(field.duplicate(f"scheduling.tolerations[{number}]", _shown(one)))
-                seen.add(key)
+            listed = ((one.key, one.operator, one.value, one.effect) for one in tolerations)
+            for number in sorted(field.repeats(listed)):
+                faults.append(field.duplicate(f"scheduling.tolerations[{number}]", _shown(tolerations[number])))
         return faults
 
     def validate_update(self, obj: nodev1.RuntimeClass, old: nodev1.RuntimeClass) -> field.Faults:

@@ -151,9 +151,8 @@ def _topologies(terms: Sequence[corev1.TopologySelectorTerm]) -> field.Faults:
         for place, rule in enumerate(term.matchLabelExpressions):
             at = f"{path}.matchLabelExpressions[{place}]"
             faults += [] if rule.values else [field.required(f"{at}.values")]
-            for number, value in enumerate(rule.values):
-                if value in rule.values[:number]:
-                    faults.append(field.duplicate(f"{at}.values[{number}]", value))
+            for number in sorted(field.repeats(rule.values)):
+                faults.append(field.duplicate(f"{at}.values[{number}]", rule.values[number]))
             faults += field.invalids(f"{at}.key", rule.key, names.qualified(rule.key))
             if rule.key in wanted:
                 faults.append(field.duplicate(f"{at}.key", rule.key))

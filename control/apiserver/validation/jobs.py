@@ -227,10 +227,11 @@ def _exit_codes(
         faults.append(field.invalid(at, notation.int32s(values), "at least one value is required"))
     elif len(values) > MAX_EXIT_CODES:
         faults.append(field.too_many(at, len(values), MAX_EXIT_CODES))
+    again = field.repeats(values)
     for index, value in enumerate(values):
         if wanted.operator == "In" and value == 0:
             faults.append(field.invalid(f"{at}[{index}]", value, "must not be 0 for the In operator"))
-        if value in values[:index]:
+        if index in again:
             faults.append(field.duplicate(f"{at}[{index}]", value))
     if values != sorted(values):
         faults.append(field.invalid(at, notation.int32s(values), "must be ordered"))

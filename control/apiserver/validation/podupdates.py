@@ -174,9 +174,8 @@ def _addresses(addresses: Sequence[str], name: str, path: str) -> field.Faults:
     families = {":" in address for address in addresses}
     many = [field.invalid(path, notation.addresses(kind, addresses), ONE_A_FAMILY)]
     repeated = [
-        field.duplicate(f"{path}[{index}]", notation.address(kind, address))
-        for index, address in enumerate(addresses)
-        if address in addresses[:index]
+        field.duplicate(f"{path}[{index}]", notation.address(kind, addresses[index]))
+        for index in sorted(field.repeats(addresses))
     ]
     parts: list[Any] = many if len(families) < 2 or len(addresses) > 2 else []
     return faults + (parts + repeated if name == "podIP" else repeated + parts)

@@ -197,6 +197,7 @@ def spread(values: Sequence[corev1.TopologySpreadConstraint], path: str) -> fiel
     """Judge topology spread constraints."""
     faults: field.Faults = []
     pairs = [(one.topologyKey, one.whenUnsatisfiable) for one in values]
+    last = {pair: index for index, pair in enumerate(pairs)}
     for index, value in enumerate(values):
         at = f"{path}[{index}]"
         if value.maxSkew <= 0:
@@ -205,7 +206,7 @@ def spread(values: Sequence[corev1.TopologySpreadConstraint], path: str) -> fiel
             faults.append(field.required(f"{at}.topologyKey", "can not be empty"))
         if value.whenUnsatisfiable not in UNSATISFIABLE:
             faults.append(field.unsupported(f"{at}.whenUnsatisfiable", value.whenUnsatisfiable, UNSATISFIABLE))
-        if pairs[index] in pairs[index + 1 :]:
+        if last[pairs[index]] > index:
             shown = f"{{{', '.join(pairs[index])}}}"
             faults.append(field.duplicate(f"{at}.{{topologyKey, whenUnsatisfiable}}", shown))
         faults += _spread_details(value, at)

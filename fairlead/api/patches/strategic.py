@@ -7,14 +7,17 @@ preserving order.
 
 from __future__ import annotations
 
+import collections
 from typing import Any
 
+import orjson
 from google.protobuf.message import Message
 
 from fairlead.api.patches import shapes
 from fairlead.api.patches.errors import PatchError
 from fairlead.api.patches.shapes import DELETE_FROM, DIRECTIVE, RETAIN_KEYS, SET_ORDER, Identity, Shape
 
+MOST_COMPARED = 1_000_000  # elements of one merge key; a list has few, if any
 BAD_RETAIN_KEYS = "invalid patch format of retainKeys"
 
 Json = Any
@@ -72,12 +75,10 @@ def _retain_keys(out: Object, rest: Object, applying: bool) -> None:
     if not applying:
         out[RETAIN_KEYS] = retained
         return
-    stray = [
-        key for key, value in rest.items() if value is not None and not key.startswith("$") and key not in retained
-    ]
-    if stray:
+    kept = {key for key in retained if isinstance(key, str)}
+    if any(value is not None and not key.startswith("$") and key not in kept for key, value in rest.items()):
         raise PatchError(BAD_RETAIN_KEYS)
-    for key in [key for key in out if key not in retained]:
+    for key in [key for key in out if key not in kept]:
         del out[key]
 
 
@@ -89,7 +90,8 @@ def _delete_from(out: Object, key: str, values: Json, applying: bool) -> None:
     if not isinstance(values, list):
         raise PatchError("invalid patch format of primitive list")
     if isinstance(out.get(name), list):
-        out[name] = [item for item in out[name] if item not in values]
+        deleted = set(map(_key_of, values))
+        out[name] = [item for item in out[name] if _key_of(item) not in deleted]
 
 
 def _set_orders(out: Object, rest: Object, shape: Shape, applying: bool) -> None:
@@ -127,22 +129,21 @@ def _merge_lists(original: list[Json], patch: list[Json], shape: Shape, applying
     original, patch, replaced = _obey_directives(original, patch, shape)
     if replaced:
         return patch
-    merged, taken = list(original), set[int]()
+    merged, places = list(original), _Places(original, shape)
     for item in patch:
         if item.get(shape.merge_key) is None:
             raise PatchError(f"map: {item} does not contain declared merge key: {shape.merge_key}")
-        index = _counterpart(original, item, shape, taken)
+        index = places.take(item)
         if index is None:
             merged.append(_without_directives(item) if applying else item)
         else:
-            taken.add(index)
             merged[index] = merge(original[index], item, shape, applying=applying)
     return _ordered(merged, shapes.identities(patch, shape), shapes.identities(original, shape), shape)
 
 
 def _obey_directives(original: list[Json], patch: list[Json], shape: Shape) -> tuple[list[Json], list[Json], bool]:
     """Return what is left of both lists once elements with a directive are obeyed, and whether one replaces all."""
-    plain, replaces = [], False
+    plain, deleted, replaces = list[Json](), list[Json](), False
     for item in patch:
         directive = item.get(DIRECTIVE)
         if directive == "replace":
@@ -152,11 +153,14 @@ def _obey_directives(original: list[Json], patch: list[Json], shape: Shape) -> t
         elif directive == "delete":
             if shape.merge_key not in item:
                 raise PatchError(f"map: {item} does not contain declared merge key: {shape.merge_key}")
-            original = [each for each in original if not _agrees(each, item, shape)]
+            deleted.append(item)
         elif directive in (None, "merge"):
             plain.append(item)
         else:
             raise PatchError(f"unknown patch type: {directive}")
+    if deleted:
+        gone = _Places(deleted, shape)
+        original = [item for item in original if not gone.names(item)]
     return original, plain, replaces
 
 
@@ -166,11 +170,43 @@ def _agrees(item: Object, wanted: Object, shape: Shape) -> bool:
     return all(item.get(key) == wanted.get(key) for key in keys)
 
 
-def _counterpart(items: list[Json], wanted: Object, shape: Shape, taken: set[int]) -> int | None:
-    """Return the place of the element that a patch's element is meant for, the one that fits best."""
-    key = shape.merge_key
-    found = [at for at, item in enumerate(items) if item.get(key) == wanted[key] and at not in taken]
-    return next((at for at in found if _agrees(items[at], wanted, shape)), found[0] if found else None)
+def _key_of(value: Json) -> Json:
+    """Return what a value is found by in a dictionary: itself, or a collection's text."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS) if isinstance(value, dict | list) else value
+
+
+class _Places:
+    """The elements of a list by their merge key: what a patch's element is meant for is found without a search.
+
+    Elements of one key are compared one by one, but not without end: PatchError.
+    """
+
+    def __init__(self, items: list[Json], shape: Shape) -> None:
+        self._items = items
+        self._shape = shape
+        self._compared = 0
+        self._found: dict[Json, list[int]] = {}
+        for at, item in enumerate(items):
+            self._found.setdefault(_key_of(item.get(shape.merge_key)), []).append(at)
+
+    def take(self, wanted: Object) -> int | None:
+        """Return the place of the element that a patch's element is meant for, the one that fits best, once."""
+        there = self._there(wanted)
+        at = next((at for at in there if _agrees(self._items[at], wanted, self._shape)), there[0] if there else None)
+        if at is not None:
+            there.remove(at)
+        return at
+
+    def names(self, item: Object) -> bool:
+        """Say whether one of the elements, each of a patch, is meant for an element."""
+        return any(_agrees(item, self._items[at], self._shape) for at in self._there(item))
+
+    def _there(self, item: Object) -> list[int]:
+        there = self._found.get(_key_of(item.get(self._shape.merge_key)), [])
+        self._compared += len(there)
+        if self._compared > MOST_COMPARED:
+            raise PatchError(f"too many elements with one {self._shape.merge_key}")
+        return there
 
 
 def _ordered(items: list[Json], wanted: list[Identity], before: list[Identity], shape: Shape) -> list[Json]:
@@ -182,11 +218,12 @@ def _ordered(items: list[Json], wanted: list[Identity], before: list[Identity], 
     others = [pair for pair in named if pair[0] not in rank]
     others.sort(key=lambda pair: stood.get(pair[0], len(stood)))
     out: list[Json] = []
-    while others and patched:
-        left, right = stood.get(others[0][0]), stood.get(patched[0][0])
-        first = left is not None and right is not None and left < right
-        out.append((others if first else patched).pop(0)[1])
-    return out + [item for _, item in (*others, *patched)]
+    left, right = collections.deque(others), collections.deque(patched)
+    while left and right:
+        before_it, it = stood.get(left[0][0]), stood.get(right[0][0])
+        first = before_it is not None and it is not None and before_it < it
+        out.append((left if first else right).popleft()[1])
+    return out + [item for _, item in (*left, *right)]
 
 
 def _without_directives(value: Json) -> Json:
