@@ -24,7 +24,7 @@ V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
 SUCCESS = {"metadata": {}, "status": "Success"}
 KILLED = "command terminated with non-zero exit code: 137"
 LOOKS = 50
-HELD_BYTES = 64 << 20  # for one caller, in buffers of the kernel (which may let them grow to 36 MiB), of gRPC and of ours
+HELD_BYTES = 64 << 20  # for one caller, in buffers of gRPC, of ours and of the kernel (up to 36 MiB if it is busy)
 PIECE = bytes(range(256)) * 256
 
 
