@@ -119,7 +119,6 @@ def autoscalers(draw: st.DrawFn) -> autoscalingv2.HorizontalPodAutoscaler:
     return codec.from_json(document, autoscalingv2.HorizontalPodAutoscaler)
 
 
-@settings(deadline=None, database=None)
 @given(hub=autoscalers())
 def test_an_autoscaler_survives_v1(hub: autoscalingv2.HorizontalPodAutoscaler) -> None:
     """What v1 has no field for travels in annotations, and the object's own annotations stay."""
@@ -131,7 +130,7 @@ def test_an_autoscaler_survives_v1(hub: autoscalingv2.HorizontalPodAutoscaler) -
 
 
 @pytest.mark.parametrize("row", SAME_BOTH_WAYS, ids=lambda row: row.api_version)
-@settings(max_examples=25, deadline=None, database=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32))
 def test_every_other_version_survives_its_hub(row: scheme.Kind, seed: int) -> None:
     """Whatever an object of an old version holds, its hub keeps and gives back."""
@@ -148,7 +147,7 @@ def test_every_other_version_survives_its_hub(row: scheme.Kind, seed: int) -> No
 
 
 @pytest.mark.parametrize("row", SAME_BOTH_WAYS, ids=lambda row: row.api_version)
-@settings(max_examples=25, deadline=None, database=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32))
 def test_every_hub_survives_its_other_versions(row: scheme.Kind, seed: int) -> None:
     """What is stored does not change because an old client writes back what it read."""

@@ -111,7 +111,7 @@ def made(name: str, seed: int) -> Message:
 
 
 @pytest.mark.parametrize("name", ALL)
-@settings(max_examples=3, deadline=None, database=None)
+@settings(max_examples=3)
 @given(seed=st.integers(0, 2**32))
 def test_every_message_survives_json_and_bytes(name: str, seed: int) -> None:
     """JSON says all that a message holds, in text as in Python; so do its bytes."""

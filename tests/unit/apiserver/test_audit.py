@@ -219,7 +219,7 @@ RULES = st.lists(
 )
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(RULES)
 async def test_no_policy_lets_a_secrets_content_into_the_log(rules: list[dict[str, Any]]) -> None:
     """Secrets, ConfigMaps, tokens that are issued or reviewed: whatever is done with them, also what fails."""

@@ -186,7 +186,7 @@ SUBJECT = st.sampled_from(
 PLACES = st.sampled_from(["", "default", "prod"])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(LINES, min_size=3, max_size=3),
     st.lists(st.tuples(PLACES, st.integers(0, 3), st.lists(SUBJECT, max_size=2)), max_size=5),

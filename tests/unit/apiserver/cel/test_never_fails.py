@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from control.apiserver.cel import library
@@ -84,10 +84,8 @@ VALUES = st.recursive(
     max_leaves=12,
 )
 OBJECTS = st.dictionaries(NAMES, VALUES, max_size=6)
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=100)
 
 
-@UNHURRIED
 @given(EXPRESSIONS, EXPRESSIONS, OBJECTS, st.none() | OBJECTS, st.booleans())
 def test_rules_have_an_answer_for_any_object(rule: str, made: str, new: Any, old: Any, optional: bool) -> None:
     """A rule that compiles is asked of anything, well-formed or not, old value or not."""
@@ -100,7 +98,6 @@ def test_rules_have_an_answer_for_any_object(rule: str, made: str, new: Any, old
     assert all(fault.message for fault in (*judged, *asked))
 
 
-@UNHURRIED
 @given(st.text(max_size=60))
 def test_definitions_have_an_answer_for_any_text(rule: str) -> None:
     """A rule is good, or it is a fault."""
@@ -109,7 +106,6 @@ def test_definitions_have_an_answer_for_any_text(rule: str) -> None:
     assert all(fault.field.startswith("schema.") for fault in structural.validate(written, "schema"))
 
 
-@UNHURRIED
 @given(EXPRESSIONS, EXPRESSIONS, EXPRESSIONS, OBJECTS)
 def test_policies_have_an_answer_for_any_object(rule: str, variable: str, made: str, given_object: Any) -> None:
     """A policy denies or lets pass, whatever its variables and messages are worth."""
