@@ -80,14 +80,16 @@ class Dialer:
             return await opened
         except BaseException:
             carrying.cancel()
+            if opened.done() and not opened.cancelled() and opened.exception() is None:
+                opened.result().close()
             raise
 
     async def _carry(self, namespace: str, pod: str, port: int, opened: asyncio.Future[socket.socket]) -> None:
         try:
             async with tcp.connection(self.relay, namespace, pod, port) as connection:
                 if not opened.done():
-                    opened.set_result(connection.socket)
-                await connection.closed.wait()
+                    opened.set_result(connection.take())
+                await connection.ended.wait()
         except errors.ApiError as error:
             if not opened.done():
                 opened.set_exception(Unreachable(error.message))

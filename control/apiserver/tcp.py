@@ -20,10 +20,16 @@ CHUNK_BYTES = 32 << 10
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A connected socket, which is the caller's to close, and what is set once it is closed."""
+    """A connected socket, and what is set once either side has ended the connection."""
 
-    socket: socket.socket
-    closed: asyncio.Event = field(default_factory=asyncio.Event)
+    near: socket.socket
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def take(self) -> socket.socket:
+        """Return the socket for somebody who closes it, whenever the context ends."""
+        taken = socket.socket(fileno=self.near.detach())
+        taken.setblocking(False)
+        return taken
 
 
 @contextlib.asynccontextmanager
@@ -41,7 +47,7 @@ async def connection(streams: relay.Relay, namespace: str, pod: str, port: int) 
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(CHUNK_BYTES):
                 yield cluster.ClientFrame(data=data)
-        opened.closed.set()
+        opened.ended.set()
 
     start = cluster.StreamStart(namespace=namespace, pod=pod, port=port)
     output = streams.port_forward(start, sent())
@@ -51,7 +57,7 @@ async def connection(streams: relay.Relay, namespace: str, pod: str, port: int) 
                 await anext(output)
             except errors.ApiError as error:
                 raise errors.ServiceUnavailable(f"error trying to reach service: {error.message}") from error
-            receiving = asyncio.create_task(_receive(output, writer), name="connection to a pod")
+            receiving = asyncio.create_task(_receive(output, writer, opened.ended), name="connection to a pod")
             try:
                 yield opened
             finally:
@@ -62,7 +68,9 @@ async def connection(streams: relay.Relay, namespace: str, pod: str, port: int) 
         writer.close()
 
 
-async def _receive(output: AsyncIterator[cluster.ServerFrame], writer: asyncio.StreamWriter) -> None:
+async def _receive(
+    output: AsyncIterator[cluster.ServerFrame], writer: asyncio.StreamWriter, ended: asyncio.Event
+) -> None:
     try:
         async for frame in output:
             if frame.data:
@@ -72,3 +80,4 @@ async def _receive(output: AsyncIterator[cluster.ServerFrame], writer: asyncio.S
         pass  # whoever reads sees the connection end before the answer does
     finally:
         writer.close()
+        ended.set()

@@ -91,7 +91,7 @@ class Proxies:
         url = yarl.URL(f"{scheme}://{to.host}{tail or '/'}{query}", encoded=True)
         async with (
             tcp.connection(self._relay, to.namespace, to.pod, to.port) as opened,
-            _session(opened.socket, to) as session,
+            _session(opened.near, to) as session,
         ):
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):

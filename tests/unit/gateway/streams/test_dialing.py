@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+
 import pytest
 
 from control.apiserver import dialing
@@ -9,7 +12,7 @@ from fairlead.api import errors, objects
 from fairlead.api.pb import admissionregistration_v1_pb2 as registrationv1
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
-from tests.support import hooks, streaming
+from tests.support import hooks, pods, streaming
 from tests.unit.apiserver.admission import test_webhooks
 
 Validating = registrationv1.ValidatingWebhookConfiguration
@@ -65,6 +68,36 @@ async def test_a_webhook_behind_a_service_is_reached_through_its_pods_session() 
     assert 'failed to call webhook: Post "https://hook.default.svc:443/hook?timeout=5s": ' in refused.value.message
     assert "error trying to reach service: " in refused.value.message
     assert "?timeout=5s\": tls: failed to verify certificate: " in distrusted.value.message
+
+
+async def test_a_connection_that_the_server_ends_is_forgotten() -> None:
+    """Its client reads the end; nothing that carried it goes on."""
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    async with streaming.cluster() as made, server:
+        dialer = made.control.api.dialer
+        dialer.relay = made.control.relay
+        made.network.port = server.sockets[0].getsockname()[1]
+        await service(made)
+
+        found = await dialer.connect("hook", "default", 443)
+        assert isinstance(found, socket.socket)
+        reader, writer = await asyncio.open_connection(sock=found)
+        writer.write(b"x")
+
+        assert await reader.read() == b""
+        writer.close()
+        await made.until_quiet()
+
+        def carried() -> str:
+            names = [task.get_name() for task in asyncio.all_tasks()]
+            return "still carried" if "connection to a Service" in names else ""
+
+        await pods.wait_until(carried)
 
 
 async def test_where_a_service_leads() -> None:
