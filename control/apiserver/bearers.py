@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 from google.protobuf.message import Message
 
 from control.apiserver import authn, tokens
+from control.apiserver.strategies import secret
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
@@ -101,15 +102,18 @@ class ServiceAccountTokens:
             shown = "[" + " ".join(f'"{one}"' for one in claims.audiences) + "]"
             wanted = "[" + " ".join(f'"{one}"' for one in audiences) + "]"
             raise authn.BadToken(f"token audiences {shown} is invalid for the target audiences {wanted}")
-        if self._fault(claims):
+        if self._fault(token, claims):
             await self._known.fresh()  # what the token is bound to may be newer than what the cache shows
-        fault = self._fault(claims)
+        fault = self._fault(token, claims)
         if fault:
             raise authn.BadToken(fault)
         return Authenticated(_user(claims), meant)
 
-    def _fault(self, claims: tokens.Claims) -> str:
-        """Say why what a token is bound to does not vouch for it; "" where it does."""
+    def _fault(self, token: str, claims: tokens.Claims) -> str:
+        """Say why what a token is bound to does not vouch for it; "" where it does.
+
+        A Secret that is there to hold a token vouches for the one that it holds.
+        """
         account = self._known.find(corev1.ServiceAccount, claims.namespace, claims.account)
         if self._is_gone(account, claims.account_uid):
             return "service account token has been invalidated"
@@ -122,7 +126,12 @@ class ServiceAccountTokens:
             bound, uid = self._known.find(corev1.Node, "", claims.node), claims.node_uid
         else:
             return ""
-        return "service account token has been invalidated" if self._is_gone(bound, uid) else ""
+        if self._is_gone(bound, uid):
+            return "service account token has been invalidated"
+        holds_one = claims.secret and bound.type == secret.SERVICE_ACCOUNT
+        if holds_one and bound.data.get("token", b"") != token.encode():
+            return "token does not match server's copy"
+        return ""
 
     def _is_gone(self, obj: Any, uid: str) -> bool:
         """Say whether an object is no more, or lingers on its finalizers after the time of its deletion."""

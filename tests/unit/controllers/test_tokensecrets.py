@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from control.apiserver import tokens
+from fairlead.api import errors, objects
 from fairlead.api.pb import core_v1_pb2 as corev1
 from tests.unit.apiserver import yamls
 from tests.unit.controllers import cluster
@@ -54,6 +55,31 @@ async def test_a_token_secret_is_filled_in_and_authenticates(issuer: tokens.Issu
         await world.client.delete(corev1.ServiceAccount, "robot", "default")
 
         await cluster.wait_until(lambda: "still there" if secrets.get("robot-token", "default") else "")
+
+
+async def test_a_token_that_its_secret_holds_no_more_is_good_for_nothing(issuer: tokens.Issuer) -> None:
+    """Who takes a token out of its Secret gets a new one; the old one, perhaps known to others, is refused."""
+    async with cluster.cluster(nodes=0, root_ca="CA", issuer=issuer, watched=[corev1.Secret]) as world:
+        await world.client.create(yamls.read("metadata: {name: robot, namespace: default}", corev1.ServiceAccount))
+        await world.client.create(yamls.read(SECRET, corev1.Secret))
+        secrets = world.informers.of(corev1.Secret)
+
+        def held() -> bytes:
+            found = secrets.get("robot-token", "default")
+            return found.data.get("token", b"") if found is not None else b""
+
+        await cluster.wait_until(lambda: "" if held() else "no token")
+        old = held()
+        fresh = objects.copy(secrets.get("robot-token", "default"))
+        del fresh.data["token"]
+        await world.client.update(fresh)
+        await cluster.wait_until(lambda: "" if held() not in (b"", old) else "no other token")
+
+        user = await world.api.tokens.authenticate(held().decode())
+        with pytest.raises(errors.Unauthorized):
+            await world.api.tokens.authenticate(old.decode())
+
+        assert user.name == "system:serviceaccount:default:robot"
 
 
 async def test_with_compatibility_each_account_gets_a_token(issuer: tokens.Issuer) -> None:
