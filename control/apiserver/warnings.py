@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-MOST = 32  # more than that nobody reads, and headers are bounded
+MOST = 256
+# Kubernetes' bounds in characters: of what is told in full, and of each text where all together are more
+TOTAL_LENGTH = 4096
+CUT_LENGTH = 256
 
 _collected: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("warnings", default=None)
 
@@ -36,3 +39,17 @@ def collected() -> Iterator[list[str]]:
         yield found
     finally:
         _collected.reset(token)
+
+
+def fitting(texts: Sequence[str]) -> Sequence[str]:
+    """Return warnings as they are told: if they are much together, the beginnings of the first ones."""
+    if sum(map(len, texts)) <= TOTAL_LENGTH:
+        return texts
+    told: list[str] = []
+    room = TOTAL_LENGTH
+    for text in texts:
+        if room <= 0:
+            break
+        told.append(text[:CUT_LENGTH])
+        room -= len(told[-1])
+    return told

@@ -13,6 +13,7 @@ import orjson
 from aiohttp import web
 from google.protobuf.message import Message
 
+from control.apiserver import warnings
 from control.gateway.rest import media, views
 from fairlead.api import codec, errors
 
@@ -29,8 +30,8 @@ def headers(audit_id: str) -> dict[str, str]:
 
 
 def add_warnings(response: web.StreamResponse, texts: Sequence[str]) -> None:
-    """Add a `Warning` header for each text (RFC 7234, code 299: it persists)."""
-    for text in texts:
+    """Add a `Warning` header for each text that fits (RFC 7234, code 299: it persists)."""
+    for text in warnings.fitting(texts):
         quoted = header_text(text).replace("\\", "\\\\").replace('"', '\\"')
         response.headers.add("Warning", f'299 - "{quoted}"')
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from control.apiserver import warnings
 
 
@@ -21,3 +23,18 @@ async def test_warnings_reach_the_request_that_they_belong_to() -> None:
     warnings.add("nobody hears this")
 
     assert await asyncio.gather(request("a"), request("b")) == [["a", "deprecated"], ["b", "deprecated"]]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "told"),
+    [
+        ([4000, 96], [4000, 96]),
+        ([4000, 97], [256, 97]),
+        ([1_000_000], [256]),
+        ([256] * 17, [256] * 16),
+        ([1] * 4097, [1] * 4096),
+    ],
+)
+def test_what_is_much_together_is_cut(lengths: list[int], told: list[int]) -> None:
+    """As Kubernetes cuts: each text to 256 characters once all are more than 4,096, and no more than these."""
+    assert [len(text) for text in warnings.fitting(["x" * length for length in lengths])] == told
