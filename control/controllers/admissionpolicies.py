@@ -23,27 +23,19 @@ def unchecked(policy: Policy) -> Iterable[tuple[str, str]]:
     return ()
 
 
-class AdmissionPolicyStatusController(framework.Controller):
-    """Says in a policy's status which generation is in force, and what is wrong with it; one key a policy."""
+class AdmissionPolicyStatusController(framework.OfKind[Policy]):
+    """Says in a policy's status which generation is in force, and what is wrong with it."""
 
     name = "validatingadmissionpolicy-status-controller"
     workers = 1
+    kind = Policy
 
     def __init__(self, context: framework.Context, check: Check = unchecked) -> None:
         super().__init__(context)
         self._check = check
-        self._policies = self.informers.of(Policy)
-        self._policies.add_handler(self._changed)
-
-    def keys(self) -> Iterable[str]:
-        return [each.metadata.name for each in self._policies.list()]
-
-    def _changed(self, change: str, old: Policy | None, new: Policy | None) -> None:
-        if new is not None:
-            self.enqueue(new.metadata.name)
 
     async def reconcile(self, key: str) -> framework.Result:
-        policy = self._policies.get(key)
+        policy = self.known.get(key)
         if policy is None:
             return framework.nothing("is gone")
         generation = policy.metadata.generation

@@ -6,7 +6,7 @@ is a function that the process gives, so that nothing here holds a key.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -88,34 +88,20 @@ def _has(csr: certificatesv1.CertificateSigningRequest, kind: str) -> bool:
     return conditions.get(csr.status.conditions, kind) is not None
 
 
-class CertificateController(framework.Controller):
+class CertificateController(framework.OfKind[certificatesv1.CertificateSigningRequest]):
     """Approves, where nobody needs to look, and signs."""
 
     name = "certificate-controller"
     workers = 1
+    kind = certificatesv1.CertificateSigningRequest
 
     def __init__(self, context: framework.Context, sign: Sign) -> None:
         super().__init__(context)
         self._sign = sign
-        self._requests = context.informers.of(certificatesv1.CertificateSigningRequest)
-        self._requests.add_handler(self._changed)
-
-    def keys(self) -> Iterable[str]:
-        """Return every request."""
-        return [one.metadata.name for one in self._requests.list()]
-
-    def _changed(
-        self,
-        change: str,
-        old: certificatesv1.CertificateSigningRequest | None,
-        new: certificatesv1.CertificateSigningRequest | None,
-    ) -> None:
-        if new is not None:
-            self.enqueue(new.metadata.name)
 
     async def reconcile(self, key: str) -> framework.Result:
         """Approve or sign one request."""
-        csr = self._requests.get(key)
+        csr = self.known.get(key)
         if csr is None or csr.spec.signerName not in SIGNERS:
             return framework.nothing("is not for this signer")
         if csr.status.certificate or _has(csr, "Denied") or _has(csr, "Failed"):

@@ -7,7 +7,7 @@ when the time has come.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from cryptography import x509
 
@@ -53,33 +53,16 @@ def _expiry(pem: bytes) -> float | None:
         return None
 
 
-class CertificateRequestCleaner(framework.Controller):
-    """Removes requests whose time is over, one key a request."""
+class CertificateRequestCleaner(framework.OfKind[certificatesv1.CertificateSigningRequest]):
+    """Removes requests whose time is over."""
 
     name = "certificatesigningrequest-cleaner-controller"
     workers = 1
-
-    def __init__(self, context: framework.Context) -> None:
-        super().__init__(context)
-        self._requests = context.informers.of(certificatesv1.CertificateSigningRequest)
-        self._requests.add_handler(self._changed)
-
-    def keys(self) -> Iterable[str]:
-        """Return every request."""
-        return [one.metadata.name for one in self._requests.list()]
-
-    def _changed(
-        self,
-        change: str,
-        old: certificatesv1.CertificateSigningRequest | None,
-        new: certificatesv1.CertificateSigningRequest | None,
-    ) -> None:
-        if new is not None:
-            self.enqueue(new.metadata.name)
+    kind = certificatesv1.CertificateSigningRequest
 
     async def reconcile(self, key: str) -> framework.Result:
         """Remove one request, or come back when its time is over."""
-        csr = self._requests.get(key)
+        csr = self.known.get(key)
         if csr is None:
             return framework.nothing("is gone")
         why, again = decide(csr, self.clock.now())
@@ -87,5 +70,5 @@ class CertificateRequestCleaner(framework.Controller):
             return framework.nothing("is kept", again)
         options = metav1.DeleteOptions(preconditions=metav1.Preconditions(uid=csr.metadata.uid))
         with contextlib.suppress(errors.NotFound):
-            await self.client.delete(certificatesv1.CertificateSigningRequest, key, options=options)
+            await self.client.delete(self.kind, key, options=options)
         return framework.Result(f"removed: {why}")

@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from google.protobuf.message import Message
 
@@ -148,6 +148,25 @@ class Controller(abc.ABC):
         except TimeoutError:
             self._written[key] = marks
             raise TimeoutError("the cache does not show the last write yet") from None
+
+
+class OfKind(Controller, Generic[M]):
+    """A controller of the objects of one kind: it has a key for each, and looks at those that change."""
+
+    kind: ClassVar[type[Any]]
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.known: informer.Informer[M] = self.informers.of(self.kind)
+        self.known.add_handler(self._changed)
+
+    def keys(self) -> Iterable[str]:
+        """Return the key of every object."""
+        return [objects.key_of(cast(Any, each)) for each in self.known.list()]
+
+    def _changed(self, change: str, old: M | None, new: M | None) -> None:
+        if new is not None:
+            self.enqueue(objects.key_of(cast(Any, new)))
 
 
 def owner_key(obj: Message, kind: str) -> str | None:

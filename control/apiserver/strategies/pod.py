@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
-from google.protobuf.message import Message
-
 from control.apiserver import field
 from control.apiserver.advice import podspec as advice
 from control.apiserver.defaults import podspec as defaults
@@ -43,8 +41,8 @@ class PodStrategy(strategy.Strategy[corev1.Pod]):
     def __init__(self) -> None:
         super().__init__()
         self._defaulted = remembered.Remembered(_defaulted)
-        self._qos = remembered.Remembered(qos_class)  # type: ignore[arg-type]
-        self._faults = remembered.Remembered(lambda spec: tuple(podspec.validate_new(spec, "spec")))  # type: ignore[arg-type]
+        self._qos = remembered.Remembered(qos_class)
+        self._faults = remembered.Remembered(_faults)
 
     def default(self, obj: corev1.Pod) -> None:
         """Fill in a pod's defaults."""
@@ -130,8 +128,11 @@ class PodStrategy(strategy.Strategy[corev1.Pod]):
         return strategy.Grace(1 if seconds < 0 else seconds)
 
 
-def _defaulted(spec: Message) -> corev1.PodSpec:
-    assert isinstance(spec, corev1.PodSpec)
+def _faults(spec: corev1.PodSpec) -> tuple[field.Cause, ...]:
+    return tuple(podspec.validate_new(spec, "spec"))
+
+
+def _defaulted(spec: corev1.PodSpec) -> corev1.PodSpec:
     fresh = objects.copy(spec)
     defaults.fill_pod(fresh)
     return fresh

@@ -11,20 +11,21 @@ from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
 
+M = TypeVar("M", bound=Message)
 V = TypeVar("V")
 
 ENTRIES = 512
 MAX_BYTES = 16 * 1024
 
 
-class Remembered(Generic[V]):
+class Remembered(Generic[M, V]):
     """A function from messages to values, with its newest answers."""
 
-    def __init__(self, function: Callable[[Message], V]) -> None:
+    def __init__(self, function: Callable[[M], V]) -> None:
         self._function = function
         self._known: dict[bytes, V] = {}
 
-    def __call__(self, message: Message) -> V:
+    def __call__(self, message: M) -> V:
         """Return the function's value, computed at most once for messages that are the same bytes."""
         key = message.SerializeToString()
         found = self._known.get(key)

@@ -104,6 +104,24 @@ def status_updated(kind: str, text: str, before: dict[str, Any], after: dict[str
     return texts(strategy.validate_status_update(obj, old))
 
 
+def check_status_alone(kind: str, text: str) -> None:
+    """Assert that who writes a manifest's status changes neither spec nor what users wrote into the metadata."""
+    changes = {
+        "status/conditions": [{"type": "A", "status": "True"}],
+        "metadata/labels": {"a": "b"},
+        "metadata/annotations": {"a": "b"},
+        "metadata/finalizers": ["a/b"],
+    }
+
+    obj, found = update(kind, text, changes, status=True)
+
+    assert found == []
+    assert [one.type for one in obj.status.conditions] == ["A"]
+    assert not obj.metadata.labels
+    assert not obj.metadata.annotations
+    assert not obj.metadata.finalizers
+
+
 def with_status(obj: Any, status: dict[str, Any]) -> Any:
     """Return a copy of an object with the status of a JSON document."""
     fresh = objects.copy(obj)
@@ -113,4 +131,5 @@ def with_status(obj: Any, status: dict[str, Any]) -> Any:
 
 
 def texts(causes: Any) -> list[str]:
+    """Return faults as `path: message`."""
     return [f"{cause.field}: {cause.message}" for cause in causes]

@@ -245,40 +245,30 @@ async def test_an_approved_request_is_signed_once(api: ApiServer) -> None:
     ]
 
 
-async def test_an_approver_needs_the_verb_for_the_signer(api: ApiServer) -> None:
-    """The controller manager's account may update requests, and approves for no signer of strangers."""
+@pytest.mark.parametrize(
+    ("subresource", "condition", "verb"),
+    [
+        ("approval", "Approved", "approve"),
+        ("status", "Seen", "sign"),  # a condition that Kubernetes does not know, too
+    ],
+)
+async def test_a_condition_needs_the_verb_for_the_signer(
+    subresource: str, condition: str, verb: str, api: ApiServer
+) -> None:
+    """The controller manager's account may update requests, and neither approves nor signs for strangers."""
     admin = api.as_user(*control.ADMIN)
     made = await admin.create(
         yamls.read(manifest(request_of("ann"), "example.com/other"), certificatesv1.CertificateSigningRequest)
     )
     fresh = objects.copy(made)
-    fresh.status.conditions.add(type="Approved", status="True")
+    fresh.status.conditions.add(type=condition, status="True")
     stranger = api.as_user("system:serviceaccount:kube-system:certificate-controller")
 
     with pytest.raises(errors.Forbidden) as refused:
-        await stranger.update(fresh, subresource="approval")
+        await stranger.update(fresh, subresource=subresource)
 
     assert refused.value.message == (
-        'certificatesigningrequests.certificates.k8s.io "ann" is forbidden: user not permitted to approve requests'
-        ' with signerName "example.com/other"'
-    )
-
-
-async def test_any_condition_of_a_status_is_the_signers(api: ApiServer) -> None:
-    """One that Kubernetes does not know, too."""
-    admin = api.as_user(*control.ADMIN)
-    made = await admin.create(
-        yamls.read(manifest(request_of("ann"), "example.com/other"), certificatesv1.CertificateSigningRequest)
-    )
-    fresh = objects.copy(made)
-    fresh.status.conditions.add(type="Seen", status="True")
-    stranger = api.as_user("system:serviceaccount:kube-system:certificate-controller")
-
-    with pytest.raises(errors.Forbidden) as refused:
-        await stranger.update(fresh, subresource="status")
-
-    assert refused.value.message == (
-        'certificatesigningrequests.certificates.k8s.io "ann" is forbidden: user not permitted to sign requests'
+        f'certificatesigningrequests.certificates.k8s.io "ann" is forbidden: user not permitted to {verb} requests'
         ' with signerName "example.com/other"'
     )
 

@@ -192,20 +192,7 @@ def test_generations_count_what_is_wanted(kind: str, changes: dict[str, Any], ge
 @pytest.mark.parametrize("kind", GOOD)
 def test_a_status_is_written_alone(kind: str) -> None:
     """Its writer changes neither spec nor what users wrote into the metadata."""
-    changes = {
-        "status/conditions": [{"type": "A", "status": "True"}],
-        "metadata/labels": {"a": "b"},
-        "metadata/annotations": {"a": "b"},
-        "metadata/finalizers": ["a/b"],
-    }
-
-    obj, found = judging.update(kind, GOOD[kind], changes, status=True)
-
-    assert found == []
-    assert [one.type for one in obj.status.conditions] == ["A"]
-    assert not obj.metadata.labels
-    assert not obj.metadata.annotations
-    assert not obj.metadata.finalizers
+    judging.check_status_alone(kind, GOOD[kind])
 
 
 def test_a_condition_of_a_type_stands_once() -> None:
