@@ -67,6 +67,7 @@ def watcher(pipe: Connection) -> None:
 
 async def _watch_all(pipe: Connection, told: Watching) -> None:
     starting, begun = asyncio.Semaphore(STARTING), asyncio.Semaphore(0)
+    all_seen = asyncio.Barrier(told.watches)
 
     async def one(open_: Opening) -> list[float]:
         times: list[float] = []
@@ -78,6 +79,7 @@ async def _watch_all(pipe: Connection, told: Watching) -> None:
                 times += [time.monotonic()] * some
                 if len(times) >= told.changes:
                     break
+            await all_seen.wait()  # closing 1,000 connections would hold up those that are still to read
         return times
 
     async with asyncio.timeout(LIMIT_SECONDS), _opening(told) as open_, asyncio.TaskGroup() as tasks:
