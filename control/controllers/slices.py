@@ -1,7 +1,8 @@
 """Which EndpointSlices a Service should have, and the fewest writes that lead there.
 
 Endpoints with the same ports share slices of up to a hundred. Slices that are right stay untouched; changed ones
-are filled before new ones are made, and surplus ones are reused. Pure: the EndpointSlice controller writes.
+are filled before new ones are made, and surplus ones are reused. Pure: the EndpointSlice controller writes. Slices
+that mirror Endpoints (mirroring.py) are made of the same parts.
 """
 
 from __future__ import annotations
@@ -37,10 +38,28 @@ class Plan:
 
 
 @dataclass(slots=True)
-class _Changes:
+class Changes:
+    """A plan that grows."""
+
     create: list[discoveryv1.EndpointSlice] = field(default_factory=list)
     update: list[discoveryv1.EndpointSlice] = field(default_factory=list)
     delete: list[discoveryv1.EndpointSlice] = field(default_factory=list)
+
+    def plan(self) -> Plan:
+        """Return the plan, in which surplus slices become new ones: one write instead of two."""
+        for surplus in list(self.delete):
+            fitting = [fresh for fresh in self.create if fresh.addressType == surplus.addressType]
+            if not fitting:
+                continue
+            fresh = fitting[-1]
+            self.create.remove(fresh)
+            self.delete.remove(surplus)
+            labels, annotations = dict(fresh.metadata.labels), dict(fresh.metadata.annotations)
+            fresh.metadata.CopyFrom(surplus.metadata)
+            label(fresh, labels)
+            fresh.metadata.annotations.update(annotations)
+            self.update.append(fresh)
+        return Plan(self.create, self.update, self.delete)
 
 
 def belongs(pod: corev1.Pod) -> bool:
@@ -104,19 +123,18 @@ def decide(
             group = wanted.setdefault(ports_for(pod, service), {})
             group[pod.metadata.uid] = endpoint(pod, service, zone_of)
     by_ports: dict[Ports, list[discoveryv1.EndpointSlice]] = {}
-    changes = _Changes()
+    changes = Changes()
     for each in existing:
         if each.addressType != IPV4:
             changes.delete.append(each)
         else:
-            by_ports.setdefault(_ports_of(each), []).append(each)
+            by_ports.setdefault(ports_of(each), []).append(each)
     for ports, group in wanted.items():
         _fill(service, ports, group, by_ports.pop(ports, []), changes)
     changes.delete += [each for several in by_ports.values() for each in several]
     if not wanted:
         _keep_placeholder(service, changes)
-    _reuse(changes)
-    return Plan(changes.create, changes.update, changes.delete)
+    return changes.plan()
 
 
 def _fill(
@@ -124,7 +142,7 @@ def _fill(
     ports: Ports,
     group: Mapping[str, discoveryv1.Endpoint],
     existing: Sequence[discoveryv1.EndpointSlice],
-    changes: _Changes,
+    changes: Changes,
 ) -> None:
     """Bring the slices of one set of ports to the endpoints of `group`, which are keyed by the pods' uids."""
     left = dict(group)
@@ -174,7 +192,7 @@ def _revised(
     fresh = objects.copy(each)
     del fresh.endpoints[:]
     fresh.endpoints.extend(kept)
-    _label(fresh, labels)
+    label(fresh, labels)
     return fresh, True
 
 
@@ -186,11 +204,12 @@ def _new_slice(
     fresh.metadata.generateName = f"{service.metadata.name}-"
     fresh.metadata.ownerReferences.append(ownership.reference_to(service))
     fresh.metadata.labels.update(labels_for(service))
-    _set_ports(fresh, ports)
+    set_ports(fresh, ports)
     return fresh
 
 
-def _set_ports(target: discoveryv1.EndpointSlice, ports: Ports) -> None:
+def set_ports(target: discoveryv1.EndpointSlice, ports: Ports) -> None:
+    """Give a slice its ports."""
     del target.ports[:]
     for name, protocol, number, application in ports:
         port = target.ports.add(name=name, protocol=protocol, port=number)
@@ -198,8 +217,14 @@ def _set_ports(target: discoveryv1.EndpointSlice, ports: Ports) -> None:
             port.appProtocol = application
 
 
-def _ports_of(each: discoveryv1.EndpointSlice) -> Ports:
-    return tuple(sorted((port.name, port.protocol, port.port, port.appProtocol) for port in each.ports))
+def ports_of(each: discoveryv1.EndpointSlice) -> Ports:
+    """Return a slice's ports."""
+    return sorted_ports(each.ports)
+
+
+def sorted_ports(ports: Iterable[discoveryv1.EndpointPort | corev1.EndpointPort]) -> Ports:
+    """Return the ports of a slice, or of a subset of Endpoints, as they are compared."""
+    return tuple(sorted((port.name, port.protocol or "TCP", port.port, port.appProtocol) for port in ports))
 
 
 def labels_for(service: corev1.Service) -> dict[str, str]:
@@ -210,12 +235,13 @@ def labels_for(service: corev1.Service) -> dict[str, str]:
     return labels | {SERVICE_NAME: service.metadata.name, MANAGED_BY: MANAGER}
 
 
-def _label(target: discoveryv1.EndpointSlice, labels: Mapping[str, str]) -> None:
+def label(target: discoveryv1.EndpointSlice, labels: Mapping[str, str]) -> None:
+    """Give a slice these labels and no others."""
     target.metadata.labels.clear()
     target.metadata.labels.update(labels)
 
 
-def _keep_placeholder(service: corev1.Service, changes: _Changes) -> None:
+def _keep_placeholder(service: corev1.Service, changes: Changes) -> None:
     """A Service without endpoints has one slice without any, so that proxies know it was looked at."""
     labels = labels_for(service)
     for index, each in enumerate(changes.delete):
@@ -226,20 +252,7 @@ def _keep_placeholder(service: corev1.Service, changes: _Changes) -> None:
             fresh = objects.copy(each)
             del fresh.endpoints[:]
             del fresh.ports[:]
-            _label(fresh, labels)
+            label(fresh, labels)
             changes.update.append(fresh)
         return
     changes.create.append(_new_slice(service, (), ()))
-
-
-def _reuse(changes: _Changes) -> None:
-    """Turn a slice that would be deleted into one that would be created: one write instead of two."""
-    for surplus in [each for each in changes.delete if each.addressType == IPV4]:
-        if not changes.create:
-            return
-        fresh = changes.create.pop()
-        labels = dict(fresh.metadata.labels)
-        fresh.metadata.CopyFrom(surplus.metadata)
-        _label(fresh, labels)
-        changes.delete.remove(surplus)
-        changes.update.append(fresh)
