@@ -140,7 +140,7 @@ class Intake:
 
     def stored_node(self, node: corev1.Node) -> None:
         """Learn of the Node's stored state."""
-        if self._node_settled and self._node_settled != statuses.conditions_digest(node.status):
+        if self._node_settled and self._node_settled != statuses.node_digest(node.status):
             self.check_node()
 
     # What is written.
@@ -244,7 +244,7 @@ class Intake:
                 stored = await self._client.get(corev1.Node, self._node)
                 fresh = statuses.node(stored, corev1.NodeStatus.FromString(self._node_status))
                 if fresh is None:
-                    self._node_settled = statuses.conditions_digest(stored.status)
+                    self._node_settled = statuses.node_digest(stored.status)
                     return "the node's status is stored already"
                 await self._fence()
                 written = await self._client.update(fresh, subresource="status")
@@ -254,7 +254,7 @@ class Intake:
                 raise
             except errors.ApiError as error:
                 return self._refused("node status", self._node, error)
-            self._node_settled = statuses.conditions_digest(written.status)
+            self._node_settled = statuses.node_digest(written.status)
             return "wrote the node's status"
         raise errors.ServiceUnavailable(f"node {self._node}: too many conflicts")
 

@@ -24,6 +24,7 @@ UNKNOWN_REASON = "NodeStatusUnknown"
 UNKNOWN_MESSAGE = "Kubelet stopped posting node status."
 NEVER_REASON = "NodeStatusNeverUpdated"
 JUDGED = (READY, "MemoryPressure", "DiskPressure", "PIDPressure")
+COUNTED_DEVICES = frozenset({"nvidia.com/gpu"})  # of the extended resources those that agents count themselves
 
 
 C = TypeVar("C", corev1.PodCondition, corev1.NodeCondition)
@@ -59,12 +60,7 @@ def node(stored: corev1.Node, reported: corev1.NodeStatus) -> corev1.Node | None
     merged = _conditions(status.conditions, reported.conditions)
     del status.conditions[:]
     status.conditions.extend(merged)
-    for quantities, given in ((status.capacity, reported.capacity), (status.allocatable, reported.allocatable)):
-        if given:
-            for name in [name for name in quantities if name not in given]:
-                del quantities[name]
-            for name, quantity in given.items():
-                quantities[name].CopyFrom(quantity)
+    _take_amounts(status, reported)
     for repeated, given_items in ((status.addresses, reported.addresses), (status.images, reported.images)):
         if given_items:
             del repeated[:]
@@ -74,6 +70,26 @@ def node(stored: corev1.Node, reported: corev1.NodeStatus) -> corev1.Node | None
     if reported.HasField("daemonEndpoints"):
         status.daemonEndpoints.CopyFrom(reported.daemonEndpoints)
     return None if _without_heartbeats(status) == _without_heartbeats(stored.status) else fresh
+
+
+def _take_amounts(status: corev1.NodeStatus, reported: corev1.NodeStatus) -> None:
+    """Take what the agent counts. Devices that others advertise in the capacity stay there, and can be allocated."""
+    for quantities, given in ((status.capacity, reported.capacity), (status.allocatable, reported.allocatable)):
+        if given:
+            for name in [name for name in quantities if name not in given and not _is_advertised(name)]:
+                del quantities[name]
+            for name, quantity in given.items():
+                quantities[name].CopyFrom(quantity)
+    for name in [name for name in status.allocatable if name not in status.capacity and _is_advertised(name)]:
+        del status.allocatable[name]
+    for name, quantity in status.capacity.items():
+        if _is_advertised(name):
+            status.allocatable[name].CopyFrom(quantity)
+
+
+def _is_advertised(name: str) -> bool:
+    """Say whether a resource is a device that an agent does not count, but somebody else."""
+    return "/" in name and "kubernetes.io/" not in name and name not in COUNTED_DEVICES
 
 
 def overlaid(before: corev1.NodeStatus, news: corev1.NodeStatus) -> corev1.NodeStatus:
@@ -120,9 +136,10 @@ def digest(status: Message) -> bytes:
     return hashlib.blake2b(status.SerializeToString(deterministic=True), digest_size=DIGEST_BYTES).digest()
 
 
-def conditions_digest(status: corev1.NodeStatus) -> bytes:
-    """Return what is equal for Nodes with equal conditions."""
-    return digest(corev1.NodeStatus(conditions=status.conditions))
+def node_digest(status: corev1.NodeStatus) -> bytes:
+    """Return what is equal for Nodes that need no other write: with equal conditions and amounts."""
+    kept = corev1.NodeStatus(conditions=status.conditions, capacity=status.capacity, allocatable=status.allocatable)
+    return digest(kept)
 
 
 def _conditions(stored: Iterable[C], reported: Iterable[C]) -> list[C]:

@@ -33,15 +33,37 @@ def test_equal_statuses_have_equal_digests() -> None:
     assert statuses.digest(one) != statuses.digest(other)
 
 
-def test_the_digest_of_conditions_is_of_conditions_alone() -> None:
-    """Addresses may differ; a condition may not."""
-    one, two = corev1.NodeStatus(), corev1.NodeStatus()
+def test_the_digest_of_a_node_is_of_what_others_write() -> None:
+    """Addresses may differ; a condition may not, nor an amount."""
+    one, two, three = corev1.NodeStatus(), corev1.NodeStatus(), corev1.NodeStatus()
     two.addresses.add(type="InternalIP", address="192.0.2.1")
-    assert statuses.conditions_digest(one) == statuses.conditions_digest(two)
+    assert statuses.node_digest(one) == statuses.node_digest(two)
 
     two.conditions.add(type="Ready", status="True")
+    three.capacity["example.com/dongle"].string = "4"
 
-    assert statuses.conditions_digest(one) != statuses.conditions_digest(two)
+    assert len({statuses.node_digest(each) for each in (one, two, three)}) == 3
+
+
+def test_devices_that_others_advertise_stay_and_are_allocatable() -> None:
+    """As a kubelet does it: what is in the capacity under another's domain can be asked for, until it goes there."""
+    stored, report = corev1.Node(), corev1.NodeStatus()
+    for quantities in (report.capacity, report.allocatable):
+        quantities["cpu"].string = "8"
+    stored.status.CopyFrom(report)
+    stored.status.capacity["example.com/dongle"].string = "4"
+    stored.status.capacity["nvidia.com/gpu"].string = "1"
+
+    written = statuses.node(stored, report)
+
+    assert written is not None
+    for amounts in (written.status.capacity, written.status.allocatable):
+        assert {name: amount.string for name, amount in amounts.items()} == {"cpu": "8", "example.com/dongle": "4"}
+    assert statuses.node(written, report) is None
+    del written.status.capacity["example.com/dongle"]
+    without = statuses.node(written, report)
+    assert without is not None
+    assert list(without.status.allocatable) == ["cpu"]
 
 
 def test_conditions_of_others_stay() -> None:
