@@ -1,6 +1,7 @@
-"""A TCP connection to a port of a pod, as a socket of this process.
+"""A TCP connection to a port of a pod's address, as a socket of this process.
 
-The bytes go through the agent's session: a control host may have no way to a pod's address.
+The bytes go through the agent's session: a control host may have no way to a pod's address. What listens on the pod's
+loopback alone is not reached, as no Service reaches it: that takes a port-forward.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ async def connection(streams: relay.Relay, namespace: str, pod: str, port: int) 
                 yield cluster.ClientFrame(data=data)
         opened.ended.set()
 
-    start = cluster.StreamStart(namespace=namespace, pod=pod, port=port)
+    start = cluster.StreamStart(namespace=namespace, pod=pod, port=port, to_address=True)
     output = streams.port_forward(start, sent())
     try:
         async with contextlib.aclosing(output):  # type: ignore[type-var]

@@ -106,7 +106,9 @@ class HollowPods:
         self._pod(uid)
         raise errors.BadRequest("a hollow pod runs nothing")
 
-    async def port_forward(self, uid: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def port_forward(
+        self, uid: str, port: int, *, to_address: bool = False
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Refuse: nothing listens."""
         self._pod(uid)
         raise errors.BadRequest("a hollow pod listens on nothing")

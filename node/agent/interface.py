@@ -127,6 +127,8 @@ class Pods(Protocol):
         """Connect to a container's main process; errors as for `logs`."""
         ...
 
-    async def port_forward(self, uid: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Connect to a port inside the pod; errors as for `logs`."""
+    async def port_forward(
+        self, uid: str, port: int, *, to_address: bool = False
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to a port of the pod's loopback, or of its address; errors as for `logs`."""
         ...

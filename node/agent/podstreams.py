@@ -75,12 +75,14 @@ class Streams:
         except runtime.RuntimeFault as error:
             raise _translated(error) from error
 
-    async def port_forward(self, uid: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def port_forward(
+        self, uid: str, port: int, *, to_address: bool = False
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect to a port inside a pod."""
         if self._worker(uid).sandbox is None:
             raise errors.BadRequest(f"pod {self._worker(uid).pod.metadata.name} does not run")
         try:
-            return await self._parts.network.connect(uid, port)
+            return await self._parts.network.connect(uid, port, to_address=to_address)
         except network.NetworkFault as error:
             raise errors.InternalError(str(error)) from error
 

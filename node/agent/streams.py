@@ -100,7 +100,8 @@ class Streams:
                 logs = pods.logs(uid, request.log_options)
                 return await supervise.first_of(_send_all(logs, call), frames.ended())
             case agent.OpenStream.PORT_FORWARD:
-                return await _forward(await pods.port_forward(uid, start.port), call, frames)
+                opened = await pods.port_forward(uid, start.port, to_address=start.to_address)
+                return await _forward(opened, call, frames)
             case agent.OpenStream.EXEC:
                 options = runtime.ExecOptions(
                     command=tuple(start.command),

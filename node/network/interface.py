@@ -107,8 +107,10 @@ class Network(Protocol):
         """Return every whole sandbox on the node."""
         ...
 
-    async def connect(self, uid: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Open a connection to a TCP port on the pod's own loopback (port-forward)."""
+    async def connect(
+        self, uid: str, port: int, *, to_address: bool = False
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open a connection to a TCP port on the pod's own loopback (port-forward), or on its address (proxies)."""
         ...
 
     async def close(self) -> None:

@@ -59,7 +59,9 @@ class MemoryNetwork:
         """Return every sandbox."""
         return list(self._sandboxes.values())
 
-    async def connect(self, uid: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def connect(
+        self, uid: str, port: int, *, to_address: bool = False
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Refuse: nothing listens in a sandbox that only pretends."""
         raise interface.NetworkFault(f"connect to port {port}: connection refused")
 

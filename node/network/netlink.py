@@ -62,16 +62,21 @@ class NetlinkNetwork:
         """Return every whole sandbox."""
         return await self._do(lambda: [sandbox for sandbox, _ in self._all().values()])
 
-    async def connect(self, uid: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def connect(
+        self, uid: str, port: int, *, to_address: bool = False
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Open a connection inside a pod's namespace: a socket stays in that where it was made."""
-        connection = await self._do(self._socket, uid)
+        connection, address = await self._do(self._socket, uid)
+        host = address if to_address else "127.0.0.1"
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
-                await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
+                await asyncio.get_running_loop().sock_connect(connection, (host, port))
                 return await asyncio.open_connection(sock=connection)
         except OSError as error:
             connection.close()
             why = os.strerror(error.errno).lower() if error.errno else "timed out"
+            if to_address:
+                raise NetworkFault(f"dial tcp {host}:{port}: connect: {why}") from error
             raise NetworkFault(f"failed to connect to localhost:{port} inside namespace {uid}: {why}") from error
 
     async def close(self) -> None:
@@ -195,7 +200,8 @@ class NetlinkNetwork:
                 _iptables(["iptables", "-w", str(_LOCK_SECONDS), "-t", jump.table, verb, *rule])
         self._firewall = text
 
-    def _socket(self, uid: str) -> socket.socket:
+    def _socket(self, uid: str) -> tuple[socket.socket, str]:
+        """Return a socket that was made in a pod's namespace, and the pod's address."""
         sandbox, _ = self._all().get(uid, (None, ()))
         if sandbox is None:
             raise NetworkFault(f"pod {uid} has no sandbox")
@@ -205,7 +211,8 @@ class NetlinkNetwork:
             made.setblocking(False)
             return made
 
-        return namespaces.within(pathlib.Path(sandbox.net), make) if sandbox.net else make()
+        made = namespaces.within(pathlib.Path(sandbox.net), make) if sandbox.net else make()
+        return made, sandbox.addresses[0]
 
 
 def _kinds(spec: SandboxSpec) -> list[str]:

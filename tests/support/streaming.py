@@ -38,9 +38,13 @@ class Reachable(networks.MemoryNetwork):
     """A pretended network whose ports lead to a server of the test's."""
 
     port = 0
+    to_address: bool | None = None  # whether the last connection was to the pod's address
 
-    async def connect(self, uid: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def connect(
+        self, uid: str, port: int, *, to_address: bool = False
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect to the server; port 9 refuses."""
+        self.to_address = to_address
         if port == 9:
             raise network.NetworkFault("failed to connect to localhost:9 inside namespace: connection refused")
         return await asyncio.open_connection("127.0.0.1", self.port)

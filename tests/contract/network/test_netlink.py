@@ -52,6 +52,23 @@ async def test_two_pods_and_the_node_reach_each_other(pins: pathlib.Path) -> Non
     assert (from_pod, from_node) == (other.addresses[0], conftest.CONFIG.node_addresses[0])
 
 
+async def test_a_connection_is_to_the_loopback_or_to_the_address(pins: pathlib.Path) -> None:
+    """A port-forward reaches what listens on the first alone, a proxy what listens on the second, never the other."""
+    network = netlink.NetlinkNetwork(conftest.CONFIG, str(pins))
+    await network.configure(conftest.CONFIG)
+    web = await network.create(WEB)
+    address = web.addresses[0]
+    with _listen(web.net, "127.0.0.1", 81), _listen(web.net, address, 82):
+        for port, to_address in ((81, False), (82, True)):
+            _, writer = await network.connect(WEB.uid, port, to_address=to_address)
+            writer.close()
+        with pytest.raises(interface.NetworkFault, match=f"dial tcp {address}:81: connect: connection refused"):
+            await network.connect(WEB.uid, 81, to_address=True)
+        with pytest.raises(interface.NetworkFault, match="failed to connect to localhost:82 .*connection refused"):
+            await network.connect(WEB.uid, 82)
+    await network.close()
+
+
 async def test_another_agent_finds_what_exists(pins: pathlib.Path) -> None:
     """The pins outlive the program, and so do address and identity."""
     first = netlink.NetlinkNetwork(conftest.CONFIG, str(pins))

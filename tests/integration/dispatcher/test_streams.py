@@ -28,7 +28,9 @@ class Reachable(networks.MemoryNetwork):
 
     port = 0
 
-    async def connect(self, uid: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def connect(
+        self, uid: str, port: int, *, to_address: bool = False
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect to the server."""
         return await asyncio.open_connection("127.0.0.1", self.port)
 

@@ -98,6 +98,7 @@ async def test_connections_pass_and_half_close(tunnelled: bool) -> None:
             b"bye",
             b"",
         )
+        assert made.network.to_address is False
 
 
 @pytest.mark.parametrize("tunnelled", [False, True])

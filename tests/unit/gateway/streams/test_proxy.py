@@ -115,6 +115,7 @@ async def test_every_method_reaches_the_pod(method: str) -> None:
         assert said["headers"]["X-Mine"] == "1"
         assert said["headers"]["X-Forwarded-Uri"] == f"{POD}/a%2Fb/c"
         assert not said["headers"].keys() & {"Authorization", "Impersonate-User"}
+        assert made.network.to_address is True  # what listens on the loopback alone is for port-forward only
         await made.until_quiet()
 
 
