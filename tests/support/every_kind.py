@@ -14,8 +14,6 @@ from cryptography.x509.oid import NameOID
 from fairlead.api import codec
 
 SAMPLES = pathlib.Path(__file__).with_suffix(".yaml")
-# Kinds whose creation is refused until what they ask for is enforced.
-REFUSED = {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
 
 
 def documents() -> list[dict[str, Any]]:

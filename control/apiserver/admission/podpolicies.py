@@ -167,11 +167,12 @@ def _exempt(exemptions: Mapping[str, Any], name: str, judge: Callable[[str], lis
     found = exemptions.get(name) or []
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
         raise ValueError(f"exemptions.{name}: expected a list of strings")
+    again = field.repeats(found)
     for index, one in enumerate(found):
         path = f"exemptions.{name}[{index}]"
         if wrong := judge(one):
             raise _wrong(field.invalid(path, one, wrong[0]))
-        if one in found[:index]:
+        if index in again:
             raise _wrong(field.duplicate(path, one))
     return frozenset(found)
 

@@ -150,10 +150,11 @@ def _resources(resources: admissionv1.MatchResources, path: str) -> field.Faults
 
 def _named_rule(rule: admissionv1.NamedRuleWithOperations, path: str) -> field.Faults:
     faults: field.Faults = []
+    again = field.repeats(rule.resourceNames)
     for index, name in enumerate(rule.resourceNames):
         at = f"{path}.resourceNames[{index}]"
         faults += field.invalids(at, name, names.segment(name))
-        if name in rule.resourceNames[:index]:
+        if index in again:
             faults.append(field.duplicate(at, name))
     return faults + webhooks.rule(rule.ruleWithOperations, path)
 
@@ -198,6 +199,7 @@ def _annotations(policy: _Policy, scope: compiling.Scope, path: str) -> field.Fa
     if len(written) > MAX_ANNOTATIONS:
         text = f"must not have more than {MAX_ANNOTATIONS} auditAnnotations"
         faults.append(field.invalid(path, _shown(written), text))
+    again = field.repeats(each.key for each in written)
     for index, each in enumerate(written):
         at, source = f"{path}[{index}]", each.valueExpression.strip()
         faults += field.invalids(f"{at}.key", f"{name}/{each.key}", names.qualified(f"{name}/{each.key}"))
@@ -210,7 +212,7 @@ def _annotations(policy: _Policy, scope: compiling.Scope, path: str) -> field.Fa
             made = scope.compiled(source, admission.STRING_OR_NULL)
             if made.error:
                 faults.append(field.invalid(f"{at}.valueExpression", each.valueExpression, made.error))
-        if any(each.key == other.key for other in written[:index]):
+        if index in again:
             faults.append(field.duplicate(f"{at}.key", each.key))
     return faults
 
@@ -245,10 +247,11 @@ def _param_ref(reference: admissionv1.ParamRef, path: str) -> field.Faults:
 
 def _actions(actions: Sequence[str], path: str) -> field.Faults:
     faults: field.Faults = []
+    again = field.repeats(actions)
     for index, action in enumerate(actions):
         if action not in ACTIONS:
             faults.append(field.unsupported(f"{path}[{index}]", action, ACTIONS))
-        if action in actions[:index]:
+        if index in again:
             faults.append(field.duplicate(f"{path}[{index}]", action))
     if {"Deny", "Warn"} <= set(actions):
         shown = notation.typed_strings("admissionregistration.ValidationAction", actions)

@@ -38,9 +38,7 @@ class NodeStrategy(strategy.Strategy[corev1.Node]):
         if len(cidrs) > 1 and sorted(":" in cidr for cidr in cidrs) != [False, True]:
             text = "may specify no more than one CIDR for each IP family"
             faults.append(field.invalid(path, notation.strings(cidrs), text))
-        for index, cidr in enumerate(cidrs):
-            if cidr in cidrs[:index]:
-                faults.append(field.duplicate(f"{path}[{index}]", cidr))
+        faults += [field.duplicate(f"{path}[{index}]", cidrs[index]) for index in sorted(field.repeats(cidrs))]
         return faults
 
     def advise(self, obj: corev1.Node, old: corev1.Node | None) -> Iterable[str]:
@@ -67,10 +65,10 @@ class NodeStrategy(strategy.Strategy[corev1.Node]):
         """Judge what changes: addresses for pods and the provider's id are set once."""
         faults = _resources(obj)
         known = [(address.type, address.address) for address in obj.status.addresses]
-        for index, (kind, address) in enumerate(known):
-            if (kind, address) in known[:index]:
-                shown = f"core.NodeAddress{{Type:{field.quoted(kind)}, Address:{field.quoted(address)}}}"
-                faults.append(field.duplicate(f"status.addresses[{index}]", field.Raw(shown)))
+        for index in sorted(field.repeats(known)):
+            kind, address = map(field.quoted, known[index])
+            shown = field.Raw(f"core.NodeAddress{{Type:{kind}, Address:{address}}}")
+            faults.append(field.duplicate(f"status.addresses[{index}]", shown))
         had, given = old.spec.podCIDRs, obj.spec.podCIDRs
         text = 'node updates may not change podCIDR except from "" to valid'
         if had and len(had) != len(given):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 from control.apiserver import field, notation
 from control.apiserver.validation import names, numbers
@@ -154,38 +154,36 @@ def quota_amounts(resources: Resources, path: str) -> field.Faults:
 
 
 def _scopes(spec: corev1.ResourceQuotaSpec, path: str) -> field.Faults:
-    faults: field.Faults = []
+    """Judge scopes; each fault shows all of them, and is told once, so that no text grows by their square."""
     shown = notation.typed_strings("core.ResourceQuotaScope", spec.scopes)
-    for scope in spec.scopes:
-        if scope not in SCOPES:
-            faults.append(field.invalid(path, shown, "unsupported scope"))
-        faults += _applied(scope, spec.hard, path, shown)
-    faults += [field.invalid(path, shown, "conflicting scopes") for pair in CONFLICTING if pair <= set(spec.scopes)]
+    scopes = set(spec.scopes)
+    faults: field.Faults = []
+    if not scopes <= SCOPES.keys():
+        faults.append(field.invalid(path, shown, "unsupported scope"))
+    return faults + _combined(scopes, spec.hard, path, shown)
+
+
+def _combined(scopes: Set[str], hard: Resources, path: str, shown: field.Value) -> field.Faults:
+    """Judge that all scopes make sense for the standard resources that a quota limits, and beside each other."""
+    faults: field.Faults = []
+    if any(name not in SCOPES.get(scope, ()) for scope in scopes for name in hard if name in QUOTA_RESOURCES):
+        faults.append(field.invalid(path, shown, "unsupported scope applied to resource"))
+    if any(pair <= scopes for pair in CONFLICTING):
+        faults.append(field.invalid(path, shown, "conflicting scopes"))
     return faults
-
-
-def _applied(scope: str, hard: Resources, path: str, shown: field.Value) -> field.Faults:
-    """Judge that a scope makes sense for each of the standard resources that a quota limits."""
-    fitting = SCOPES.get(scope, frozenset[str]())
-    text = "unsupported scope applied to resource"
-    named = [name for name in sorted(hard) if name in QUOTA_RESOURCES and name not in fitting]
-    return [field.invalid(path, shown, text) for _ in named]
 
 
 def _scope_selector(spec: corev1.ResourceQuotaSpec, path: str) -> field.Faults:
+    """Judge a selector of scopes; faults that show all of it are told once, as in `_scopes`."""
     faults: field.Faults = []
-    chosen: set[str] = set()
     for rule in spec.scopeSelector.matchExpressions:
         if rule.scopeName not in SCOPES:
             faults.append(field.invalid(f"{path}.scopeName", rule.scopeName, "unsupported scope"))
-        faults += _applied(rule.scopeName, spec.hard, path, notation.struct(spec.scopeSelector))
         if rule.scopeName in SCOPES and rule.scopeName != "PriorityClass" and rule.operator != "Exists":
             faults.append(field.invalid(f"{path}.operator", rule.operator, EXISTS_TEXT))
         faults += _operator(rule.operator, rule.values, path)
-        chosen.add(rule.scopeName)
-    shown = notation.struct(spec.scopeSelector)
-    faults += [field.invalid(path, shown, "conflicting scopes") for pair in CONFLICTING if pair <= chosen]
-    return faults
+    chosen = {rule.scopeName for rule in spec.scopeSelector.matchExpressions}
+    return faults + _combined(chosen, spec.hard, path, notation.struct(spec.scopeSelector))
 
 
 def _operator(operator: str, values: Sequence[str], path: str) -> field.Faults:

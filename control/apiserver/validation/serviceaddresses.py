@@ -66,11 +66,12 @@ def related(spec: corev1.ServiceSpec) -> field.Faults:
         faults.append(field.invalid(path, shown, "first value must match `clusterIP`"))
     elif spec.clusterIPs and not spec.clusterIP:
         faults.append(field.invalid(path, shown, "must be empty when `clusterIP` is not specified"))
+    again = field.repeats(spec.ipFamilies)
     for index, family in enumerate(spec.ipFamilies):
         at = f"spec.ipFamilies[{index}]"
         if family not in FAMILIES:
             faults.append(field.unsupported(at, family, FAMILIES))
-        if family in spec.ipFamilies[:index]:
+        if index in again:
             faults.append(field.duplicate(at, family))
     if spec.HasField("ipFamilyPolicy") and spec.ipFamilyPolicy not in POLICIES:
         faults.append(field.unsupported("spec.ipFamilyPolicy", spec.ipFamilyPolicy, POLICIES))

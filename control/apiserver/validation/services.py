@@ -90,8 +90,9 @@ def _values(obj: corev1.Service) -> field.Faults:
         faults.append(field.invalid("spec.clusterIPs[0]", spec.clusterIPs[0], text))
     if spec.type == "ExternalName":
         faults += _external_name(spec)
+    again = field.repeats(port.name for port in spec.ports)
     for index, port in enumerate(spec.ports):
-        faults += _port(spec, port, index)
+        faults += _port(spec, port, index, is_repeated=index in again)
     faults += meta.labels(spec.selector, "spec.selector")
     faults += _affinity(spec)
     for index, address in enumerate(spec.externalIPs):
@@ -124,12 +125,12 @@ def _external_name(spec: corev1.ServiceSpec) -> field.Faults:
     return faults + field.invalids("spec.externalName", name, names.subdomain(name))
 
 
-def _port(spec: corev1.ServiceSpec, port: corev1.ServicePort, index: int) -> field.Faults:
+def _port(spec: corev1.ServiceSpec, port: corev1.ServicePort, index: int, *, is_repeated: bool) -> field.Faults:
     at = f"spec.ports[{index}]"
     faults: field.Faults = []
     if port.name:
         faults += field.invalids(f"{at}.name", port.name, names.label(port.name))
-        if any(other.name == port.name for other in spec.ports[:index]):
+        if is_repeated:
             faults.append(field.duplicate(f"{at}.name", port.name))
     elif len(spec.ports) > 1:
         faults.append(field.required(f"{at}.name"))
@@ -160,17 +161,17 @@ def _node_ports(spec: corev1.ServiceSpec) -> Iterator[field.Cause]:
             if port.nodePort:
                 yield field.forbidden(f"spec.ports[{index}].nodePort", "may not be used when `type` is 'ClusterIP'")
     on_nodes = [(port.protocol, port.nodePort) for port in spec.ports]
-    for index, key in enumerate(on_nodes):
-        if key[1] and key in on_nodes[:index]:
-            yield field.duplicate(f"spec.ports[{index}].nodePort", key[1])
+    for index in sorted(field.repeats(on_nodes)):
+        if number := on_nodes[index][1]:
+            yield field.duplicate(f"spec.ports[{index}].nodePort", number)
     known = [(port.protocol, port.port) for port in spec.ports]
-    for index, (protocol, number) in enumerate(known):
-        if (protocol, number) in known[:index]:
-            shown = field.Raw(
-                f'core.ServicePort{{Name:"", Protocol:{field.quoted(protocol)}, AppProtocol:(*string)(nil),'
-                f' Port:{number}, TargetPort:intstr.IntOrString{{Type:0, IntVal:0, StrVal:""}}, NodePort:0}}'
-            )
-            yield field.duplicate(f"spec.ports[{index}]", shown)
+    for index in sorted(field.repeats(known)):
+        protocol, number = known[index]
+        shown = field.Raw(
+            f'core.ServicePort{{Name:"", Protocol:{field.quoted(protocol)}, AppProtocol:(*string)(nil),'
+            f' Port:{number}, TargetPort:intstr.IntOrString{{Type:0, IntVal:0, StrVal:""}}, NodePort:0}}'
+        )
+        yield field.duplicate(f"spec.ports[{index}]", shown)
 
 
 def _source_ranges(obj: corev1.Service) -> Iterator[field.Cause]:

@@ -91,8 +91,9 @@ def reviews(versions: Sequence[str], path: str, needed: str = "") -> field.Fault
     if not versions:
         return [field.required(path, needed)]
     faults: field.Faults = []
+    again = field.repeats(versions)
     for index, version in enumerate(versions):
-        if version in versions[:index]:
+        if index in again:
             faults.append(field.invalid(f"{path}[{index}]", version, "duplicate version"))
         else:
             faults += field.invalids(f"{path}[{index}]", version, names.label_1035(version))
