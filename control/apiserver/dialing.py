@@ -106,7 +106,8 @@ class Connector(aiohttp.TCPConnector):
     """Connects to Services by their names in the cluster."""
 
     def __init__(self, dialer: Dialer, context: ssl.SSLContext, idle_seconds: float) -> None:
-        super().__init__(ssl=context, keepalive_timeout=idle_seconds)
+        # no limit: watches and streams keep their connections, and whoever asks beside them must not wait for these
+        super().__init__(ssl=context, keepalive_timeout=idle_seconds, limit=0)
         self._dialer = dialer
         self._context = context
 

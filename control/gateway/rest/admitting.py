@@ -1,7 +1,7 @@
 """How a request is let in: through the gate, asked for its body, and with a time by which it is answered.
 
-Watches have a seat while they start; streams to containers and proxied requests have none. Whoever expects
-`100 Continue` hears it once there is a seat, so that what is refused never sends its body.
+Watches and upgrades have a seat while they start; streams to containers and proxied requests have none. Whoever
+expects `100 Continue` hears it once there is a seat, so that what is refused never sends its body.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ Answering = Callable[[Callable[[], None]], Awaitable[web.StreamResponse]]
 async def carry_out(
     gate: gates.Gate, request: web.BaseRequest, asked: authz.Attributes, answering: Answering
 ) -> web.StreamResponse:
-    """Carry a request out once it may be; `answering` is told what a watch calls when it has started.
+    """Carry a request out once it may be; `answering` is told what a watch or an upgrade calls when it has started.
 
-    errors.TooManyRequests where it may not, errors.Timeout where it takes too long.
+    From then on it has no seat, and all the time that it wants. errors.TooManyRequests where the request may not be
+    carried out, errors.Timeout where it takes too long.
     """
     expected = request.headers.get("Expect")
     if expected is not None and expected.lower() != CONTINUE:
@@ -46,7 +47,7 @@ async def carry_out(
         await _ask_for_body(request)
         if asked.verb == "watch":
             return await answering(ticket.leave)
-        return await _in_time(request, answering(_nothing))
+        return await _in_time(request, answering, ticket)
     finally:
         ticket.leave()
 
@@ -71,12 +72,17 @@ async def _ask_for_body(request: web.BaseRequest) -> None:
         writer.output_size = 0  # the answer itself has not begun
 
 
-async def _in_time(request: web.BaseRequest, answering: Awaitable[web.StreamResponse]) -> web.StreamResponse:
+async def _in_time(request: web.BaseRequest, answering: Answering, ticket: gates.Ticket) -> web.StreamResponse:
     """Return an answer; one that stops half-way takes its connection along."""
     limit = asyncio.timeout(REQUEST_SECONDS)
+
+    def started() -> None:
+        limit.reschedule(None)
+        ticket.leave()
+
     try:
         async with limit:
-            return await answering
+            return await answering(started)
     except TimeoutError:
         if not limit.expired():
             raise

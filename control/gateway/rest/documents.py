@@ -13,7 +13,8 @@ import orjson
 from aiohttp import web
 
 from control.apiserver import authz, server
-from control.gateway.rest import aggregation, answers, counting, discovery, health, media, users
+from control.gateway.aggregation import aggregation
+from control.gateway.rest import answers, counting, discovery, health, media, users
 from control.gateway.rest import handlers as handling
 from fairlead import version as release
 from fairlead.api import codec, errors
@@ -66,7 +67,7 @@ class Documents:
 
     async def _everything(self) -> discovery.Groups:
         """Return the resources that are served here and by aggregated APIs."""
-        return {**await self._aggregation.groups(), **self.groups()}
+        return {**await self._aggregation.discovery.groups(), **self.groups()}
 
     async def _index(self) -> bytes:
         """Return the paths that are no objects', as Kubernetes lists them at its root."""

@@ -6,6 +6,7 @@ answered; API errors become Kubernetes' Status here and nowhere else.
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 from collections.abc import Awaitable, Callable
 
@@ -15,10 +16,10 @@ from control.apiserver import authn, authz, server, warnings
 from control.apiserver.audit import event as audit
 from control.apiserver.audit import recording
 from control.apiserver.target import Target
+from control.gateway.aggregation import aggregation
 from control.gateway.fairness import gate as gates
 from control.gateway.rest import (
     admitting,
-    aggregation,
     answers,
     counting,
     discovery,
@@ -94,7 +95,7 @@ class Gateway:
     ) -> web.StreamResponse:
         """Carry out the request of a known caller; `told` are the audit id and what the caller is warned of."""
         raw, (audit_id, warned) = request.rel_url.raw_path, told
-        handler = self.handlers.of_path(raw) or self.aggregation.handler(raw)
+        handler = self.handlers.of_path(raw) or self.aggregation.forwarding.handler(raw)
         if handler is not None:
             call = handling.Call(request, user, request.method.lower(), None, raw)
             return await self._handled(handler, call, _told(user, request, path))
@@ -117,16 +118,13 @@ class Gateway:
         return await admitting.carry_out(self._gate, request, asked, answering)
 
     async def _handled(
-        self, handler: handling.Handler, call: handling.Call, told: authz.Attributes
+        self, handler: handling.Handler, call: handling.Call, asked: authz.Attributes
     ) -> web.StreamResponse:
-        """Answer a path that has a handler; its watches are another server's."""
+        """Answer a path that has a handler."""
 
         async def answering(started: Callable[[], None]) -> web.StreamResponse:
-            started()
-            return await self._noted(told, handler(call))
+            return await self._noted(asked, handler(dataclasses.replace(call, started=started)))
 
-        watch = queries.flag(call.request.query, "watch")
-        asked = authz.Attributes(call.user, "watch" if watch else call.verb, path=call.rest)
         return await admitting.carry_out(self._gate, call.request, asked, answering)
 
     async def _counted(self, call: handling.Call, answering: Awaitable[web.StreamResponse]) -> web.StreamResponse:

@@ -24,7 +24,8 @@ class Call:
     """A request that a handler answers: its caller, its verb, what it is about, and what its path ends with.
 
     `rest` is the path behind the subresource, as a proxy passes it on; for a path that is no resource's it is the
-    whole path and `about` is None. A watch calls `started` once it only waits for changes.
+    whole path and `about` is None. A watch calls `started` once it only waits for changes, an upgrade once it is
+    agreed on.
     """
 
     request: web.BaseRequest

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from control.apiserver import relay, server
+from control.gateway.aggregation import aggregation
 from control.gateway.fairness import gate as gates
-from control.gateway.rest import aggregation, documents, gateway, logs, metrics, oidc, openapi, users
+from control.gateway.rest import documents, gateway, logs, metrics, oidc, openapi, users
 from control.gateway.streams import routes
 
 

@@ -7,7 +7,6 @@ upgrade (a WebSocket) becomes bytes both ways.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import socket
 import ssl
@@ -15,7 +14,6 @@ import urllib.parse
 from typing import Any
 
 import aiohttp
-import multidict
 import yarl
 from aiohttp import web
 from aiohttp.client_proto import ResponseHandler
@@ -23,19 +21,13 @@ from aiohttp.client_proto import ResponseHandler
 from control.apiserver import authn, dialing, relay, server, tcp
 from control.apiserver.audit import event as audit
 from control.gateway.rest import handlers, users
-from control.gateway.streams import addresses, nodeproxy, requests, wire
-from fairlead import supervise
+from control.gateway.streams import addresses, nodeproxy, passing, requests
 from fairlead.api import errors
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
 from fairlead.client import interface
 
 ANSWER_SECONDS = 300.0  # until a proxied server begins its answer
-# Of one connection only (RFC 9110, 7.6.1), and what proves the caller to us and is nobody else's business.
-HOP = ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding")
-OURS = ("authorization", "host", "expect")
-
-Headers = multidict.CIMultiDict[str]
 
 
 class Proxies:
@@ -84,8 +76,7 @@ class Proxies:
         request = call.request
         prefix, _ = addresses.split(request.rel_url.raw_path, call.target)
         query = f"?{request.rel_url.raw_query_string}" if request.rel_url.raw_query_string else ""
-        upgrading = "upgrade" in request.headers.get("Connection", "").lower()
-        if not tail and request.method in ("GET", "HEAD") and not upgrading:
+        if not tail and request.method in ("GET", "HEAD") and not passing.is_upgrade(request):
             # Relative links of a page at …/proxy would leave the proxy.
             return web.Response(status=301, headers={"Location": f"{prefix}/{query}"})
         url = yarl.URL(f"{scheme}://{to.host}{tail or '/'}{query}", encoded=True)
@@ -98,18 +89,18 @@ class Proxies:
                     answer = await session.request(
                         request.method,
                         url,
-                        headers=outgoing(request, upgrading=upgrading),
+                        headers=outgoing(request),
                         data=request.content if request.body_exists else None,
                         allow_redirects=False,
                     )
             except (aiohttp.ClientError, OSError) as error:
                 raise errors.ServiceUnavailable(f"error trying to reach service: {error}") from error
             async with answer:
-                hosts = (to.host, request.host)
-                headers = incoming(answer.headers, prefix, hosts, upgraded=answer.status == 101)
-                if answer.status == 101:
-                    return await _tunnel(request, answer, headers)
-                return await _answer(request, answer, headers)
+                headers = passing.incoming(answer)
+                if "Location" in headers:
+                    hosts = (to.host, request.host)
+                    headers["Location"] = addresses.relocated(headers["Location"], prefix, hosts)
+                return await passing.back(request, answer, headers, audit.started)
 
 
 class _Given(aiohttp.BaseConnector):
@@ -138,15 +129,15 @@ def _session(opened: socket.socket, to: addresses.Destination) -> aiohttp.Client
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),
-        skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+        skip_auto_headers=passing.UNASKED,
     )
 
 
-def outgoing(request: web.BaseRequest, *, upgrading: bool) -> Headers:
+def outgoing(request: web.BaseRequest) -> passing.Headers:
     """Return the headers that a request goes on with."""
-    headers = _end_to_end(request.headers)
+    headers = passing.outgoing(request)
     for name in list(headers):
-        if name.lower() in OURS or name.lower().startswith("impersonate-"):
+        if name.lower().startswith("impersonate-"):
             headers.popall(name, None)
     users.without_tokens(headers)
     before = headers.get("X-Forwarded-For")
@@ -154,48 +145,4 @@ def outgoing(request: web.BaseRequest, *, upgrading: bool) -> Headers:
     headers["X-Forwarded-Host"] = request.host
     headers["X-Forwarded-Proto"] = request.scheme
     headers["X-Forwarded-Uri"] = request.rel_url.raw_path
-    if upgrading and "Upgrade" in request.headers:
-        headers["Connection"], headers["Upgrade"] = "Upgrade", request.headers["Upgrade"]
     return headers
-
-
-def incoming(
-    answered: multidict.MultiMapping[str], prefix: str, hosts: tuple[str, ...], *, upgraded: bool
-) -> Headers:
-    """Return the headers that an answer goes back with; redirects stay below the proxy's path."""
-    headers = _end_to_end(answered)
-    if "Location" in headers:
-        headers["Location"] = addresses.relocated(headers["Location"], prefix, hosts)
-    if upgraded and "Upgrade" in answered:
-        headers["Upgrade"] = answered["Upgrade"]
-    return headers
-
-
-def _end_to_end(found: multidict.MultiMapping[str]) -> Headers:
-    named = {name.strip().lower() for name in found.get("Connection", "").split(",")}
-    dropped = {*HOP, "upgrade", *named}
-    return multidict.CIMultiDict((name, value) for name, value in found.items() if name.lower() not in dropped)
-
-
-async def _answer(request: web.BaseRequest, answer: aiohttp.ClientResponse, headers: Headers) -> web.StreamResponse:
-    response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
-    await response.prepare(request)
-    audit.started(response.status)
-    try:
-        async for chunk in answer.content.iter_any():
-            await response.write(chunk)
-    except (aiohttp.ClientError, OSError):
-        if request.transport is not None:
-            request.transport.close()  # the caller sees that the answer was cut
-    return response
-
-
-async def _tunnel(request: web.BaseRequest, answer: aiohttp.ClientResponse, headers: Headers) -> web.StreamResponse:
-    """Carry bytes both ways after an upgrade that the proxied server agreed to."""
-    far = wire.Joined(answer)
-    near = await wire.take_over(request, headers)
-    audit.started(near.response.status)
-    with contextlib.suppress(ConnectionError):
-        await supervise.first_of(wire.copy(near, far), wire.copy(far, near))
-    await far.close()
-    return near.response

@@ -41,9 +41,15 @@ class Upgraded:
     StreamReader, which stops the transport while nobody reads.
     """
 
-    def __init__(self, response: web.StreamResponse, reader: asyncio.StreamReader) -> None:
+    def __init__(self, response: web.StreamResponse, feed: _Feed) -> None:
         self.response = response
-        self._reader = reader
+        self._feed = feed
+        self._reader = feed.reader
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come than what is here to be read."""
+        return self._feed.ended
 
     async def read(self) -> bytes:
         """Return what came next."""
@@ -64,20 +70,22 @@ class _Feed:
     """What aiohttp takes for a parser."""
 
     def __init__(self, reader: asyncio.StreamReader) -> None:
-        self._reader = reader
+        self.reader = reader
+        self.ended = False
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
         """Take bytes; never says that the message is over."""
-        self._reader.feed_data(data)
+        self.reader.feed_data(data)
         return False, b""
 
     def feed_eof(self) -> None:
         """Learn that the connection is lost."""
-        self._reader.feed_eof()
+        self.ended = True
+        self.reader.feed_eof()
 
     def set_exception(self, error: BaseException, *_: Any) -> None:
         """Learn why the connection is lost."""
-        self._reader.feed_eof()
+        self.feed_eof()
 
 
 async def take_over(request: web.BaseRequest, headers: Mapping[str, str]) -> Upgraded:
@@ -91,10 +99,11 @@ async def take_over(request: web.BaseRequest, headers: Mapping[str, str]) -> Upg
         await response.prepare(request)
         reader = asyncio.StreamReader(limit=BUFFER_BYTES)
         reader.set_transport(transport)
-        request.protocol.set_parser(_Feed(reader))  # type: ignore[arg-type]
+        feed = _Feed(reader)
+        request.protocol.set_parser(feed)  # type: ignore[arg-type]
         request.protocol.keep_alive(False)
         await response.write(b"")
-    return Upgraded(response, reader)
+    return Upgraded(response, feed)
 
 
 class Tunnel:

@@ -23,6 +23,7 @@ from fairlead.api.pb import rbac_v1_pb2 as rbacv1
 from fairlead.client.interface import Client
 from fairlead.testing import control
 from fairlead.testing import rest as testing
+from tests.support import extension
 from tests.unit.gateway.rest.conftest import Caller
 
 KEY = certificates.key_pem(rsa.generate_private_key(public_exponent=65537, key_size=2048))
@@ -131,3 +132,10 @@ async def attack() -> AsyncIterator[Attack]:
         await api.cache.fresh()
         server = await stack.enter_async_context(testing.serve(api))
         yield Attack(api, server, stack)
+
+
+@pytest.fixture
+async def backend() -> AsyncIterator[extension.Backend]:
+    """Another API server, for APIServices."""
+    async with extension.serving() as made:
+        yield made

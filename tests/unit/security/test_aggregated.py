@@ -11,11 +11,10 @@ import pytest
 from control.apiserver.server import ApiServer
 from control.controllers import apiservices
 from fairlead.api.pb import apiregistration_v1_pb2 as apiregistrationv1
+from tests.support.extension import FLUNDERS, Backend, aggregate
 from tests.unit.controllers import cluster as clusters
-from tests.unit.gateway.rest.test_aggregation import FLUNDERS, Backend, aggregate, backend
 from tests.unit.security.conftest import Attack
 
-__all__ = ["backend"]  # a fixture
 APIService = apiregistrationv1.APIService
 TOKEN = "base64url.bearer.authorization.k8s.io." + base64.urlsafe_b64encode(b"very secret").decode().rstrip("=")
 

@@ -12,11 +12,10 @@ from control.apiserver.structural import validating
 from fairlead.api import errors
 from fairlead.api.pb import admissionregistration_v1_pb2 as registrationv1
 from tests.support import definitions, hooks
+from tests.support.extension import FLUNDERS, Backend, aggregate
 from tests.unit.apiserver.admission.test_webhooks import config, configure
-from tests.unit.gateway.rest.test_aggregation import FLUNDERS, Backend, aggregate, backend
 from tests.unit.security.conftest import Attack
 
-__all__ = ["backend"]  # a fixture
 Mutating = registrationv1.MutatingWebhookConfiguration
 EVIL = "^(a+)+$"
 

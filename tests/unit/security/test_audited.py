@@ -9,10 +9,9 @@ import orjson
 import pytest
 
 from control.apiserver.audit import policy, recording
-from tests.unit.gateway.rest.test_aggregation import FLUNDERS, Backend, aggregate, backend
+from tests.support.extension import FLUNDERS, Backend, aggregate
 from tests.unit.security.conftest import Attack
 
-__all__ = ["backend"]  # a fixture
 EVERYTHING = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "RequestResponse"}]}
 MAPS = "/api/v1/namespaces/mine/configmaps"
 PODS = "/api/v1/namespaces/mine/pods"

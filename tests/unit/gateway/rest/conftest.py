@@ -14,6 +14,7 @@ import pytest
 from control.apiserver.server import ApiServer
 from fairlead.testing import control
 from fairlead.testing import rest as testing
+from tests.support import extension
 
 NOW = 1_700_000_000.0
 CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
@@ -83,3 +84,10 @@ async def call(server: testing.Server) -> AsyncIterator[Caller]:
 def _admin() -> tuple[str, str]:
     name, groups = control.ADMIN
     return name, groups[0]
+
+
+@pytest.fixture
+async def backend() -> AsyncIterator[extension.Backend]:
+    """Another API server, for APIServices."""
+    async with extension.serving() as made:
+        yield made

@@ -2,107 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import ssl
-import tempfile
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+import asyncio
 from typing import Any
 
 import aiohttp
 import orjson
 import pytest
-from aiohttp import web
 
-from control import pki
 from control.apiserver.server import ApiServer
-from fairlead.api.pb import apiregistration_v1_pb2 as apiregistrationv1
-from fairlead.api.pb import core_v1_pb2 as corev1
+from tests.support import extension
+from tests.support.extension import FLUNDERS, Backend, aggregate
 from tests.unit.gateway.rest.conftest import Caller
-
-FLUNDERS = "/apis/wardle.example.com/v1alpha1/namespaces/default/flunders"
-RESOURCES = {
-    "kind": "APIResourceList",
-    "apiVersion": "v1",
-    "groupVersion": "wardle.example.com/v1alpha1",
-    "resources": [
-        {"name": "flunders", "singularName": "flunder", "namespaced": True, "kind": "Flunder", "verbs": ["get"]}
-    ],
-}
-
-
-@dataclass
-class Backend:
-    """Another API server: where it is, who vouches for it, what it was asked, and what it answers.
-
-    `resources` is the text of its discovery, `headers` come with every answer, `status` with that of its discovery.
-    """
-
-    port: int
-    authority: bytes
-    asked: list[web.BaseRequest] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
-    resources: bytes = orjson.dumps(RESOURCES)
-    headers: dict[str, str] = field(default_factory=dict)
-    status: int = 200
-
-
-@contextlib.asynccontextmanager
-async def serving() -> AsyncIterator[Backend]:
-    """Serve Flunders."""
-    authority = pki.create_authority("wardle-ca")
-    certificate, key = authority.issue(pki.Subject("wardle", hosts=("wardle.default.svc",), server=True))
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(certificate + key)
-        file.flush()
-        context.load_cert_chain(file.name)
-    made = Backend(0, authority.pem)
-
-    async def handle(request: web.BaseRequest) -> web.Response:
-        made.asked.append(request)
-        made.bodies.append(await request.read())
-        if request.path.endswith("/v1alpha1"):
-            body, kind = made.resources, "application/json"
-            return web.Response(body=body, status=made.status, headers=made.headers, content_type=kind)
-        headers = {"Audit-Id": "theirs", **made.headers}
-        return web.json_response({"path": request.path_qs}, status=201, headers=headers)
-
-    runner = web.ServerRunner(web.Server(handle), shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
-    await site.start()
-    made.port = runner.addresses[0][1]
-    try:
-        yield made
-    finally:
-        await runner.cleanup()
-
-
-@pytest.fixture
-async def backend() -> AsyncIterator[Backend]:
-    """Another API server."""
-    async with serving() as made:
-        yield made
-
-
-async def aggregate(api: ApiServer, backend: Backend, status: str = "True") -> None:
-    """Make a Service that leads to the backend, and its APIService with a condition."""
-    client = api.as_user("admin", ["system:masters"])
-    service = corev1.Service()
-    service.metadata.name, service.metadata.namespace = "wardle", "default"
-    service.spec.type, service.spec.externalName = "ExternalName", "localhost"
-    await client.create(service)
-    made = apiregistrationv1.APIService()
-    made.metadata.name = "v1alpha1.wardle.example.com"
-    made.spec.group, made.spec.version = "wardle.example.com", "v1alpha1"
-    made.spec.service.namespace, made.spec.service.name, made.spec.service.port = "default", "wardle", backend.port
-    made.spec.caBundle = backend.authority
-    made.spec.groupPriorityMinimum, made.spec.versionPriority = 1000, 15
-    made = await client.create(made)
-    made.status.conditions.add(type="Available", status=status)
-    await client.update(made, subresource="status")
-    await api.cache.fresh()
 
 
 async def test_a_request_goes_on_with_its_callers_name(api: ApiServer, call: Caller, backend: Backend) -> None:
@@ -170,9 +80,36 @@ async def test_a_caller_who_may_not_is_refused_here(
     assert backend.asked == []
 
 
+async def test_an_answer_that_is_cut_looks_cut(api: ApiServer, call: Caller, backend: Backend) -> None:
+    """Half an answer is neither passed on as a whole one, nor followed by another."""
+    await aggregate(api, backend)
+    backend.cut = True
+
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await call("GET", FLUNDERS)
+
+
+async def test_nothing_is_asked_for_that_the_caller_did_not_ask_for(
+    api: ApiServer, server: Any, backend: Backend
+) -> None:
+    """Who takes no packed answers would not know what to do with one."""
+    await aggregate(api, backend)
+    admin = server.tls("admin", "system:masters")
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=admin, server_hostname="127.0.0.1")
+
+    writer.write(f"GET {FLUNDERS} HTTP/1.1\r\nHost: x\r\nConnection: X-Hop, close\r\nX-Hop: 1\r\n\r\n".encode())
+    answer = await reader.read()
+    writer.close()
+
+    (asked,) = backend.asked
+    assert answer.startswith(b"HTTP/1.1 201 ")
+    sent = {name for name in asked.headers if not name.startswith("X-Remote-")}
+    assert sent == {"Host", "X-Forwarded-For"}
+
+
 async def test_a_server_that_does_not_listen_is_told(api: ApiServer, call: Caller) -> None:
     """As unavailable, with what went wrong."""
-    async with serving() as backend:
+    async with extension.serving() as backend:
         pass
     await aggregate(api, backend)
 

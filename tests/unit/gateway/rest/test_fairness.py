@@ -203,6 +203,24 @@ async def test_a_body_that_never_comes_ends_the_request(
     assert got == b"HTTP/1.1 504 Gateway Timeout\r\n"
 
 
+async def test_what_has_started_has_all_the_time_that_it_wants(
+    server: testing.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an upgrade that is agreed on."""
+    monkeypatch.setattr(admitting, "REQUEST_SECONDS", 0.05)
+    over = asyncio.Event()
+
+    async def lasting(call: handlers.Call) -> web.StreamResponse:
+        call.started()
+        asyncio.get_running_loop().call_later(0.1, over.set)
+        await over.wait()
+        return web.Response(text="done")
+
+    server.gateway.handlers.add_path("/lasting", lasting)
+    async with session(server, "root", "system:masters") as root:
+        assert (await _get(root, "/lasting"))[::2] == (200, b"done")
+
+
 async def _get(session: aiohttp.ClientSession, path: str) -> tuple[int, Any, bytes]:
     async with asyncio.timeout(10), session.get(path) as answer:
         return answer.status, answer.headers, await answer.read()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 
 import pytest
 
@@ -12,6 +13,7 @@ from fairlead.api import errors, objects
 from fairlead.api.pb import admissionregistration_v1_pb2 as registrationv1
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
+from fairlead.testing import control
 from tests.support import hooks, pods, streaming
 from tests.unit.apiserver.admission import test_webhooks
 
@@ -34,6 +36,12 @@ async def service(made: streaming.Cluster) -> discoveryv1.EndpointSlice:
     made_slice = await made.control.client.create(slice_)
     await made.control.api.cache.fresh()
     return made_slice
+
+
+async def test_connections_are_not_counted() -> None:
+    """Watches and streams of an aggregated API keep theirs: a pool that is full would hold up everybody else."""
+    async with control.memory_api() as api, api.dialer.connector(ssl.create_default_context()) as made:
+        assert made.limit == 0
 
 
 async def test_a_webhook_behind_a_service_is_reached_through_its_pods_session() -> None:

@@ -1,0 +1,129 @@
+"""Requests that are passed on to another server: which headers, its answer as it comes, and bytes both ways.
+
+The proxies to pods and Services pass on so, and aggregated APIs. An upgrade (a WebSocket, SPDY, whatever else the two
+ends speak) is a tunnel: nothing of what flows through it is looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Protocol
+
+import aiohttp
+import multidict
+from aiohttp import web
+
+from control.gateway.streams import wire
+from fairlead import supervise
+from fairlead.api import errors
+
+# Of one connection only (RFC 9110, 7.6.1), and what proves the caller to us and is nobody else's business.
+HOP = ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding")
+OURS = ("authorization", "host", "expect")
+# What aiohttp would add of its own to the headers that are passed on.
+UNASKED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+LAST_SECONDS = 5.0  # for what a caller said before it hung up
+
+Headers = multidict.CIMultiDict[str]
+
+
+class Ending(wire.Wire, Protocol):
+    """A wire that knows its end before that is read."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come than what is here to be read."""
+        ...
+
+
+def is_upgrade(request: web.BaseRequest) -> bool:
+    """Say whether a request asks to go on in another protocol."""
+    return "upgrade" in request.headers.get("Connection", "").lower()
+
+
+def outgoing(request: web.BaseRequest) -> Headers:
+    """Return a request's headers for the next connection, an upgrade's among them, but none that prove the caller."""
+    headers = _end_to_end(request.headers)
+    for name in OURS:
+        headers.popall(name, None)
+    if is_upgrade(request) and "Upgrade" in request.headers:
+        headers["Connection"], headers["Upgrade"] = "Upgrade", request.headers["Upgrade"]
+    return headers
+
+
+def incoming(answer: aiohttp.ClientResponse) -> Headers:
+    """Return the headers of an answer for the caller's connection."""
+    headers = _end_to_end(answer.headers)
+    if answer.status == 101 and "Upgrade" in answer.headers:
+        headers["Upgrade"] = answer.headers["Upgrade"]
+    return headers
+
+
+def _end_to_end(found: multidict.MultiMapping[str]) -> Headers:
+    named = {name.strip().lower() for name in ",".join(found.getall("Connection", ())).split(",")}
+    dropped = {*HOP, "upgrade", *named}
+    return multidict.CIMultiDict((name, value) for name, value in found.items() if name.lower() not in dropped)
+
+
+async def back(
+    request: web.BaseRequest, answer: aiohttp.ClientResponse, headers: Headers, begun: Callable[[int], None]
+) -> web.StreamResponse:
+    """Give an answer back: as it comes, so that watches flow, or as a tunnel where it agrees to an upgrade.
+
+    `begun` is told the status once the caller has it. errors.ServiceUnavailable for an upgrade that nobody asked for.
+    """
+    if answer.status != 101:
+        return await _answer(request, answer, headers, begun)
+    if not is_upgrade(request):
+        raise errors.ServiceUnavailable("error trying to reach service: it upgraded a request that is no upgrade")
+    return await _tunnel(request, answer, headers, begun)
+
+
+async def _answer(
+    request: web.BaseRequest, answer: aiohttp.ClientResponse, headers: Headers, begun: Callable[[int], None]
+) -> web.StreamResponse:
+    response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
+    await response.prepare(request)
+    begun(response.status)
+    try:
+        async for chunk in answer.content.iter_any():
+            await response.write(chunk)
+    except (aiohttp.ClientError, OSError):
+        if request.transport is not None:
+            request.transport.close()  # the caller sees that the answer was cut
+    return response
+
+
+async def _tunnel(
+    request: web.BaseRequest, answer: aiohttp.ClientResponse, headers: Headers, begun: Callable[[int], None]
+) -> web.StreamResponse:
+    """Carry bytes both ways after an upgrade that the server has agreed to."""
+    try:
+        far = wire.Joined(answer)
+    except ConnectionError as error:
+        raise errors.ServiceUnavailable(f"error trying to reach service: {error}") from None
+    try:
+        near = await wire.take_over(request, headers)
+        begun(near.response.status)
+        await carry(near, far)
+    finally:
+        await far.close()
+    return near.response
+
+
+async def carry(near: Ending, far: wire.Wire) -> None:
+    """Carry bytes both ways until one side ends; what it said last still reaches the other.
+
+    A caller that hangs up ends the request's task, and so this by cancellation: what it said is carried all the same.
+    """
+    try:
+        with contextlib.suppress(ConnectionError):
+            await supervise.first_of(wire.copy(near, far), wire.copy(far, near))
+    except asyncio.CancelledError:
+        if near.ended:
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                async with asyncio.timeout(LAST_SECONDS):
+                    await wire.copy(near, far)
+        raise
