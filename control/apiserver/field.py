@@ -6,12 +6,23 @@ Strategies and validators call this; a fault is an `errors.Cause` whose `field` 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from contextvars import ContextVar
 
 from fairlead.api import errors
 
 Cause = errors.Cause
 Faults = list[errors.Cause]
+
+MOST_FAULTS = 1000  # that are looked for and told: more help nobody, and millions fit into a body
+ROOT = "<nil>"  # the path of what is on no field
+
+_found: ContextVar[Faults | None] = ContextVar("faults found so far", default=None)
+
+
+class _Enough(Exception):
+    """So many faults were found that judging ends."""
+
 
 Value = str | int | float | bool | None
 
@@ -28,28 +39,54 @@ META_GROUP = "meta.k8s.io"  # of the options of requests
 OMITTED = Raw()  # an `Invalid value` that names no value
 
 
+def judged(judge: Callable[[], Iterable[Cause]]) -> Faults:
+    """Return the faults that judging finds; after MOST_FAULTS it ends there, and the last fault says so.
+
+    Faults count as they are made, by the functions below: those that a judge makes and drops count as well.
+    """
+    found: Faults = []
+    token = _found.set(found)
+    try:
+        return list(judge())
+    except _Enough:
+        text = f"Too many: more than {MOST_FAULTS} faults, of which the rest is not told"
+        return [*found, Cause("FieldValueTooMany", text, ROOT)]
+    finally:
+        _found.reset(token)
+
+
+def fault(reason: str, message: str, path: str) -> Cause:
+    """Return a fault by Kubernetes' reason and a whole message."""
+    made, found = Cause(reason, message, path), _found.get()
+    if found is not None:
+        if len(found) == MOST_FAULTS:
+            raise _Enough
+        found.append(made)
+    return made
+
+
 def required(path: str, detail: str = "") -> Cause:
     """Return `Required value`, with a detail if there is one."""
-    return Cause("FieldValueRequired", f"Required value: {detail}" if detail else "Required value", path)
+    return fault("FieldValueRequired", f"Required value: {detail}" if detail else "Required value", path)
 
 
 def invalid(path: str, value: Value, detail: str) -> Cause:
     """Return `Invalid value: "x": detail`, or without the detail where it is empty."""
     if value is OMITTED:
-        return Cause("FieldValueInvalid", f"Invalid value: {detail}", path)
+        return fault("FieldValueInvalid", f"Invalid value: {detail}", path)
     more = f": {detail}" if detail else ""
-    return Cause("FieldValueInvalid", f"Invalid value: {shown(value)}{more}", path)
+    return fault("FieldValueInvalid", f"Invalid value: {shown(value)}{more}", path)
 
 
 def unsupported(path: str, value: Value, supported: Iterable[str]) -> Cause:
     """Return `Unsupported value: "x": supported values: "A", "B"`: a tuple's in their order, others sorted."""
     listed = ", ".join(shown(one) for one in (supported if isinstance(supported, tuple) else sorted(supported)))
-    return Cause("FieldValueNotSupported", f"Unsupported value: {shown(value)}: supported values: {listed}", path)
+    return fault("FieldValueNotSupported", f"Unsupported value: {shown(value)}: supported values: {listed}", path)
 
 
 def duplicate(path: str, value: Value) -> Cause:
     """Return `Duplicate value: "x"`."""
-    return Cause("FieldValueDuplicate", f"Duplicate value: {shown(value)}", path)
+    return fault("FieldValueDuplicate", f"Duplicate value: {shown(value)}", path)
 
 
 def repeats(values: Iterable[Hashable]) -> frozenset[int]:
@@ -65,22 +102,22 @@ def repeats(values: Iterable[Hashable]) -> frozenset[int]:
 
 def not_found(path: str, value: Value) -> Cause:
     """Return `Not found: "x"`: a reference to nothing."""
-    return Cause("FieldValueNotFound", f"Not found: {shown(value)}", path)
+    return fault("FieldValueNotFound", f"Not found: {shown(value)}", path)
 
 
 def forbidden(path: str, detail: str) -> Cause:
     """Return `Forbidden: detail`."""
-    return Cause("FieldValueForbidden", f"Forbidden: {detail}", path)
+    return fault("FieldValueForbidden", f"Forbidden: {detail}", path)
 
 
 def too_long(path: str, limit: int) -> Cause:
     """Return `Too long: may not be more than <limit> bytes`."""
-    return Cause("FieldValueTooLong", f"Too long: may not be more than {limit} bytes", path)
+    return fault("FieldValueTooLong", f"Too long: may not be more than {limit} bytes", path)
 
 
 def too_many(path: str, count: int, limit: int) -> Cause:
     """Return `Too many: <count>: must have at most <limit> items`."""
-    return Cause("FieldValueTooMany", f"Too many: {count}: must have at most {limit} items", path)
+    return fault("FieldValueTooMany", f"Too many: {count}: must have at most {limit} items", path)
 
 
 def invalids(path: str, value: Value, details: Sequence[str]) -> Faults:

@@ -65,6 +65,7 @@ def apply(patch: Patch, old: Any, unknown: Callable[[Any], Sequence[str]] = _not
     if patch.validation in ("Warn", "Strict"):
         paths = codec.unknown_fields(changed, type(old)) if isinstance(old, Message) else unknown(found)
         faults += [f'unknown field "{path}"' for path in paths]
+    del faults[codec.MOST_STRICT_FAULTS :]
     if faults and patch.validation == "Strict":
         raise _unreadable(text, "strict decoding error: " + ", ".join(faults))
     for fault in faults:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from control.apiserver import authn, deletion, field, reading, system, warnings, writing
+from control.apiserver import authn, bulk, deletion, field, reading, system, warnings, writing
 from control.apiserver import hooks as hooking
 from control.apiserver import views as viewing
 from control.apiserver.admission import plugin
@@ -89,6 +89,7 @@ class Registry(writing.Writer):
         """Create an object, which now belongs to the registry; returns it as stored."""
         if why := self.strategy.uncreatable:
             raise errors.NotImplementedByServer(why, group=self.kind.group, kind=self.kind.resource)
+        bulk.check(obj)
         system.prepare_new(self.kind, obj.metadata, namespace)
         self.strategy.default(obj)
         self._tracker.created(obj, actor.owner)
@@ -127,7 +128,7 @@ class Registry(writing.Writer):
             raise errors.BadRequest(system.OTHER_NAMESPACE)
         metadata.uid, metadata.creationTimestamp.seconds, request.name = uid, now, metadata.name
         self.strategy.prepare_for_create(obj)
-        faults = [*self._metadata_faults(metadata), *self.strategy.validate(obj)]
+        faults = field.judged(lambda: [*self._metadata_faults(metadata), *self.strategy.validate(obj)])
         field.refuse(faults, self.kind.group, self.kind.kind, metadata.name)
         self._advise(obj, None)
         self.strategy.canonicalize(obj)
@@ -223,6 +224,7 @@ class Registry(writing.Writer):
             )
             raise errors.conflict(self.kind.group, self.kind.resource, name, why)
         obj.metadata.name = obj.metadata.name or name
+        bulk.check(obj)
         system.prepare_new(self.kind, obj.metadata, namespace)
         self.strategy.default(obj)
         return await self._create_named(actor, obj)
@@ -242,6 +244,7 @@ class Registry(writing.Writer):
                 entry, sure = await self._stored(namespace, name), True
             try:
                 obj = change.make(entry.object)
+                bulk.check(obj)
                 await self._prepare_update(actor, obj, entry.object, change)
             except errors.ApiError:
                 newer = entry if sure else await self._newer(entry)
@@ -300,19 +303,9 @@ class Registry(writing.Writer):
         if actor.through:
             self.strategy.set_replicas(obj, request.obj.spec.replicas)
         metadata = obj.metadata  # a webhook may have put another in its place
-        if subresource == "status":
-            self.strategy.prepare_for_status_update(obj, old)
-            faults = list(self.strategy.validate_status_update(obj, old))
-        elif subresource in self.strategy.parts:
-            self.strategy.prepare_for_part(subresource, obj, old)
-            faults = list(self.strategy.validate_part(subresource, obj, old))
-        elif subresource:
-            faults = []
-        else:
-            self.strategy.prepare_for_update(obj, old)
-            faults = list(self.strategy.validate_update(obj, old))
-        own = [*meta.validate_update(metadata, before), *self._metadata_faults(metadata)]
-        field.refuse([*own, *faults], self.kind.group, self.kind.kind, before.name)
+        self._settle(obj, old, subresource)
+        faults = field.judged(lambda: self._judge_update(obj, old, subresource))
+        field.refuse(faults, self.kind.group, self.kind.kind, before.name)
         if not subresource:
             self._advise(obj, old)
         self.strategy.canonicalize(obj)
@@ -320,6 +313,23 @@ class Registry(writing.Writer):
             request.obj = self.strategy.scale_of(obj)
         await admission.validate(request)
         metadata.resourceVersion = before.resourceVersion
+
+    def _settle(self, obj: Any, old: Any, subresource: str) -> None:
+        """Take over from the old object what a caller may not choose through a subresource, or the object itself."""
+        if subresource == "status":
+            self.strategy.prepare_for_status_update(obj, old)
+        elif subresource in self.strategy.parts:
+            self.strategy.prepare_for_part(subresource, obj, old)
+        elif not subresource:
+            self.strategy.prepare_for_update(obj, old)
+
+    def _judge_update(self, obj: Any, old: Any, subresource: str) -> field.Faults:
+        faults = [*meta.validate_update(obj.metadata, old.metadata), *self._metadata_faults(obj.metadata)]
+        if subresource == "status":
+            return faults + list(self.strategy.validate_status_update(obj, old))
+        if subresource in self.strategy.parts:
+            return faults + list(self.strategy.validate_part(subresource, obj, old))
+        return faults if subresource else faults + list(self.strategy.validate_update(obj, old))
 
     async def delete(
         self, actor: Actor, namespace: str, name: str, options: metav1.DeleteOptions

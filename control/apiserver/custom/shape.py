@@ -22,7 +22,7 @@ _UNCHECKED = field.Cause(
     "FieldValueInvalid",
     'Invalid value: "null": some validation rules were not checked because the object was invalid; correct the'
     " existing errors to complete validation",
-    rules.ROOT,
+    field.ROOT,
 )
 
 

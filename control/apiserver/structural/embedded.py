@@ -24,7 +24,7 @@ def validate(value: Mapping[str, Json], path: str) -> field.Faults:
             why = _text(name, found)
             if why:
                 text = f"Invalid value: {validating.shown(found)}: {why}"
-                faults.append(field.Cause("FieldValueInvalid", text, at))
+                faults.append(field.fault("FieldValueInvalid", text, at))
         elif name == "metadata":
             faults += _metadata(found, at)
     return faults
@@ -47,6 +47,6 @@ def _metadata(found: Json, path: str) -> field.Faults:
         metadata = codec.from_json(found, metav1.ObjectMeta)
     except codec.DecodeError as error:
         text = f"Invalid value: {validating.shown(found)}: {error}"
-        return [field.Cause("FieldValueInvalid", text, path)]
+        return [field.fault("FieldValueInvalid", text, path)]
     metadata.name = metadata.name or UNNAMED
     return meta.validate(metadata, bool(metadata.namespace), lambda name: tuple(names.path_segment(name)), path)

@@ -43,7 +43,7 @@ def _map_duplicates(value: list[Json], schema: Schema, path: str) -> field.Fault
     for index, each in enumerate(value):
         if each is not None and not isinstance(each, dict):
             text = f"Invalid value: {validating.shown(each)}: must be an object for an array of list-type map"
-            return [field.Cause("FieldValueInvalid", text, f"{path}[{index}]")]
+            return [field.fault("FieldValueInvalid", text, f"{path}[{index}]")]
     keys = [{key: each[key] for key in schema.map_keys if key in each} if each else {} for each in value]
     return _duplicates(keys, keys, path)
 
@@ -57,5 +57,5 @@ def _duplicates(keys: list[Json], values: list[Json], path: str) -> field.Faults
         seen[text] = seen.get(text, 0) + 1
         if seen[text] == 2:
             shown = validating.shown(values[index])
-            faults.append(field.Cause("FieldValueDuplicate", f"Duplicate value: {shown}", f"{path}[{index}]"))
+            faults.append(field.fault("FieldValueDuplicate", f"Duplicate value: {shown}", f"{path}[{index}]"))
     return faults

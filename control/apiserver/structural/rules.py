@@ -22,7 +22,6 @@ from fairlead.api import objects
 Json = Any
 
 VALIDATIONS = "x-kubernetes-validations"
-ROOT = "<nil>"
 LONGEST_MESSAGE = 5120  # bytes of what a messageExpression may make
 EXHAUSTED = "validation failed due to running out of cost budget, no further validation rules will be run"
 _REASONS = {
@@ -158,7 +157,7 @@ def _judge(place: _Place, values: _Values, path: str, state: _State) -> None:
     if new is None or state.budget < 0:
         return
     if place.rules:
-        _evaluate(place, values, path or ROOT, state)
+        _evaluate(place, values, path or field.ROOT, state)
     if isinstance(new, dict):
         before = old if isinstance(old, dict) else {}
         for key, each in new.items():

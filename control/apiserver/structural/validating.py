@@ -7,6 +7,7 @@ oneOf, allOf and not is told as Kubernetes tells it: on no field, with the path 
 from __future__ import annotations
 
 import decimal
+import functools
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,6 @@ from control.apiserver.structural import formats
 Json = Any
 Check = Callable[[Json, str, field.Faults], None]
 
-ROOT = "<nil>"
 PATTERN_BYTES = 1 << 20  # what a pattern may take once it is compiled
 LONGEST_PLAIN_FLOAT = 6  # digits before the point, from which Go writes an exponent
 
@@ -86,7 +86,7 @@ def number(value: float) -> str:
 
 
 def _fault(path: str, value: Json, text: str, reason: str = "FieldValueInvalid") -> field.Cause:
-    return field.Cause(reason, f"Invalid value: {shown(value)}: {text}", path or ROOT)
+    return field.fault(reason, f"Invalid value: {shown(value)}: {text}", path or field.ROOT)
 
 
 def _named(path: str, text: str) -> str:
@@ -218,7 +218,7 @@ def _width_check(rules: Mapping[str, Json]) -> Check | None:
         lowest = -most - 1 if kind == "integer" else -most
         if not lowest <= value <= most:
             text = f"Checked value must be of type {kind} with format {form} in {path}"
-            faults.append(field.Cause("FieldValueInvalid", f'Invalid value: "": {text}', ROOT))
+            faults.append(field.fault("FieldValueInvalid", f'Invalid value: "": {text}', field.ROOT))
 
     return check
 
@@ -258,7 +258,7 @@ def _enum_check(rules: Mapping[str, Json]) -> Check | None:
     def check(value: Json, path: str, faults: field.Faults) -> None:
         if json.dumps(value, sort_keys=True) not in known:
             text = f"Unsupported value: {shown(value)}: supported values: {listed}"
-            faults.append(field.Cause("FieldValueNotSupported", text, path or ROOT))
+            faults.append(field.fault("FieldValueNotSupported", text, path or field.ROOT))
 
     return check
 
@@ -311,10 +311,14 @@ def _junctors(rules: Mapping[str, Json]) -> Sequence[Check]:
 
 
 def _tried(checks: Sequence[Check], value: Json, path: str) -> list[field.Faults]:
-    outcomes: list[field.Faults] = [[] for _ in checks]
-    for check, outcome in zip(checks, outcomes, strict=True):
-        check(value, path, outcome)
-    return outcomes
+    """Return the faults of each alternative: they count for nothing until one is told."""
+
+    def tried(check: Check) -> field.Faults:
+        faults: field.Faults = []
+        check(value, path, faults)
+        return faults
+
+    return [field.judged(functools.partial(tried, check)) for check in checks]
 
 
 def _mildest(outcomes: Sequence[field.Faults]) -> field.Faults:
@@ -324,7 +328,7 @@ def _mildest(outcomes: Sequence[field.Faults]) -> field.Faults:
 
 
 def _junction(path: str, text: str) -> field.Cause:
-    return field.Cause("FieldValueInvalid", f'Invalid value: "": {field.shown(path)} {text}', ROOT)
+    return field.fault("FieldValueInvalid", f'Invalid value: "": {field.shown(path)} {text}', field.ROOT)
 
 
 def _any_of(checks: Sequence[Check]) -> Check:

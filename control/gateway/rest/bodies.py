@@ -12,7 +12,7 @@ import orjson
 from google.protobuf.message import DecodeError as ProtobufError
 from google.protobuf.message import Message
 
-from control.apiserver import otherkinds, warnings
+from control.apiserver import bulk, otherkinds, warnings
 from control.gateway.rest import media
 from fairlead.api import codec, errors, objects, scheme, subresources, table
 from fairlead.api.pb import meta_v1_pb2 as metav1
@@ -47,6 +47,8 @@ def decode(
     if format_ == "protobuf":
         return _decode_protobuf(data, expected)
     document = _document(data, format_, expected)
+    if len(data) > bulk.MOST_PARTS * bulk.LEAST_BYTES or format_ == "yaml":
+        bulk.check_document(document)
     compact = _compact(document)
     named = _named(document, expected, data)
     faults = _duplicates(data, format_, len(compact)) if validation != "Ignore" else []
@@ -61,6 +63,7 @@ def decode(
             faults = [*strict_faults, *faults]
     except codec.DecodeError as error:
         raise _unreadable(named, expected, str(error)) from None
+    del faults[codec.MOST_STRICT_FAULTS :]
     if faults and validation == "Strict":
         raise _unreadable(named, expected, "strict decoding error: " + ", ".join(faults))
     if validation == "Warn":

@@ -13,7 +13,7 @@ from fairlead.api.codec.convert import (
     to_yaml,
     unknown_fields,
 )
-from fairlead.api.codec.errors import DecodeError, ExcessiveAliasing, StrictDecodeError
+from fairlead.api.codec.errors import MOST_STRICT_FAULTS, DecodeError, ExcessiveAliasing, StrictDecodeError
 from fairlead.api.codec.golang import told as in_go_words
 from fairlead.api.codec.jsonfaults import told as json_fault
 from fairlead.api.codec.normal import normalise
@@ -34,6 +34,7 @@ from fairlead.api.codec.text import Document, documents, duplicate_fields, load_
 from fairlead.api.codec.text import to_yaml as dump_yaml
 
 __all__ = [
+    "MOST_STRICT_FAULTS",
     "DecodeError",
     "Document",
     "ExcessiveAliasing",

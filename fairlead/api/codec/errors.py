@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+MOST_STRICT_FAULTS = 100  # that strict reading tells, as sigs.k8s.io/json does
+
 
 class DecodeError(ValueError):
     """Data that is no such object: one line that names the field where there is one.
