@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextvars import ContextVar
 
-from fairlead.api import errors
+from fairlead.api import errors, gotext
 
 Cause = errors.Cause
 Faults = list[errors.Cause]
@@ -26,6 +26,8 @@ class _Enough(Exception):
 
 Value = str | int | float | bool | None
 
+quoted = gotext.quoted
+
 
 class Raw(str):
     """A value that errors show without quotes: Go's notation of what is neither text nor number (see `notation`)."""
@@ -33,8 +35,6 @@ class Raw(str):
     __slots__ = ()
 
 
-GO_ESCAPES = {'"': '\\"', "\\": r"\\", "\a": r"\a", "\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r"}
-GO_ESCAPES |= {"\t": r"\t", "\v": r"\v"}
 META_GROUP = "meta.k8s.io"  # of the options of requests
 OMITTED = Raw()  # an `Invalid value` that names no value
 
@@ -142,19 +142,3 @@ def shown(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
-
-
-def quoted(text: str) -> str:
-    """Return a text as Go's %q shows it."""
-    if text.isprintable() and '"' not in text and "\\" not in text:
-        return f'"{text}"'
-    return f'"{"".join(map(_escaped, text))}"'
-
-
-def _escaped(character: str) -> str:
-    if character in GO_ESCAPES:
-        return GO_ESCAPES[character]
-    if character.isprintable():
-        return character
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

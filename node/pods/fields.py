@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fairlead.api import quantity
+from fairlead.api import gotext, quantity
 from fairlead.api.pb import core_v1_pb2 as corev1
 
 _SUBSCRIPT = re.compile(r"(metadata\.(?:labels|annotations))\['([^']*)'\]")
@@ -48,7 +48,7 @@ def field(facts: PodFacts, path: str) -> str:
         return simple[path]
     if path in ("metadata.labels", "metadata.annotations"):
         values = pod.metadata.labels if path.endswith("labels") else pod.metadata.annotations
-        return "\n".join(f'{key}="{_escaped(values[key])}"' for key in sorted(values))
+        return "\n".join(f"{key}={gotext.quoted(values[key])}" for key in sorted(values))
     raise BadField(f"unsupported fieldPath: {path}")
 
 
@@ -72,7 +72,3 @@ def resource(facts: PodFacts, container: corev1.Container, selector: corev1.Reso
         amount = (facts.allocatable or {}).get(name, quantity.whole(0))
     divisor = quantity.of(selector.divisor) or quantity.whole(1)
     return str(-(-amount.nanos // divisor.nanos))
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
