@@ -54,6 +54,11 @@ def expand(text: str, values: Mapping[str, str]) -> str:
     return _REFERENCE.sub(replaced, text)
 
 
+def unknown(text: str, values: Mapping[str, str]) -> list[str]:
+    """Return the names in a text that have no value."""
+    return [match[2] for match in _REFERENCE.finditer(text) if match[1] != "$" and match[2] not in values]
+
+
 def service_variables(services: list[corev1.Service], namespace: str, *, linked: bool) -> dict[str, str]:
     """Return the variables that tell of services, as Docker's links did; without links only of `kubernetes`."""
     found: dict[str, str] = {}

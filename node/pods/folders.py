@@ -20,12 +20,14 @@ from node.pods.volumes import EmptyVolume, File, FilesVolume, HostVolume, Volume
 from node.runtime.interface import Mount
 
 MESSAGE_BYTES = 4096
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 DEFAULT_FILE_MODE = 0o644
 PODS = "pods"
 # POSIX shared memory (/dev/shm), one for all containers of the pod, of the size that container runtimes give it.
 SHARED_MEMORY = "shm"
 SHARED_MEMORY_BYTES = 64 * 1024 * 1024
 _DATA = "..data"
+_GROUP_READS, _GROUP_ENTERS = 0o440, stat.S_ISGID | 0o550
 _PROPAGATION = {"HostToContainer": "rslave", "Bidirectional": "rshared"}
 _CHECKS: Mapping[str, tuple[Callable[[int], bool], str]] = {
     "Directory": (stat.S_ISDIR, "is not a directory"),
@@ -121,7 +123,7 @@ class PodFolder:
 
     def _mount(self, mount: corev1.VolumeMount, volume: Volume, env: Mapping[str, str]) -> Mount:
         source = pathlib.Path(volume.path) if isinstance(volume, HostVolume) else self._volume(volume.name)
-        inner = environment.expand(mount.subPathExpr, env) if mount.subPathExpr else mount.subPath
+        inner = _expanded(mount.subPathExpr, env) if mount.subPathExpr else mount.subPath
         if inner:
             source = _sub_path(source, inner)
         # Nobody's container may write what the agent replaces.
@@ -147,9 +149,11 @@ def replace_files(folder: pathlib.Path, files: Mapping[str, File], group: int | 
             raise FolderFault(f"invalid path: {path}")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(file.data)
-        target.chmod(file.mode if group is None else file.mode | (file.mode & 0o600) >> 3)
-        if group is not None:
-            os.chown(target, -1, group)
+        target.chmod(file.mode)
+        if file.user is not None:
+            os.chown(target, file.user, -1)
+    if group is not None:
+        _give_to(group, fresh)
     before = _target(folder)
     turning = folder / "..data_tmp"
     turning.unlink(missing_ok=True)
@@ -167,6 +171,14 @@ def replace_files(folder: pathlib.Path, files: Mapping[str, File], group: int | 
     if before is not None:
         shutil.rmtree(folder / before, ignore_errors=True)
     return True
+
+
+def _give_to(group: int, folder: pathlib.Path) -> None:
+    """Let a group read a folder of files, as Kubernetes lets fsGroup in volumes that nobody writes."""
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, -1, group)
+        more = _GROUP_ENTERS if path.is_dir() else _GROUP_READS
+        path.chmod(stat.S_IMODE(path.stat().st_mode) | more)
 
 
 def _current(folder: pathlib.Path) -> dict[str, bytes] | None:
@@ -193,7 +205,8 @@ def _make_empty(folder: pathlib.Path, volume: EmptyVolume, group: int | None) ->
 
 def _check_host_path(volume: HostVolume) -> None:
     path = pathlib.Path(volume.path)
-    if volume.type == "DirectoryOrCreate" and not path.exists():
+    # Without a type nothing is checked, and CRI's runtimes make what is missing.
+    if volume.type in ("", "DirectoryOrCreate") and not path.exists():
         path.mkdir(mode=0o755, parents=True)
     if volume.type == "FileOrCreate" and not path.exists():
         path.touch(mode=0o644)
@@ -204,13 +217,43 @@ def _check_host_path(volume: HostVolume) -> None:
         raise FolderFault(f"hostPath type check failed: {volume.path} {text}")
 
 
+def _expanded(text: str, env: Mapping[str, str]) -> str:
+    if unknown := environment.unknown(text, env):
+        raise FolderFault(", ".join(f'missing value for "{name}"' for name in unknown))
+    return environment.expand(text, env)
+
+
 def _sub_path(base: pathlib.Path, inner: str) -> pathlib.Path:
-    if pathlib.PurePath(inner).is_absolute() or ".." in pathlib.PurePath(inner).parts:
-        raise FolderFault(f"subPath {inner} must be a relative path inside the volume")
-    path = base / inner
-    if not path.exists():
-        path.mkdir(parents=True)
-    resolved = path.resolve()
-    if not resolved.is_relative_to(base.resolve()):
+    if pathlib.PurePath(inner).is_absolute():
+        raise FolderFault(f"error SubPath `{inner}` must not be an absolute path")
+    if ".." in pathlib.PurePath(inner).parts:
+        raise FolderFault(f"unable to provision SubPath `{inner}`: must not contain '..'")
+    root, path = base.resolve(), (base / inner).resolve()
+    if not path.is_relative_to(root):
         raise FolderFault(f"subPath {inner} leaves the volume")
-    return resolved
+    if not path.exists():
+        _make_inside(root, path)
+    return path
+
+
+def _make_inside(root: pathlib.Path, path: pathlib.Path) -> None:
+    """Make the folders from a volume's root to a path, as open as the root is.
+
+    A container may write there meanwhile: no link that it puts in the way is followed.
+    """
+    mode = stat.S_IMODE(root.stat().st_mode)
+    here = os.open(root, _FOLDER)
+    try:
+        for name in path.relative_to(root).parts:
+            try:
+                os.mkdir(name, dir_fd=here)
+                made = True
+            except FileExistsError:
+                made = False
+            inside = os.open(name, _FOLDER, dir_fd=here)
+            os.close(here)
+            here = inside
+            if made:
+                os.fchmod(here, mode)
+    finally:
+        os.close(here)

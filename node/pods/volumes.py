@@ -21,10 +21,11 @@ _OWNER_ONLY = 0o600
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of a volume."""
+    """A file of a volume; `user` owns it, root where there is none."""
 
     data: bytes = field(repr=False)
     mode: int
+    user: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +172,18 @@ def _token(
     token = given.token(facts.pod.metadata.uid, projection.audience, seconds)
     if token is None:
         raise Awaited("the service account token has not been issued yet")
-    # Kubernetes gives tokens to their owner alone, unless a group of the pod's own may read its files.
-    shared = facts.pod.spec.securityContext.HasField("fsGroup") or _runs_as_other(facts.pod)
-    return File(token.encode(), mode if shared else _OWNER_ONLY)
+    # A token is its user's alone, where all containers have the same one; fsGroup may read it as any other file.
+    user = _common_user(facts.pod.spec)
+    guarded = user is not None or facts.pod.spec.securityContext.HasField("fsGroup")
+    return File(token.encode(), _OWNER_ONLY if guarded else mode, user)
 
 
-def _runs_as_other(pod: corev1.Pod) -> bool:
-    contexts = [one.securityContext for one in pod.spec.containers]
-    return pod.spec.securityContext.HasField("runAsUser") or any(one.HasField("runAsUser") for one in contexts)
+def _common_user(spec: corev1.PodSpec) -> int | None:
+    """Return the user that the spec gives to all of its containers; None where one has another or the image's."""
+    own = [one.securityContext for one in (*spec.initContainers, *spec.containers)]
+    contexts = [one if one.HasField("runAsUser") else spec.securityContext for one in own]
+    users = {one.runAsUser if one.HasField("runAsUser") else None for one in contexts}
+    return users.pop() if len(users) == 1 else None
 
 
 def _mode(
