@@ -7,7 +7,7 @@ import errno
 import os
 import pathlib
 
-_BIND, _SHARED, _DETACH = 0x1000, 0x100000, 2
+_BIND, _RECURSIVE, _PRIVATE, _SHARED, _DETACH = 0x1000, 0x4000, 0x40000, 0x100000, 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -20,6 +20,12 @@ def memory(target: pathlib.Path, *, size: int = 0, mode: int = 0o755) -> None:
     """Mount a file system in memory; `size` in bytes, 0 for half of the machine's memory."""
     options = f"mode={mode:04o}" + (f",size={size}" if size else "")
     _mount("tmpfs", target, "tmpfs", 0, options)
+
+
+def own_processes() -> None:
+    """Mount a fresh /proc; the calling thread must have a mount namespace of its own, which nobody else then sees."""
+    _mount(None, pathlib.Path("/"), None, _RECURSIVE | _PRIVATE, None)
+    _mount("proc", pathlib.Path("/proc"), "proc", 0, None)
 
 
 def share(folder: pathlib.Path) -> None:

@@ -33,6 +33,8 @@ class Config:
     labels: Mapping[str, str] = field(default_factory=dict)
     # Kept from pods, as Kubernetes quantities, for example {cpu: 100m, memory: 256Mi}.
     reserved: Mapping[str, str] = field(default_factory=dict)
+    # Sysctls that pods may set beside the safe ones, `net.core.*` for all that begin so.
+    allowedUnsafeSysctls: Sequence[str] = ()
     logLevel: str = "INFO"
 
     @property

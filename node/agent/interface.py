@@ -35,6 +35,9 @@ class NodeInfo:
     name: str
     addresses: tuple[str, ...]
     root: str = "/var/lib/fairlead"
+    # Sysctls that pods may set beside the safe ones.
+    allowed_sysctls: tuple[str, ...] = ()
+    lowest_oom_score: int = -1000
 
 
 @dataclass(frozen=True, slots=True)

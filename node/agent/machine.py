@@ -11,6 +11,9 @@ import psutil
 from node.agent import conditions, register
 from node.agent import config as configs
 
+_CAP_SYS_RESOURCE = 24
+_MIN_OOM_SCORE = -1000
+
 
 def gather(config: configs.Config, *, gpus: int = 0) -> register.Facts:
     """Look at the machine; what the runtime is, is not known yet."""
@@ -30,6 +33,17 @@ def gather(config: configs.Config, *, gpus: int = 0) -> register.Facts:
         boot_id=_text("/proc/sys/kernel/random/boot_id"),
         machine=platform.machine(),
     )
+
+
+def lowest_oom_score() -> int:
+    """Return how low root may set a process' oom_score_adj here (proc(5)).
+
+    Without CAP_SYS_RESOURCE, as in many a machine that is itself a container, it is not lower than one's own.
+    """
+    held = next(line.split()[1] for line in _text("/proc/self/status").splitlines() if line.startswith("CapEff:"))
+    if int(held, 16) >> _CAP_SYS_RESOURCE & 1:
+        return _MIN_OOM_SCORE
+    return int(_text("/proc/self/oom_score_adj"))
 
 
 def left(root: str) -> conditions.Pressures:

@@ -110,7 +110,9 @@ class Prober:
             no_readiness = "Readiness" not in probes.kinds(hook.container)
             after = dataclasses.replace(before, started=True, ready=no_readiness)
         elif not tally.result:
-            after = dataclasses.replace(before, unhealthy=probes.stop_reason(kind, hook.container.name))
+            reason = probes.stop_reason(kind, hook.container.name)
+            grace = probes.grace(probes.kinds(hook.container)[kind])
+            after = dataclasses.replace(before, unhealthy=reason, grace=grace)
         if after != before:
             self._results[hook.id] = after
             self._changed()

@@ -130,8 +130,12 @@ async def _spec(parts: context.Parts, wanted: Start, image: runtime.Image) -> ru
             mounts=[*mounts, *grant.mounts],
             devices=grant.devices,
             devices_label=grant.label,
-            node_memory=parts.allocatable["memory"].value() if "memory" in parts.allocatable else 0,
             processes=wanted.processes,
+            around=containers.Surroundings(
+                memory=parts.allocatable["memory"].value() if "memory" in parts.allocatable else 0,
+                lowest_oom_score=parts.node.lowest_oom_score,
+                cluster_domain=parts.cluster.cluster_domain,
+            ),
         )
     except (environment.BadEnvironment, containers.BadContainer, context.NoDevices, folders.FolderFault) as error:
         raise StepFault(CONFIG_ERROR, str(error), News("Failed", f"Error: {error}")) from error
@@ -148,7 +152,7 @@ def _mounts(parts: context.Parts, wanted: Start, env: dict[str, str]) -> list[ru
     resolver = names.resolver(pod, names.parse(_text(_HOST_RESOLV)), cluster.cluster_dns, cluster.cluster_domain)
     given = {"/etc/hosts": ("hosts", hosts), "/etc/resolv.conf": ("resolv.conf", resolver.text())}
     if not pod.spec.hostNetwork:
-        given["/etc/hostname"] = ("hostname", f"{containers.hostname(pod)}\n")
+        given["/etc/hostname"] = ("hostname", f"{containers.kernel_name(pod, cluster.cluster_domain)}\n")
     for target, (name, text) in given.items():
         if target not in taken:
             found.append(runtime.Mount(folder.write(name, text), target))

@@ -32,7 +32,13 @@ async def assemble(agent: agents.Agent, config: configs.Config) -> None:
     agent.health.left = lambda: machine.left(config.rootDir)
     containers = podman.PodmanRuntime(config.podmanSocket)
     pods_network = netlink.NetlinkNetwork(network.NetworkConfig(node_addresses=(config.address,)))
-    named = interface.NodeInfo(config.nodeName, (config.address,), config.rootDir)
+    named = interface.NodeInfo(
+        config.nodeName,
+        (config.address,),
+        config.rootDir,
+        allowed_sysctls=tuple(config.allowedUnsafeSysctls),
+        lowest_oom_score=machine.lowest_oom_score(),
+    )
     pods = manager.PodManager(containers, pods_network, named, agent.reports, clock=clock)
     rules = _proxy(config, agent, clock)
     meter = collector.Collector(config.nodeName, clock)

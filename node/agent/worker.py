@@ -13,11 +13,11 @@ from collections.abc import Sequence
 
 from fairlead.api import objects
 from fairlead.api.pb import core_v1_pb2 as corev1
-from node.agent import context, hooks, prober, starting
+from node.agent import context, hooks, messages, prober, starting
 from node.agent.faults import StepFault
 from node.agent.recorder import NORMAL, WARNING
 from node.network import interface as network
-from node.pods import containers, fields, folders, lifecycle, model, sources, status, volumes
+from node.pods import admission, containers, fields, folders, lifecycle, model, sources, status, volumes
 from node.pods.model import Action, Failure, Step
 from node.runtime import interface as runtime
 
@@ -50,7 +50,7 @@ class Worker:
         self._sources_changed = False
         self._failures: dict[str, Failure] = {}
         self._stillborn: dict[str, runtime.Container] = {}
-        self._messages: dict[str, str] = {}
+        self._messages = messages.Messages(parts, self._folder)
         self._wake = asyncio.Event()
         self._steps: dict[str, asyncio.Task[None]] = {}
         self._context = {"namespace": pod.metadata.namespace, "pod": pod.metadata.name, "uid": pod.metadata.uid}
@@ -106,6 +106,7 @@ class Worker:
             while True:
                 self._wake.clear()
                 try:
+                    await self._messages.catch_up(self._pod)
                     plan = self._look(probing)
                 except Exception:
                     log.exception("a pod worker failed", extra=self._context)
@@ -146,9 +147,10 @@ class Worker:
             terminating_since=self._terminating_since,
             failures=self._failures,
             probed=probing.results,
-            messages=self._messages,
+            messages=self._messages.read,
             busy=frozenset(self._steps),
             node_addresses=self._parts.node.addresses,
+            refused=self._refusal(found),
         )
         plan = lifecycle.decide(observed)
         if not self._orphan:
@@ -156,17 +158,18 @@ class Worker:
         return plan
 
     def _containers(self) -> Sequence[runtime.Container]:
-        """Return the pod's containers, those that never came up among them, and read what ended ones left."""
+        """Return the pod's containers, those that never came up among them."""
         seen = list(self._parts.containers.of(self._pod.metadata.uid))
-        for container in seen:
-            if container.state == "exited" and container.id not in self._messages:
-                name = container.labels.get(runtime.CONTAINER_LABEL, "")
-                self._messages[container.id] = self._folder.message(name, model.attempt(container))
         for name, container in list(self._stillborn.items()):
             newest = max((model.attempt(one) for one in seen if _name(one) == name), default=-1)
             if newest > model.attempt(container):
                 del self._stillborn[name]
         return [*seen, *self._stillborn.values()]
+
+    def _refusal(self, found: Sequence[runtime.Container]) -> admission.Refusal | None:
+        """Return why the pod may not begin; one that has begun goes on."""
+        begun = found or self._sandbox is not None
+        return None if begun else admission.refusal(self._pod, self._parts.node.allowed_sysctls)
 
     def _probe(self, probing: prober.Prober, found: Sequence[runtime.Container], *, deleting: bool) -> None:
         running = {one.id: one for one in found if one.state == "running"}
@@ -182,6 +185,8 @@ class Worker:
         if fresh == self._published:
             return
         changed = fresh != self._status
+        if observed.refused is not None and self._status.phase != fresh.phase:
+            self._parts.recorder.record(self._pod, WARNING, observed.refused.reason, observed.refused.message)
         self._tell_of_waiting(self._status, fresh)
         self._status = self._published = fresh
         if changed:
@@ -305,18 +310,19 @@ class Worker:
             for port in container.ports
             if port.hostPort
         )
-        wanted = network.SandboxSpec(
-            uid=pod.metadata.uid,
-            hostname=containers.hostname(pod),
-            domain=containers.domain(pod, self._parts.cluster.cluster_domain),
-            host_network=pod.spec.hostNetwork,
-            host_ipc=pod.spec.hostIPC,
-            host_ports=ports,
-            sysctls=tuple((one.name, one.value) for one in pod.spec.securityContext.sysctls),
-        )
+        cluster_domain = self._parts.cluster.cluster_domain
         try:
+            wanted = network.SandboxSpec(
+                uid=pod.metadata.uid,
+                hostname=containers.kernel_name(pod, cluster_domain),
+                domain=containers.domain(pod, cluster_domain),
+                host_network=pod.spec.hostNetwork,
+                host_ipc=pod.spec.hostIPC,
+                host_ports=ports,
+                sysctls=tuple((admission.sysctl(one.name), one.value) for one in pod.spec.securityContext.sysctls),
+            )
             self._sandbox = await self._parts.network.create(wanted)
-        except network.NetworkFault as error:
+        except (containers.BadContainer, network.NetworkFault) as error:
             text = f"Failed to create pod sandbox: {error}"
             self._parts.recorder.record(pod, WARNING, "FailedCreatePodSandBox", text)
             raise StepFault("FailedCreatePodSandBox", text) from error
@@ -368,7 +374,7 @@ class Worker:
         pod, clock = self._pod, self._parts.clock
         self._parts.recorder.record(pod, NORMAL, "Killing", action.reason, action.name)
         deadline = clock.monotonic() + action.grace
-        spec = next((one for one in pod.spec.containers if one.name == action.name), None)
+        spec = next((one for one in model.every(pod) if one.name == action.name), None)
         if spec is not None and spec.lifecycle.HasField("preStop") and action.grace > 0 and self._sandbox is not None:
             hook = hooks.Hook(self._parts, pod, spec, action.container, self._sandbox)
             try:
@@ -386,9 +392,8 @@ class Worker:
         await self._parts.readers.wait_over(action.container)
         await self._parts.runtime.remove(action.container)
         await self._parts.containers.refresh(action.container)
-        self._messages.pop(action.container, None)
         for container in known:
-            self._folder.forget_message(_name(container), model.attempt(container))
+            self._messages.forget(container)
 
 
 # What a container waits for where the runtime itself fails at a step.

@@ -10,7 +10,7 @@ import ctypes
 import os
 import pathlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from node import mounts
@@ -21,6 +21,7 @@ NET, IPC, UTS = "net", "ipc", "uts"
 # More mounts than this never lie over each other at one path.
 _STACKED = 8
 _CLONE_FLAGS = {NET: 0x40000000, IPC: 0x08000000, UTS: 0x04000000}
+_CLONE_NEWNS = 0x00020000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -87,6 +88,21 @@ def set_sysctl(name: str, value: str) -> None:
     """Set a kernel parameter of the calling thread's namespaces."""
     path = pathlib.Path("/proc/sys", *name.split("."))
     path.write_text(value)
+
+
+def set_own_sysctls(pairs: Sequence[tuple[str, str]]) -> None:
+    """Set kernel parameters of the calling thread's namespaces, also where the machine's /proc/sys cannot be written.
+
+    A thread that begins in the caller's namespaces sees them in a /proc of its own.
+    """
+
+    def inside() -> None:
+        _check(_libc.unshare(_CLONE_NEWNS), "unshare")
+        mounts.own_processes()
+        for name, value in pairs:
+            set_sysctl(name, value)
+
+    _in_thread(inside)
 
 
 def _in_thread(work: Callable[[], T]) -> T:

@@ -226,8 +226,8 @@ def _prepare(spec: SandboxSpec, kinds: Sequence[str]) -> None:
         kernel.loopback_up()
     if namespaces.UTS in kinds:
         namespaces.set_names(spec.hostname, spec.domain)
-    for name, value in spec.sysctls:
-        namespaces.set_sysctl(name, value)
+    if spec.sysctls:
+        namespaces.set_own_sysctls(spec.sysctls)
 
 
 def _iptables(command: Sequence[str], text: str = "", *, may_fail: bool = False) -> bool:

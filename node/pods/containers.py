@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from fairlead.api import quantity
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -15,10 +16,26 @@ _SHARES_PER_CPU = 1024
 PERIOD_MICROSECONDS = 100_000
 _MIN_QUOTA_MICROSECONDS = 1000
 _GUARANTEED_OOM, _BEST_EFFORT_OOM = -997, 1000
+_MAX_KERNEL_NAME = 64  # sethostname(2)
 
 
 class BadContainer(Exception):
     """A container that must not be made as its spec wants it; it waits with CreateContainerConfigError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a container's spec takes from the node and the cluster.
+
+    `lowest_oom_score` is how low the node may set what the kernel adds to a process' badness when memory ends.
+    """
+
+    memory: int = 0
+    lowest_oom_score: int = -1000
+    cluster_domain: str = ""
+
+
+_NOWHERE = Surroundings()
 
 
 def container_name(pod: corev1.Pod, name: str, attempt: int) -> str:
@@ -37,14 +54,14 @@ def spec(
     mounts: Sequence[runtime.Mount],
     devices: Sequence[runtime.Device] = (),
     devices_label: str = "",
-    node_memory: int = 0,
     processes: str = "",
+    around: Surroundings = _NOWHERE,
 ) -> runtime.ContainerSpec:
     """Return what the runtime is asked to create for a START action."""
     pod_ = pod.spec
     meta = pod.metadata
     # What the runtime adds by itself names the container; inside a pod it is the pod's host name.
-    values = {"HOSTNAME": hostname(pod)} | dict(env) if not pod_.hostNetwork else dict(env)
+    values = {"HOSTNAME": kernel_name(pod, around.cluster_domain)} | dict(env) if not pod_.hostNetwork else dict(env)
     labels = {
         runtime.NAMESPACE_LABEL: meta.namespace,
         runtime.NAME_LABEL: meta.name,
@@ -69,7 +86,7 @@ def spec(
         working_dir=container.workingDir,
         mounts=tuple(mounts),
         devices=tuple(devices),
-        resources=resources(pod, container, node_memory),
+        resources=resources(pod, container, around),
         security=security(pod, container, image),
         namespaces=runtime.Namespaces(
             net=sandbox.net or runtime.HOST,
@@ -87,6 +104,18 @@ def hostname(pod: corev1.Pod) -> str:
     return (pod.spec.hostname or pod.metadata.name)[:63].rstrip("-.")
 
 
+def kernel_name(pod: corev1.Pod, cluster_domain: str) -> str:
+    """Return the host name that the pod's kernel namespace has: the full name, where the pod wants it there."""
+    name, inside = hostname(pod), domain(pod, cluster_domain)
+    if not (pod.spec.setHostnameAsFQDN and inside):
+        return name
+    full = f"{name}.{inside}"
+    if len(full) > _MAX_KERNEL_NAME:
+        why = f"is too long ({_MAX_KERNEL_NAME} characters is the max, {len(full)} characters requested)"
+        raise BadContainer(f"failed to construct FQDN from pod hostname and cluster domain, FQDN {full} {why}")
+    return full
+
+
 def domain(pod: corev1.Pod, cluster_domain: str) -> str:
     """Return the domain of a pod with a subdomain; empty for others."""
     if not pod.spec.subdomain:
@@ -94,7 +123,7 @@ def domain(pod: corev1.Pod, cluster_domain: str) -> str:
     return f"{pod.spec.subdomain}.{pod.metadata.namespace}.svc.{cluster_domain}"
 
 
-def resources(pod: corev1.Pod, container: corev1.Container, node_memory: int = 0) -> runtime.Resources:
+def resources(pod: corev1.Pod, container: corev1.Container, around: Surroundings = _NOWHERE) -> runtime.Resources:
     """Return cgroup limits from requests and limits, as kubelet translates them."""
     requests = quantity.amounts(container.resources.requests)
     limits = quantity.amounts(container.resources.limits)
@@ -107,7 +136,7 @@ def resources(pod: corev1.Pod, container: corev1.Container, node_memory: int = 0
         cpu_quota=quota,
         cpu_period=PERIOD_MICROSECONDS if quota else 0,
         memory_bytes=memory,
-        oom_score_adjust=_oom_score(pod, requests.get("memory"), node_memory),
+        oom_score_adjust=max(_oom_score(pod, requests.get("memory"), around.memory), around.lowest_oom_score),
     )
 
 

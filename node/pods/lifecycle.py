@@ -197,7 +197,7 @@ class _Planning:
             reason = f"Container {history.name} definition changed, will be restarted"
             self._actions.append(_stop(self._observed, container, reason))
         elif probed is not None and probed.unhealthy:
-            self._actions.append(_stop(self._observed, container, probed.unhealthy))
+            self._actions.append(_stop(self._observed, container, probed.unhealthy, probed.grace))
 
     def _restart(self, history: History, container: runtime.Container) -> None:
         due = restart_at(container)
@@ -274,6 +274,8 @@ def _terminal(observed: Observed, inits: Sequence[History], mains: Sequence[Hist
     pod, status = observed.pod, observed.status
     if status.phase in _TERMINAL:
         return status.phase, status.reason, status.message
+    if observed.refused is not None:
+        return "Failed", observed.refused.reason, f"Pod was rejected: {observed.refused.message}"
     start = times.to_seconds(status.startTime)
     if (
         start
@@ -316,8 +318,8 @@ def _in_sandbox(observed: Observed, container: runtime.Container) -> bool:
     return observed.sandbox is not None and container.labels.get(runtime.SANDBOX_LABEL) == observed.sandbox.id
 
 
-def _stop(observed: Observed, container: runtime.Container, reason: str) -> Action:
-    grace = model.grace_seconds(observed.pod)
+def _stop(observed: Observed, container: runtime.Container, reason: str, own_grace: float | None = None) -> Action:
+    grace = model.grace_seconds(observed.pod) if own_grace is None else own_grace
     name = container.labels.get(runtime.CONTAINER_LABEL, "")
     if observed.deleting and observed.terminating_since:
         left = observed.terminating_since + grace - observed.now

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from fairlead.api import times
 from fairlead.api.pb import core_v1_pb2 as corev1
 from node.network.interface import Sandbox
+from node.pods import admission
 from node.runtime import interface as runtime
 
 # How long a container must wait after it has ended before it is started again, kept with the container itself.
@@ -80,6 +81,8 @@ class Probed:
     ready: bool = False
     # Why the container is to be stopped; empty while it is healthy.
     unhealthy: str = ""
+    # The seconds that it may take then, where the probe has its own.
+    grace: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ class Observed:
 
     `status` is the newest that is known, the agent's own or the API's. `failures` are by container name, and by
     step (`make sandbox`, `prepare volumes`) for the pod's own; `probed` and `messages` (of terminated containers)
-    are by container id; `busy` holds the keys of actions under way.
+    are by container id; `busy` holds the keys of actions under way; `refused` says why the pod may not begin.
     """
 
     pod: corev1.Pod
@@ -105,6 +108,7 @@ class Observed:
     messages: Mapping[str, str] = field(default_factory=dict)
     busy: frozenset[str] = frozenset()
     node_addresses: tuple[str, ...] = ()
+    refused: admission.Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,11 @@ def settings(probe: corev1.Probe) -> Settings:
     )
 
 
+def grace(probe: corev1.Probe) -> float | None:
+    """Return how many seconds a container may take to end because of this probe; None for its pod's."""
+    return float(probe.terminationGracePeriodSeconds) if probe.HasField("terminationGracePeriodSeconds") else None
+
+
 def kinds(container: corev1.Container) -> dict[str, corev1.Probe]:
     """Return a container's probes by kind, in Kubernetes' words for them: Startup, Readiness, Liveness."""
     found = {}

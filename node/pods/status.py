@@ -87,7 +87,8 @@ def _container(
         known = _known(previous, history.name)
         if known is not None and known.containerID:
             return _vanished(known, plan.waiting.get(history.name), observed)
-        waiting = plan.waiting.get(history.name) or model.Waiting("ContainerCreating")
+        first = "PodInitializing" if observed.pod.spec.initContainers else "ContainerCreating"
+        waiting = plan.waiting.get(history.name) or model.Waiting(first)
         status.state.waiting.reason, status.state.waiting.message = waiting.reason, waiting.message
         return status
     status.restartCount = history.attempt

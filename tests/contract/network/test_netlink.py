@@ -104,12 +104,15 @@ async def test_half_made_sandboxes_are_swept(pins: pathlib.Path) -> None:
 
 async def test_host_name_and_sysctls_are_the_pods(pins: pathlib.Path) -> None:
     """The node keeps its own."""
-    spec = dataclasses.replace(WEB, sysctls=(("net.ipv4.ip_local_port_range", "20000 30000"),))
+    wanted = (("net.ipv4.ip_local_port_range", "20000 30000"), ("kernel.shm_rmid_forced", "1"))
+    spec = dataclasses.replace(WEB, sysctls=wanted)
     network = netlink.NetlinkNetwork(conftest.CONFIG, str(pins))
     sandbox = await network.create(spec)
     inside = f"nsenter --net={sandbox.net} --uts={sandbox.uts} --ipc={sandbox.ipc}"
     assert _run(f"{inside} hostname") == "web-1\n"
     assert _run(f"{inside} cat /proc/sys/net/ipv4/ip_local_port_range").split() == ["20000", "30000"]
+    assert _run(f"{inside} cat /proc/sys/kernel/shm_rmid_forced") == "1\n"
+    assert _run("cat /proc/sys/kernel/shm_rmid_forced") == "0\n"
     assert _run("hostname") != "web-1\n"
     await network.close()
 

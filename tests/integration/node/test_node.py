@@ -172,6 +172,18 @@ async def test_a_termination_message_is_reported(node: pods.Node) -> None:
     assert (terminated.exitCode, terminated.reason, terminated.message) == (7, "Error", "because\n")
 
 
+async def test_the_end_of_the_log_stands_in_for_a_termination_message(node: pods.Node) -> None:
+    """Also a last line that has no end; the log tells of a sysctl and of the full name that the kernel has."""
+    pod = _pod(_shell("cat /proc/sys/kernel/shm_rmid_forced; hostname; echo -n sorry; exit 7"), policy="Never")
+    pod.spec.containers[0].terminationMessagePolicy = "FallbackToLogsOnError"
+    pod.spec.securityContext.sysctls.add(name="kernel.shm_rmid_forced", value="1")
+    pod.spec.subdomain, pod.spec.setHostnameAsFQDN = "sub", True
+    node.assign(pod)
+    status = await node.phase("Failed")
+    message = status.containerStatuses[0].state.terminated.message
+    assert message == "1\nweb.sub.default.svc.cluster.local\nsorry"
+
+
 async def test_a_failing_liveness_probe_restarts(node: pods.Node) -> None:
     """And readiness follows its own probe."""
     pod = _pod(

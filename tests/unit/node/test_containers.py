@@ -44,7 +44,27 @@ def _limited(requests: dict[str, str], limits: dict[str, str]) -> corev1.Contain
 def test_cgroups(requests: dict[str, str], limits: dict[str, str], want: runtime.Resources) -> None:
     """Shares from requests, quota and memory from limits, the OOM score from the class and its request."""
     container = _limited(requests, limits)
-    assert containers.resources(pods.pod(container), container, node_memory=1 << 30) == want
+    assert containers.resources(pods.pod(container), container, containers.Surroundings(memory=1 << 30)) == want
+
+
+def test_the_oom_score_is_no_lower_than_the_node_may_set_it() -> None:
+    """On a machine whose root may not: a guaranteed pod runs there nevertheless."""
+    container = _limited({}, {"cpu": "1", "memory": "1Gi"})
+    around = containers.Surroundings(lowest_oom_score=0)
+    assert containers.resources(pods.pod(container), container).oom_score_adjust == -997
+    assert containers.resources(pods.pod(container), container, around).oom_score_adjust == 0
+
+
+def test_the_kernel_knows_the_full_name_of_a_pod_that_wants_it() -> None:
+    """As far as it fits; without a subdomain there is none."""
+    pod = pods.pod()
+    pod.spec.hostname, pod.spec.setHostnameAsFQDN = "one", True
+    assert containers.kernel_name(pod, "cluster.local") == "one"
+    pod.spec.subdomain = "web"
+    assert containers.kernel_name(pod, "cluster.local") == "one.web.default.svc.cluster.local"
+    pod.spec.hostname = "o" * 35
+    with pytest.raises(containers.BadContainer, match=r"FQDN o+\.web.* is too long .* 65 characters requested\)"):
+        containers.kernel_name(pod, "cluster.local")
 
 
 @pytest.mark.parametrize(

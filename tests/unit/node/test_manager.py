@@ -151,6 +151,63 @@ async def test_a_job_that_fails_has_failed() -> None:
         assert len(await node.runtime.containers()) == 1
 
 
+async def test_the_end_of_its_log_stands_in_for_a_message() -> None:
+    """Of a container that failed without a word, where its policy says so; known at once with its end."""
+    async with pods.running_node() as node:
+        failing, succeeding = pods.container(command=("exit", "1")), pods.container("other", ("exit", "0"))
+        plain = pods.container("plain", ("exit", "1"))
+        for one in (failing, succeeding):
+            one.terminationMessagePolicy = "FallbackToLogsOnError"
+        node.assign(pods.pod(failing, succeeding, plain, policy="Never"))
+        await node.phase("Failed")
+        ended = [one for status in node.sink.statuses[pods.UID] for one in status.containerStatuses]
+        said = {(one.name, one.state.terminated.message) for one in ended if one.state.HasField("terminated")}
+        assert said == {("main", "started exit 1\n"), ("other", ""), ("plain", "")}
+
+
+async def test_a_pod_that_the_node_refuses_fails_before_anything_is_made() -> None:
+    """With kubelet's reason, in status and Event; deleted, it goes."""
+    async with pods.running_node() as node:
+        pod = pods.pod()
+        pod.spec.securityContext.sysctls.add(name="kernel.msgmax", value="1")
+        node.assign(pod)
+        status = await node.phase("Failed")
+        why = 'forbidden sysctl: "kernel.msgmax" not allowlisted'
+        assert (status.reason, status.message) == ("SysctlForbidden", f"Pod was rejected: {why}")
+        assert [(one.reason, one.message) for one in node.sink.events] == [("SysctlForbidden", why)]
+        assert await node.network.sandboxes() == []
+        node.assign(pods.deleted(pod))
+        await node.gone()
+
+
+async def test_who_never_ran_waits_for_the_initialization_that_failed() -> None:
+    """The pod has failed, its containers say why they have not begun."""
+    async with pods.running_node() as node:
+        pod = pods.pod(policy="Never")
+        pod.spec.initContainers.append(pods.container("init", ("exit", "1")))
+        node.assign(pod)
+        status = await node.phase("Failed")
+        assert status.containerStatuses[0].state.waiting.reason == "PodInitializing"
+        condition = next(one for one in status.conditions if one.type == "Initialized")
+        assert (condition.status, condition.reason) == ("False", "ContainersNotInitialized")
+
+
+async def test_a_sidecar_has_its_hook_before_it_is_stopped() -> None:
+    """As any other container."""
+    async with pods.running_node() as node:
+        pod = pods.pod()
+        sidecar = pods.container("side")
+        sidecar.restartPolicy = "Always"
+        sidecar.lifecycle.preStop.exec.command.extend(["exit", "3"])
+        pod.spec.initContainers.append(sidecar)
+        node.assign(pod)
+        await node.phase("Running")
+        node.assign(pods.deleted(pod), complete=False)
+        await node.gone()
+        failed = next(one for one in node.sink.events if one.reason == "FailedPreStopHook")
+        assert failed.involvedObject.fieldPath == "spec.initContainers{side}"
+
+
 async def test_init_containers_run_one_after_the_other() -> None:
     """The others wait with PodInitializing."""
     async with pods.running_node() as node:

@@ -59,6 +59,22 @@ async def test_three_failures_of_liveness_restart() -> None:
         assert killing.message == "Container main failed liveness probe, will be restarted"
 
 
+async def test_a_probe_may_have_a_grace_of_its_own() -> None:
+    """A container that it stops gets that, not its pod's."""
+    async with pods.running_node() as node:
+        pod = _probed(liveness="1")
+        pod.spec.containers[0].command[:] = ["stubborn"]
+        pod.spec.terminationGracePeriodSeconds = 500
+        pod.spec.containers[0].livenessProbe.failureThreshold = 1
+        pod.spec.containers[0].livenessProbe.terminationGracePeriodSeconds = 3
+        node.assign(pod)
+        await node.phase("Running")
+        await _advance(node, 2)
+        assert node.sink.newest().containerStatuses[0].restartCount == 0
+        await _advance(node, 3)
+        await node.until("restarted", lambda status: status.containerStatuses[0].restartCount == 1)
+
+
 async def test_a_startup_probe_holds_the_others_back() -> None:
     """Until it has succeeded the container has not started; when it fails for good it is restarted."""
     async with pods.running_node() as node:
