@@ -281,6 +281,8 @@ class Registry(writing.Writer):
         system.keep(metadata, before)
         if not subresource:
             self.strategy.default(obj)
+        elif subresource == "status":
+            self.strategy.default_status(obj)
         if change.by is not None:
             self._tracker.updated(obj, old, actor.owner, change.by)
         through = actor.through or subresource

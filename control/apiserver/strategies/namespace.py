@@ -29,6 +29,10 @@ class NamespaceStrategy(strategy.Strategy[corev1.Namespace]):
         if obj.metadata.name:
             obj.metadata.labels[NAME_LABEL] = obj.metadata.name
 
+    def default_status(self, obj: corev1.Namespace) -> None:
+        """Fill in the phase."""
+        obj.status.phase = obj.status.phase or "Active"
+
     def prepare_for_create(self, obj: corev1.Namespace) -> None:
         """Start a namespace as Active, held by its finalizer."""
         self.default(obj)

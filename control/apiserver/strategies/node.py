@@ -21,13 +21,17 @@ class NodeStrategy(strategy.Strategy[corev1.Node]):
 
     def default(self, obj: corev1.Node) -> None:
         """Take what is allocatable from the capacity where it is not given; keep podCIDR and podCIDRs alike."""
-        if not obj.status.allocatable:
-            for name, amount in obj.status.capacity.items():
-                obj.status.allocatable[name].CopyFrom(amount)
+        self.default_status(obj)
         if obj.spec.podCIDR and not obj.spec.podCIDRs:
             obj.spec.podCIDRs.append(obj.spec.podCIDR)
         if obj.spec.podCIDRs and not obj.spec.podCIDR:
             obj.spec.podCIDR = obj.spec.podCIDRs[0]
+
+    def default_status(self, obj: corev1.Node) -> None:
+        """Let all be allocatable where nothing is said."""
+        if not obj.status.allocatable:
+            for name, amount in obj.status.capacity.items():
+                obj.status.allocatable[name].CopyFrom(amount)
 
     def validate(self, obj: corev1.Node) -> field.Faults:
         """Judge a new node."""

@@ -24,12 +24,16 @@ class PersistentVolumeStrategy(strategy.Strategy[corev1.PersistentVolume]):
     def default(self, obj: corev1.PersistentVolume) -> None:
         """Fill in the phase, the policy and the mode."""
         spec = obj.spec
-        obj.status.phase = obj.status.phase or "Pending"
+        self.default_status(obj)
         spec.persistentVolumeReclaimPolicy = spec.persistentVolumeReclaimPolicy or "Retain"
         if not spec.HasField("volumeMode"):
             spec.volumeMode = "Filesystem"
         sources.fill(spec.persistentVolumeSource)
         podspec.canonical(spec.capacity)
+
+    def default_status(self, obj: corev1.PersistentVolume) -> None:
+        """Fill in the phase."""
+        obj.status.phase = obj.status.phase or "Pending"
 
     def prepare_for_create(self, obj: corev1.PersistentVolume) -> None:
         """Start as Pending."""

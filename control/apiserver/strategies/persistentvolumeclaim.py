@@ -23,6 +23,10 @@ class PersistentVolumeClaimStrategy(strategy.Strategy[corev1.PersistentVolumeCla
         """Fill in the mode and the phase."""
         fill(obj)
 
+    def default_status(self, obj: corev1.PersistentVolumeClaim) -> None:
+        """Fill in the phase."""
+        obj.status.phase = obj.status.phase or "Pending"
+
     def prepare_for_create(self, obj: corev1.PersistentVolumeClaim) -> None:
         """Start as Pending."""
         strategy.drop_status(obj)

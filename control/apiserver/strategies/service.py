@@ -47,9 +47,13 @@ class ServiceStrategy(strategy.Strategy[corev1.Service]):
             spec.externalTrafficPolicy = spec.externalTrafficPolicy or "Cluster"
         if spec.type in services.WITH_ADDRESS and not spec.HasField("internalTrafficPolicy"):
             spec.internalTrafficPolicy = "Cluster"
-        if spec.type == "LoadBalancer":
-            if not spec.HasField("allocateLoadBalancerNodePorts"):
-                spec.allocateLoadBalancerNodePorts = True
+        if spec.type == "LoadBalancer" and not spec.HasField("allocateLoadBalancerNodePorts"):
+            spec.allocateLoadBalancerNodePorts = True
+        self.default_status(obj)
+
+    def default_status(self, obj: corev1.Service) -> None:
+        """Say of a balancer's addresses how packets reach nodes by them: as they were sent."""
+        if obj.spec.type == "LoadBalancer":
             for one in obj.status.loadBalancer.ingress:
                 if one.ip and not one.HasField("ipMode"):
                     one.ipMode = "VIP"

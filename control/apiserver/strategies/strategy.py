@@ -69,6 +69,9 @@ class Strategy(Generic[M]):
     def default(self, obj: M) -> None:
         """Fill in the defaults of what the caller left out."""
 
+    def default_status(self, obj: M) -> None:
+        """Fill in what a write of the status left out of it."""
+
     def prepare_for_create(self, obj: M) -> None:
         """Set and clear what a creation may not choose, such as the status."""
 

@@ -221,6 +221,19 @@ async def test_every_directive_of_a_strategic_patch_is_obeyed(admin: Any) -> Non
     assert dict(made.metadata.labels) == {"x": "y"}
 
 
+async def test_what_a_patched_status_leaves_out_is_filled_in(admin: Any) -> None:
+    """As in Kubernetes a status has defaults of its own: the mode of a balancer's address."""
+    balanced = corev1.Service()
+    balanced.metadata.name, balanced.metadata.namespace, balanced.spec.type = "web", "default", "LoadBalancer"
+    balanced.spec.ports.add(port=80)
+    await admin.create(balanced)
+
+    told = {"status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.1"}, {"hostname": "example.com"}]}}}
+    made = await admin.patch(corev1.Service, "web", "default", patch(PatchType.MERGE, told), subresource="status")
+
+    assert [one.ipMode for one in made.status.loadBalancer.ingress] == ["VIP", ""]
+
+
 async def test_status_and_scale_are_patched_by_each_type(admin: Any) -> None:
     """A patch of a subresource changes that and nothing else."""
     status = patch(PatchType.STRATEGIC, {"status": {"replicas": 2}, "spec": {"replicas": 9}})
