@@ -342,10 +342,21 @@ def _sending_order(key: Key) -> tuple[int, Key]:
 
 
 def _concerns_node(old: corev1.Pod, new: corev1.Pod) -> bool:
-    """Tell whether more than the status changed, which comes from the node itself; a final phase is news, too."""
+    """Tell whether more than the status changed, which comes from the node itself.
+
+    A final phase is news, too, and so is a readiness gate: others write both.
+    """
     if old.spec != new.spec or (old.status.phase != new.status.phase and new.status.phase in FINAL_PHASES):
         return True
-    return _identity(old) != _identity(new)
+    return _gates(old) != _gates(new) or _identity(old) != _identity(new)
+
+
+def _gates(pod: corev1.Pod) -> dict[str, str]:
+    """Return the conditions that a pod's readiness waits for."""
+    if not pod.spec.readinessGates:
+        return {}
+    gates = {gate.conditionType for gate in pod.spec.readinessGates}
+    return {condition.type: condition.status for condition in pod.status.conditions if condition.type in gates}
 
 
 def _identity(pod: corev1.Pod) -> bytes:

@@ -55,6 +55,26 @@ def test_complete_of_nothing_is_one_last_part() -> None:
     assert (got.last, len(got.changes)) == (True, 0)
 
 
+def test_a_readiness_gate_is_news_other_conditions_are_not() -> None:
+    """What a pod's readiness waits for is written by others; the rest of its status comes from the node itself."""
+    cluster = assignments.Cluster()
+    changes = []
+    pods = [objects.pod("web", "a") for _ in range(3)]
+    for pod in pods:
+        pod.spec.readinessGates.add(conditionType="example.com/open")
+    for pod in pods[1:]:
+        pod.status.conditions.add(type="Ready", status="False")
+    pods[2].status.conditions.add(type="example.com/open", status="True")
+    cluster.put(pods[0])
+    cursor = begun(cluster, "a")
+
+    for pod in pods[1:]:
+        cluster.put(pod)
+        changes.append(objects.told(cluster.incremental(cursor)))
+
+    assert changes == [[], ["+pod web"]]
+
+
 def test_bound_pod_is_told_to_its_node_only() -> None:
     """Binding concerns one node; its numbers go on where COMPLETE ended."""
     cluster = assignments.Cluster()
