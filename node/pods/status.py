@@ -245,7 +245,7 @@ def _conditions(
     found = {
         READY_TO_START: (sandboxed, "", ""),
         INITIALIZED: initialized,
-        READY: _gated(observed.pod, previous, containers),
+        READY: gated(observed.pod, previous, containers),
         CONTAINERS_READY: containers,
         SCHEDULED: ("True", "", ""),
     }
@@ -255,7 +255,8 @@ def _conditions(
     status.conditions.extend(one for one in previous.conditions if one.type not in _OURS)
 
 
-def _gated(pod: corev1.Pod, previous: corev1.PodStatus, containers: tuple[str, str, str]) -> tuple[str, str, str]:
+def gated(pod: corev1.Pod, previous: corev1.PodStatus, containers: tuple[str, str, str]) -> tuple[str, str, str]:
+    """Return status, reason and message of Ready: that of the containers, if all readiness gates are open."""
     if containers[0] != "True":
         return containers
     known = {one.type: one.status for one in previous.conditions}
