@@ -10,7 +10,7 @@ from __future__ import annotations
 import collections
 import enum
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -83,6 +83,10 @@ class Filter(Protocol):
         """Yield the reasons of the nodes that cannot, one or more for each."""
         ...
 
+    def hopeless(self, prepared: Any, nodes: Nodes, index: Index) -> Flags | None:
+        """Return for each node whether it could not carry the pod even if it were empty; None for no such node."""
+        ...
+
 
 class Score(Protocol):
     """Says how well a node would carry a pod: 0 to 100, or anything where `normalize` is True."""
@@ -120,6 +124,10 @@ class Whole(Protocol):
 
     def explain(self) -> str:
         """Return the reason of a node that the last `filter` refused."""
+        ...
+
+    def hopeless(self, info: podinfos.PodInfo, nodes: Nodes) -> Flags | None:
+        """Return for each node whether no pod's going could help there; None for no such node."""
         ...
 
 
@@ -187,12 +195,50 @@ class Framework:
                 total = total + plugin.weight * normalized(raw, memory.passed, reverse=plugin.reverse)
         best = total.max()
         if best < 0:
-            return Verdict(self._explain(info.shape, nodes, memory, objections))
+            reasons, plugins = self._reasons(nodes, memory, objections, nodes.present.copy())
+            return Verdict(Status(Code.UNSCHEDULABLE, listed(reasons, len(nodes)), frozenset(plugins)))
         candidates = (total == best).nonzero()[0]
         chosen = candidates[self._rng.randrange(len(candidates))] if len(candidates) > 1 else candidates[0]
         node = nodes.objects[chosen]
         assert node is not None
         return Verdict(Status(Code.SUCCESS), node.metadata.name)
+
+    # One node, for preemption
+
+    def fits(self, info: podinfos.PodInfo, nodes: Nodes, node_name: str) -> bool:
+        """Say whether a node can carry a pod."""
+        position = nodes.positions.get(node_name)
+        if position is None or not self._recall(info.shape, nodes).passed[position]:
+            return False
+        return all(passed is None or bool(passed[position]) for passed in self._judged(info, nodes))
+
+    def helpful(self, info: podinfos.PodInfo, nodes: Nodes) -> Flags:
+        """Return for each node whether it might carry a pod if others went."""
+        memory, every = self._recall(info.shape, nodes), np.arange(nodes.capacity)
+        left = nodes.present.copy()
+        for plugin, state in memory.filters:
+            hopeless = plugin.hopeless(state, nodes, every)
+            if hopeless is not None:
+                left &= ~hopeless
+        for whole in self._wholes:
+            hopeless = whole.hopeless(info, nodes)
+            if hopeless is not None:
+                left &= ~hopeless
+        return left
+
+    def reasons(self, info: podinfos.PodInfo, nodes: Nodes, node_name: str) -> collections.Counter[str]:
+        """Return the reasons for which a node cannot carry a pod."""
+        objections = [
+            (whole, passed)
+            for whole, passed in zip(self._wholes, self._judged(info, nodes), strict=True)
+            if passed is not None
+        ]
+        only = np.zeros(nodes.capacity, np.bool_)
+        only[nodes.positions[node_name]] = True
+        return self._reasons(nodes, self._recall(info.shape, nodes), objections, only)[0]
+
+    def _judged(self, info: podinfos.PodInfo, nodes: Nodes) -> Iterator[Flags | None]:
+        return (whole.filter(info, nodes) for whole in self._wholes)
 
     # Memory
 
@@ -279,13 +325,12 @@ class Framework:
 
     # Words
 
-    def _explain(
-        self, shape: podinfos.Shape, nodes: Nodes, memory: _Memory, objections: Sequence[tuple[Whole, Flags]]
-    ) -> Status:
-        """Count the reasons, each node's by the first plugin that refuses it, as Kubernetes words them."""
+    def _reasons(
+        self, nodes: Nodes, memory: _Memory, objections: Sequence[tuple[Whole, Flags]], left: Flags
+    ) -> tuple[collections.Counter[str], set[str]]:
+        """Count the reasons of the nodes that are `left`, each by the first plugin that refuses it; name these."""
         reasons: collections.Counter[str] = collections.Counter()
-        plugins = set()
-        left = nodes.present.copy()
+        plugins: set[str] = set()
         for plugin, state in memory.filters:
             refused = np.flatnonzero(left & ~memory.by_filter[plugin.name])
             if len(refused):
@@ -298,8 +343,13 @@ class Framework:
                 reasons[whole.explain()] += len(refused)
                 plugins.add(whole.name)
                 left[refused] = False
-        listed = ", ".join(sorted(f"{count} {reason}" for reason, count in reasons.items()))
-        return Status(Code.UNSCHEDULABLE, f"0/{len(nodes)} nodes are available: {listed}.", frozenset(plugins))
+        return reasons, plugins
+
+
+def listed(reasons: Mapping[str, int], count: int) -> str:
+    """Word the reasons of so many nodes as Kubernetes does."""
+    each = ", ".join(sorted(f"{number} {reason}" for reason, number in reasons.items()))
+    return f"0/{count} nodes are available: {each}."
 
 
 def normalized(raw: Ints, passed: Flags, *, reverse: bool) -> Ints:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -90,6 +90,7 @@ class Nodes:
         self._columns: collections.OrderedDict[str, Ints] = collections.OrderedDict()
         self._domains: dict[str, tuple[int, int, Ints]] = {}
         self.repelling: dict[str, podinfos.PodInfo] = {}
+        self._priorities: collections.Counter[int] = collections.Counter()
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -195,12 +196,21 @@ class Nodes:
         found = self._pods.get(uid)
         return found[0] if found is not None else ""
 
+    def carried(self, node_name: str) -> Collection[podinfos.PodInfo]:
+        """Return the pods that a node carries."""
+        return self._carried.get(node_name, {}).values()
+
+    def carries_below(self, priority: int) -> bool:
+        """Say whether any node carries a pod of lower priority."""
+        return any(each < priority for each in self._priorities)
+
     def carry(self, info: podinfos.PodInfo, node_name: str) -> None:
         """Let a node carry a pod, assumed or known; a pod that another node carried moves."""
         known = self._pods.get(info.uid)
         if known is not None:
             self.drop(info.uid)
         self._pods[info.uid] = (node_name, info)
+        self._priorities[info.priority] += 1
         if info.repels:
             self.repelling[info.uid] = info
         self._carried.setdefault(node_name, {})[info.uid] = info
@@ -226,6 +236,9 @@ class Nodes:
         if known is None:
             return False
         node_name, info = known
+        self._priorities[info.priority] -= 1
+        if not self._priorities[info.priority]:
+            del self._priorities[info.priority]
         self.repelling.pop(uid, None)
         carried = self._carried[node_name]
         del carried[uid]

@@ -2,7 +2,8 @@
 
 control/__main__ makes a `Scheduler` and awaits `run`, which works while its lease is held. The cycle itself awaits
 nothing: it reads the cache, asks the framework, and assumes the pod on its node, so that the next choice counts it
-already. Bindings are in flight meanwhile; one that fails takes the assumption back.
+already. Bindings are in flight meanwhile; one that fails takes the assumption back. Where no node can carry a pod,
+others of lower priority may have to go: it waits for the room that they leave.
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ import asyncio
 import collections
 import logging
 import time
+from collections.abc import Callable, Sequence
 
-from control.scheduler import framework, nodes, pods, queue
+from control.scheduler import framework, nodes, nominations, pods, preemption, queue
 from control.scheduler.framework import Event
 from control.scheduler.plugins import profile
 from fairlead import clock as clocks
-from fairlead.api import conditions, errors, objects, times
+from fairlead.api import conditions, disruption, errors, objects, times
 from fairlead.api import pods as apipods
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import meta_v1_pb2 as metav1
+from fairlead.api.pb import policy_v1_pb2 as policyv1
 from fairlead.client import events, informer, interface, leader
 
 LEASE_NAME = "kube-scheduler"
@@ -31,6 +34,8 @@ BINDINGS_IN_FLIGHT = 64
 BINDINGS_WAITING = 256
 SLICE_SECONDS = 0.005
 POD_SCHEDULED = "PodScheduled"
+PREEMPTED_REASON = "PreemptionByScheduler"
+PREEMPTED_MESSAGE = f"{COMPONENT}: preempting to accommodate a higher priority pod"
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +60,7 @@ class Scheduler:
         self._framework = profile_ or profile.default()
         self._nodes_informer = self.informers.of(corev1.Node)
         self._pods_informer = self.informers.of(corev1.Pod)
+        self._budgets = self.informers.of(policyv1.PodDisruptionBudget)
 
     async def run(self) -> None:
         """Follow the API and stand for election until cancelled."""
@@ -65,7 +71,7 @@ class Scheduler:
     async def lead(self) -> None:
         """Schedule until cancelled, from what the informers hold."""
         await self.informers.synced()
-        term = Term(self._client, self._framework, self.recorder, self._clock)
+        term = Term(self._client, self._framework, self.recorder, self._clock, self._budgets.list)
         self._nodes_informer.add_handler(term.node_changed)
         self._pods_informer.add_handler(term.pod_changed)
         try:
@@ -87,6 +93,7 @@ class Term:
         plugins: framework.Framework,
         recorder: events.Recorder,
         clock: clocks.Clock,
+        budgets: Callable[[], Sequence[policyv1.PodDisruptionBudget]] = tuple,
     ) -> None:
         self.nodes = nodes.Nodes()
         self.queue = queue.Queue(clock=clock)
@@ -98,6 +105,12 @@ class Term:
         self._bindings: asyncio.Queue[tuple[queue.Waiting, str]] = asyncio.Queue(BINDINGS_WAITING)
         self._refused: collections.OrderedDict[str, tuple[corev1.Pod, str]] = collections.OrderedDict()
         self._refusal = asyncio.Event()
+        self._budgets = budgets
+        self._preemption = preemption.Preemption(plugins)
+        self._nominations = nominations.Nominations()
+        self._making_room: collections.OrderedDict[str, tuple[pods.PodInfo, preemption.Choice]]
+        self._making_room = collections.OrderedDict()
+        self._room = asyncio.Event()
 
     # What informers tell
 
@@ -128,6 +141,7 @@ class Term:
             self.queue.remove(uid)
             self._refused.pop(uid, None)
             self._assumed.pop(uid, None)
+            self._nominations.drop(uid)
             if self.nodes.node_of(uid) != new.spec.nodeName or (old is not None and _counts_differently(old, new)):
                 self.nodes.carry(pods.info(new), new.spec.nodeName)
             else:
@@ -137,12 +151,17 @@ class Term:
         elif not is_ours(new):
             self.queue.remove(uid)
         elif uid not in self._assumed and (old is None or asks_differently(old, new)):
-            self.queue.add(pods.info(new))
+            info = pods.info(new)
+            if old is None and new.status.nominatedNodeName:
+                self._nominations.put(info, new.status.nominatedNodeName)
+            self.queue.add(info)
 
     def _gone(self, uid: str) -> None:
         self.queue.remove(uid)
         self._refused.pop(uid, None)
         self._assumed.pop(uid, None)
+        self._nominations.drop(uid)
+        self._nominations.settled(uid)
         if self.nodes.drop(uid):
             self.queue.happened(Event.POD_GONE)
 
@@ -154,6 +173,7 @@ class Term:
             for number in range(BINDINGS_IN_FLIGHT):
                 tasks.create_task(self._bind_all(), name=f"binding {number}")
             tasks.create_task(self._tell_all(), name="refusals")
+            tasks.create_task(self._make_all_room(), name="preemptions")
             tasks.create_task(self._cycle(), name="cycle")
 
     async def _cycle(self) -> None:
@@ -174,7 +194,10 @@ class Term:
         """Choose a node for a pod and assume it there; where none can carry it, park it. Returns the node's name."""
         info = waiting.info
         try:
-            verdict = self._framework.schedule(info, self.nodes)
+            verdict = self._choose(info)
+            reason = verdict.status.reason
+            if verdict.status.code is not framework.Code.SUCCESS and len(self.nodes):
+                reason = f"{reason} {self._preempt(info)}".rstrip()
         except Exception as error:
             # like a reconcile: one pod that breaks a plugin must not end scheduling for all others
             log.exception("scheduling broke", extra={"pod": info.key})
@@ -183,12 +206,80 @@ class Term:
             return ""
         if verdict.status.code is framework.Code.SUCCESS:
             self._assumed[info.uid] = verdict.node_name
+            self._nominations.drop(info.uid)
             self.nodes.carry(info, verdict.node_name)
             return verdict.node_name
         self.queue.park(waiting, self._framework.wakes(verdict.status.plugins))
-        self._refused[info.uid] = (info.pod, verdict.status.reason)
+        self._refused[info.uid] = (info.pod, reason)
         self._refusal.set()
         return ""
+
+    def _choose(self, info: pods.PodInfo) -> framework.Verdict:
+        """Choose a node beside those who wait for room: the one where room was made for the pod, if it is enough."""
+        waited_for = self._nominations.node_of(info.uid)
+        with self._nominations.counted(info, self.nodes):
+            if waited_for and self._framework.fits(info, self.nodes, waited_for):
+                return framework.Verdict(framework.Status(framework.Code.SUCCESS), waited_for)
+            return self._framework.schedule(info, self.nodes)
+
+    # Preemption
+
+    def _preempt(self, info: pods.PodInfo) -> str:
+        """Choose who has to go for a pod, and let it wait there; returns why nobody does."""
+        if self._nominations.waits(info, self.nodes):
+            return "preemption: not eligible due to terminating pod on the nominated node."
+        with self._nominations.counted(info, self.nodes):
+            outcome = self._preemption.decide(info, self.nodes, self._budgets())
+        if outcome.choice is None:
+            self._nominations.drop(info.uid)
+            return f"preemption: {outcome.told}"
+        self._nominations.put(info, outcome.choice.node_name)
+        for victim in outcome.choice.victims:
+            self._nominations.going(victim.uid)
+        self._making_room[info.uid] = (info, outcome.choice)
+        self._room.set()
+        return ""
+
+    async def _make_all_room(self) -> None:
+        while True:
+            await self._room.wait()
+            self._room.clear()
+            while self._making_room:
+                _, (info, choice) = self._making_room.popitem(last=False)
+                for victim in choice.victims:
+                    sentence = await self._send_away(victim, info, choice.node_name)
+                    log.info(sentence, extra={"pod": victim.key, "for": info.key})
+
+    async def _send_away(self, victim: pods.PodInfo, info: pods.PodInfo, node_name: str) -> str:
+        """Tell in a pod's status why it goes, and delete it."""
+        meta = victim.pod.metadata
+        options = metav1.DeleteOptions(preconditions=metav1.Preconditions(uid=meta.uid))
+        try:
+            if not apipods.is_terminating(victim.pod):
+                await self._say_preempted(victim.pod)
+                await self._client.delete(corev1.Pod, meta.name, meta.namespace, options=options)
+        except errors.NotFound:
+            return "gone before it was preempted"
+        except errors.ApiError as error:
+            self._nominations.settled(victim.uid)
+            return f"not preempted, to be decided again: {error}"
+        self._recorder.normal(victim.pod, "Preempted", f"Preempted by pod {info.uid} on node {node_name}")
+        return f"preempted on {node_name}"
+
+    async def _say_preempted(self, pod: corev1.Pod) -> None:
+        meta = pod.metadata
+        for known in (pod, None):
+            stored = known if known is not None else await self._client.get(corev1.Pod, meta.name, meta.namespace)
+            fresh = objects.copy(stored)
+            now = times.from_seconds(self._clock.now())
+            told = {"reason": PREEMPTED_REASON, "message": PREEMPTED_MESSAGE}
+            conditions.set_condition(fresh.status.conditions, disruption.TARGET, conditions.TRUE, now, **told)
+            try:
+                await self._client.update(fresh, subresource="status")
+                return
+            except errors.Conflict:
+                if known is None:
+                    raise
 
     # Binding
 
@@ -243,9 +334,11 @@ class Term:
     async def _write_refusal(self, pod: corev1.Pod, reason: str) -> None:
         fresh = objects.copy(pod)
         now = times.from_seconds(self._clock.now())
-        if not conditions.set_condition(
+        changed = conditions.set_condition(
             fresh.status.conditions, POD_SCHEDULED, conditions.FALSE, now, reason="Unschedulable", message=reason
-        ):
+        )
+        fresh.status.nominatedNodeName = self._nominations.node_of(pod.metadata.uid)
+        if not changed and fresh.status.nominatedNodeName == pod.status.nominatedNodeName:
             return
         try:
             await self._client.update(fresh, subresource="status")

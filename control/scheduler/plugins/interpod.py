@@ -126,6 +126,13 @@ class InterPodAffinity:
         least, most = int(sums.min()), int(sums.max())
         return (sums - least) * MAX_SCORE // (most - least) if most > least else None
 
+    def hopeless(self, info: podinfos.PodInfo, nodes: Nodes) -> Flags | None:
+        """Name nodes without the pods that the pod wants to be with: none comes because another goes."""
+        required = info.pod.spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution
+        if not required:
+            return None
+        return ~self._attracted([term(each, info.pod) for each in required], info, nodes)
+
     def explain(self) -> str:
         """Return the first reason of the last refusal; it stands for all of them."""
         return self._reason

@@ -34,6 +34,10 @@ class NodeUnschedulable:
         """Pass nodes that are not cordoned."""
         return ~nodes.unschedulable[index]
 
+    def hopeless(self, prepared: bool, nodes: Nodes, index: Index) -> Flags:
+        """Name all that it does not pass: what they carry does not matter."""
+        return ~self.passes(prepared, nodes, index)
+
     def explain(self, prepared: bool, nodes: Nodes, index: Index) -> Iterable[str]:
         """Give the one reason."""
         return ["node(s) were unschedulable"] * len(index)
@@ -90,6 +94,10 @@ class NodeAffinity:
         """Pass nodes that match."""
         found = (nodes.objects[position] for position in index)
         return np.fromiter((node is not None and prepared.matches(node) for node in found), np.bool_, len(index))
+
+    def hopeless(self, prepared: _Wanted, nodes: Nodes, index: Index) -> Flags:
+        """Name all that it does not pass: what they carry does not matter."""
+        return ~self.passes(prepared, nodes, index)
 
     def explain(self, prepared: _Wanted, nodes: Nodes, index: Index) -> Iterable[str]:
         """Give the one reason."""

@@ -60,6 +60,12 @@ class Fit:
             reason = "Too many pods" if name == podinfos.PODS else f"Insufficient {name}"
             yield from [reason] * int(lacking[row].sum())
 
+    def hopeless(self, prepared: _Wanted, nodes: Nodes, index: Index) -> Flags:
+        """Name nodes that are too small even when they are empty."""
+        lacking: Flags = prepared.amounts.reshape(-1, 1) > nodes.allocatable[prepared.rows][:, index]
+        small: Flags = np.logical_or.reduce(lacking, axis=0)
+        return small
+
 
 class Balance:
     """Prefers nodes with more of CPU and memory left (LeastAllocated), in balance (BalancedAllocation)."""
@@ -118,6 +124,9 @@ class NodePorts:
     def explain(self, prepared: tuple[podinfos.HostPort, ...], nodes: Nodes, index: Index) -> Iterable[str]:
         """Give the one reason."""
         return ["node(s) didn't have free ports for the requested pod ports"] * len(index)
+
+    def hopeless(self, prepared: tuple[podinfos.HostPort, ...], nodes: Nodes, index: Index) -> None:
+        """Name none: whoever has a port may go."""
 
 
 def clash(one: podinfos.HostPort, other: podinfos.HostPort) -> bool:

@@ -77,6 +77,16 @@ class PodTopologySpread:
         """Return the reason of hard constraints."""
         return "node(s) didn't match pod topology spread constraints"
 
+    def hopeless(self, info: podinfos.PodInfo, nodes: Nodes) -> Flags | None:
+        """Name nodes that lack the label of a hard constraint."""
+        hard = [each for each in info.pod.spec.topologySpreadConstraints if each.whenUnsatisfiable != SOFT]
+        if not hard:
+            return None
+        lacking = np.zeros(nodes.capacity, np.bool_)
+        for each in hard:
+            lacking |= nodes.domains(each.topologyKey) < 0
+        return lacking
+
 
 def _fewer_is_better(counts: Ints) -> Ints | None:
     most = int(counts.max())

@@ -34,6 +34,10 @@ class TaintToleration:
             verdicts[each] = taints.untolerated(nodes.taint_sets[each], prepared, _KEEPING_OUT) is None
         return verdicts[ids]
 
+    def hopeless(self, prepared: tuple[corev1.Toleration, ...], nodes: Nodes, index: Index) -> Flags:
+        """Name all that it does not pass: what they carry does not matter."""
+        return ~self.passes(prepared, nodes, index)
+
     def explain(self, prepared: tuple[corev1.Toleration, ...], nodes: Nodes, index: Index) -> Iterable[str]:
         """Name the first taint of each node that is not tolerated."""
         for position in index:
