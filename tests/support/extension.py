@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import ssl
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 from aiohttp import web
@@ -15,6 +17,7 @@ from control import pki
 from control.apiserver.server import ApiServer
 from fairlead.api.pb import apiregistration_v1_pb2 as apiregistrationv1
 from fairlead.api.pb import core_v1_pb2 as corev1
+from fairlead.client import interface
 
 GROUP, VERSION = "wardle.example.com", "v1alpha1"
 FLUNDERS = f"/apis/{GROUP}/{VERSION}/namespaces/default/flunders"
@@ -24,9 +27,72 @@ RESOURCES = {
     "apiVersion": "v1",
     "groupVersion": f"{GROUP}/{VERSION}",
     "resources": [
-        {"name": "flunders", "singularName": "flunder", "namespaced": True, "kind": "Flunder", "verbs": ["get"]}
+        {
+            "name": "flunders",
+            "singularName": "flunder",
+            "namespaced": True,
+            "kind": "Flunder",
+            "verbs": ["create", "delete", "get", "list", "patch"],
+        }
     ],
 }
+KIND = {"group": GROUP, "kind": "Flunder", "version": VERSION}
+META = "io.k8s.apimachinery.pkg.apis.meta.v1"
+_TEXT = {"type": "string"}
+_NAMED = [{"$ref": "#/parameters/namespace"}, {"in": "path", "name": "name", "type": "string", "required": True}]
+# What such a server tells in version 2, a group of somebody else's among it.
+SWAGGER: dict[str, Any] = {
+    "swagger": "2.0",
+    "info": {"title": "wardle", "version": "0.1"},
+    "parameters": {"namespace": {"in": "path", "name": "namespace", "type": "string", "required": True}},
+    "paths": {
+        f"/apis/{GROUP}/{VERSION}/namespaces/{{namespace}}/flunders/{{name}}": {
+            "parameters": _NAMED,
+            "get": {
+                "description": "read a flunder",
+                "operationId": "readFlunder",
+                "produces": ["application/json"],
+                "x-kubernetes-group-version-kind": KIND,
+                "responses": {"200": {"description": "OK", "schema": {"$ref": "#/definitions/wardle.Flunder"}}},
+            },
+            "put": {
+                "description": "replace a flunder",
+                "operationId": "replaceFlunder",
+                "consumes": ["application/json"],
+                "x-kubernetes-group-version-kind": KIND,
+                "parameters": [{"in": "body", "name": "body", "schema": {"$ref": "#/definitions/wardle.Flunder"}}],
+                "responses": {},
+            },
+        },
+        "/apis/other.example.com/v1/things": {"get": {"responses": {}}},
+    },
+    "definitions": {
+        "wardle.Flunder": {
+            "description": "A fish of the flat kind.",
+            "type": "object",
+            "properties": {
+                "apiVersion": _TEXT,
+                "kind": _TEXT,
+                "metadata": {"description": "Its name.", "$ref": f"#/definitions/{META}.ObjectMeta"},
+                "spec": {"$ref": "#/definitions/wardle.FlunderSpec"},
+            },
+            "x-kubernetes-group-version-kind": [KIND],
+        },
+        "wardle.FlunderSpec": {
+            "type": "object",
+            "required": ["depth"],
+            "properties": {
+                "depth": {"type": "integer", "format": "int32", "description": "How deep it swims, in fathoms."},
+                "spots": {"type": "array", "items": _TEXT},
+            },
+        },
+        f"{META}.ObjectMeta": {"type": "object", "properties": {"name": _TEXT, "namespace": _TEXT}},
+        "other.Thing": {"type": "object"},
+    },
+}
+V2, V3 = "/openapi/v2", "/openapi/v3"
+V3_OWN = f"{V3}/apis/{GROUP}/{VERSION}"
+INDEX = {"paths": {f"apis/{GROUP}/{VERSION}": {"serverRelativeURL": f"{V3_OWN}?hash=A1"}}}
 
 
 @dataclass
@@ -42,7 +108,8 @@ class Backend(Listening):
     """Another API server: what it was asked, and what it answers.
 
     `resources` is the text of its discovery, `headers` come with every answer, `status` with that of its discovery.
-    If it is `cut`, it ends half-way through its answers.
+    If it is `cut`, it ends half-way through its answers. `documents` has the texts of OpenAPI by their paths.
+    With `objects`, by their paths, it creates, gets, merges and deletes them; without, it says what it was asked.
     """
 
     asked: list[web.BaseRequest] = field(default_factory=list)
@@ -51,6 +118,8 @@ class Backend(Listening):
     headers: dict[str, str] = field(default_factory=dict)
     status: int = 200
     cut: bool = False
+    documents: dict[str, bytes] = field(default_factory=dict)
+    objects: dict[str, Any] | None = None
 
 
 def credentials() -> tuple[bytes, ssl.SSLContext]:
@@ -78,9 +147,13 @@ async def serving() -> AsyncIterator[Backend]:
         made.bodies.append(await request.read())
         if made.cut:
             return await _half(request)
+        if request.path.startswith("/openapi/"):
+            return _document(request, made)
         if request.path.endswith("/v1alpha1"):
             body, kind = made.resources, "application/json"
             return web.Response(body=body, status=made.status, headers=made.headers, content_type=kind)
+        if made.objects is not None:
+            return _stored(request, made.objects, made.bodies[-1])
         headers = {"Audit-Id": "theirs", **made.headers}
         return web.json_response({"path": request.path_qs}, status=201, headers=headers)
 
@@ -93,6 +166,40 @@ async def serving() -> AsyncIterator[Backend]:
         yield made
     finally:
         await runner.cleanup()
+
+
+def _document(request: web.BaseRequest, made: Backend) -> web.Response:
+    body = made.documents.get(request.path)
+    if body is None:
+        return web.Response(status=404)
+    tag = f'"{hashlib.sha256(body).hexdigest()}"'
+    if request.headers.get("If-None-Match") == tag:
+        return web.Response(status=304, headers={"ETag": tag})
+    return web.Response(body=body, headers={"ETag": tag, **made.headers}, content_type="application/json")
+
+
+def _stored(request: web.BaseRequest, objects: dict[str, Any], body: bytes) -> web.Response:
+    path = request.path
+    if request.method == "POST":
+        made = orjson.loads(body)
+        path = f"{path}/{made['metadata']['name']}"
+        objects[path] = made
+        return web.json_response(made, status=201)
+    if path not in objects:
+        missing = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}
+        return web.json_response(missing, status=404)
+    if request.method == "DELETE":
+        return web.json_response(objects.pop(path))
+    if request.method == "PATCH":
+        objects[path] = _merged(objects[path], orjson.loads(body))
+    return web.json_response(objects[path])
+
+
+def _merged(value: Any, patch: Any) -> Any:
+    if not isinstance(value, dict) or not isinstance(patch, dict):
+        return patch
+    found = {**value, **{name: _merged(value.get(name), each) for name, each in patch.items()}}
+    return {name: each for name, each in found.items() if each is not None}
 
 
 async def _half(request: web.BaseRequest) -> web.StreamResponse:
@@ -119,6 +226,14 @@ async def _shout(request: web.BaseRequest) -> web.WebSocketResponse:
 async def aggregate(api: ApiServer, backend: Listening, status: str = "True") -> None:
     """Make a Service that leads to a server, and its APIService with a condition."""
     client = api.as_user("admin", ["system:masters"])
+    made = await register(client, backend)
+    made.status.conditions.add(type="Available", status=status)
+    await client.update(made, subresource="status")
+    await api.cache.fresh()
+
+
+async def register(client: interface.Client, backend: Listening) -> apiregistrationv1.APIService:
+    """Make a Service that leads to a server, and its APIService."""
     service = corev1.Service()
     service.metadata.name, service.metadata.namespace = "wardle", "default"
     service.spec.type, service.spec.externalName = "ExternalName", "localhost"
@@ -129,7 +244,4 @@ async def aggregate(api: ApiServer, backend: Listening, status: str = "True") ->
     made.spec.service.namespace, made.spec.service.name, made.spec.service.port = "default", "wardle", backend.port
     made.spec.caBundle = backend.authority
     made.spec.groupPriorityMinimum, made.spec.versionPriority = 1000, 15
-    made = await client.create(made)
-    made.status.conditions.add(type="Available", status=status)
-    await client.update(made, subresource="status")
-    await api.cache.fresh()
+    return await client.create(made)

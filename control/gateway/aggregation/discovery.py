@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from control.gateway.aggregation import memory
 from control.gateway.aggregation import services as servicing
 from control.gateway.rest import discovery
 
+MOST = 5_000  # whoever discovers has all of them sent
 ASKING = authn.User("system:kube-aggregator", (authn.MASTERS,))
 
 
@@ -33,15 +35,16 @@ class Discovery:
         self, found: servicing.APIService, _: Sequence[discovery.Resource] | None
     ) -> Sequence[discovery.Resource]:
         told = await self._services.ask(found, f"/apis/{found.spec.group}/{found.spec.version}", ASKING)
-        return resources(orjson.loads(told.body) if told.status == 200 else {}, found)
+        return await asyncio.to_thread(resources, told.body, found) if told.status == 200 else ()
 
 
-def resources(told: Any, found: servicing.APIService) -> Sequence[discovery.Resource]:
-    """Return the resources of an APIResourceList, whatever else stands in it."""
+def resources(body: bytes, found: servicing.APIService) -> Sequence[discovery.Resource]:
+    """Return the resources of an APIResourceList, whatever else stands in it; ValueError for what is no JSON."""
+    told: Any = orjson.loads(body)
     rows = told.get("resources") if isinstance(told, dict) else None
     group, version = found.spec.group, found.spec.version
     made = []
-    for row in rows if isinstance(rows, list) else ():
+    for row in rows[:MOST] if isinstance(rows, list) else ():
         if not isinstance(row, dict) or not isinstance(row.get("name"), str) or not isinstance(row.get("kind"), str):
             continue
         listed = [row.get(name) for name in ("verbs", "shortNames", "categories")]

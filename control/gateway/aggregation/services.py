@@ -17,6 +17,7 @@ import multidict
 from control.apiserver import authn, dialing, server
 from control.apiserver.admission import lookup
 from control.apiserver.webhooks import caller
+from control.gateway.rest import handlers
 from control.gateway.streams import passing
 from fairlead.api import conditions
 from fairlead.api.pb import apiregistration_v1_pb2 as apiregistrationv1
@@ -38,10 +39,14 @@ class Told:
 
 
 class Services:
-    """Finds APIServices and connects to them; `certificate` and `key` are files of the client's."""
+    """Finds APIServices and connects to them.
 
-    def __init__(self, api: server.ApiServer, certificate: str = "", key: str = "") -> None:
+    `table` has what this server answers itself; `certificate` and `key` are files of the client's.
+    """
+
+    def __init__(self, api: server.ApiServer, table: handlers.Handlers, certificate: str = "", key: str = "") -> None:
         self._api = api
+        self._table = table
         self._files = (certificate, key)
         self._services = lookup.Lookup(api.cache, APIService)
         self._sessions: dict[tuple[bytes, bool], aiohttp.ClientSession] = {}
@@ -56,10 +61,12 @@ class Services:
         return [each for each in self._services.all() if self._is_elsewhere(each)]
 
     def _is_elsewhere(self, found: APIService) -> bool:
-        if not found.spec.HasField("service"):
-            return False
         named = (found.spec.group, found.spec.version)
-        return all((kind.group, kind.version) != named for kind in self._api.kinds.served())
+        return (
+            found.spec.HasField("service")
+            and all((kind.group, kind.version) != named for kind in self._api.kinds.served())
+            and self._table.of_path("/apis/{}/{}/".format(*named)) is None
+        )
 
     def session(self, found: APIService) -> aiohttp.ClientSession:
         """Return the connections to an APIService's server; errors of FAILURES where its bundle is none."""

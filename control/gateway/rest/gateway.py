@@ -38,12 +38,13 @@ REQUESTS_A_PASS = 16  # that begin in one pass of the loop: up to a millisecond 
 
 
 class Gateway:
-    """Answers requests. `handlers` and `extra` are for those who serve more than the registry has."""
+    """Answers requests. `table` and `extra` are for those who serve more than the registry has."""
 
     def __init__(
         self,
         api: server.ApiServer,
         identify: users.Identify,
+        table: handling.Handlers,
         elsewhere: aggregation.Aggregation,
         gate: gates.Gate,
     ) -> None:
@@ -53,7 +54,7 @@ class Gateway:
         self._gate = gate
         self._turns = slices.Turns(REQUESTS_A_PASS)
         self._counting = counting.Counting(self._gate)
-        self.handlers = handling.Handlers()
+        self.handlers = table
         self.aggregation = elsewhere
         self._documents = documents.Documents(api, elsewhere, self.handlers, self._counting)
         self.extra = self._documents.extra

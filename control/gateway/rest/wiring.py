@@ -5,7 +5,7 @@ from __future__ import annotations
 from control.apiserver import relay, server
 from control.gateway.aggregation import aggregation
 from control.gateway.fairness import gate as gates
-from control.gateway.rest import documents, gateway, logs, metrics, oidc, openapi, users
+from control.gateway.rest import documents, gateway, handlers, logs, metrics, oidc, openapi, users
 from control.gateway.streams import routes
 
 
@@ -23,11 +23,13 @@ def gateway_of(
     `front_proxy` are the files of the certificate and key that aggregated APIs know it by. Requests pass a gate, its
     own if none is given.
     """
-    made = gateway.Gateway(api, identify, aggregation.Aggregation(api, *front_proxy), gate or gates.Gate(api.cache))
-    made.handlers.add("pods", "log", ("get",), logs.Logs(api, streams))
-    routes.add(made.handlers, api, streams)
-    made.handlers.add_path(metrics.PREFIX, metrics.Metrics(api, streams))
+    table = handlers.Handlers()
+    elsewhere = aggregation.Aggregation(api, table, *front_proxy)
+    made = gateway.Gateway(api, identify, table, elsewhere, gate or gates.Gate(api.cache))
+    table.add("pods", "log", ("get",), logs.Logs(api, streams))
+    routes.add(table, api, streams)
+    table.add_path(metrics.PREFIX, metrics.Metrics(api, streams))
     made.extra[metrics.GROUP, metrics.VERSION] = list(metrics.RESOURCES)
-    openapi.register(made.handlers, api, documents.version()["gitVersion"])
-    oidc.register(made.handlers, api, url)
+    openapi.register(table, api, elsewhere, documents.version()["gitVersion"])
+    oidc.register(table, api, url)
     return made

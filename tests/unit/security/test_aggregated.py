@@ -6,16 +6,31 @@ import base64
 import ssl
 
 import aiohttp
+import orjson
 import pytest
 
 from control.apiserver.server import ApiServer
 from control.controllers import apiservices
+from control.gateway.aggregation import discovery
+from control.gateway.rest import openapi
 from fairlead.api.pb import apiregistration_v1_pb2 as apiregistrationv1
-from tests.support.extension import FLUNDERS, Backend, aggregate
+from tests.support import extension
+from tests.support.extension import FLUNDERS, V2, V3, V3_OWN, Backend, aggregate
 from tests.unit.controllers import cluster as clusters
 from tests.unit.security.conftest import Attack
 
 APIService = apiregistrationv1.APIService
+OWN = f"apis/{extension.GROUP}/{extension.VERSION}"
+ALL_AT_ONCE = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+NONSENSE = {
+    "deep": b'{"resources":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "half a character": b'{"resources":[{"name":"\\ud800","kind":"X"}]}',
+    "halves": b'{"resources":[{"name":"x","kind":"\\udfff\\ud800","verbs":["\\ud800"]}]}',
+    "huge": b'{"resources":"' + b"x" * (17 << 20) + b'"}',
+    "cut": b"[" * 50,
+    "no text": b"\xff\xfe",
+    "nothing": b"",
+}
 TOKEN = "base64url.bearer.authorization.k8s.io." + base64.urlsafe_b64encode(b"very secret").decode().rstrip("=")
 
 
@@ -44,19 +59,7 @@ async def test_a_token_among_protocols_stays_here(attack: Attack, backend: Backe
     assert offered == ["v4.channel.k8s.io", None]
 
 
-@pytest.mark.parametrize(
-    "told",
-    [
-        b'{"resources":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
-        b'{"resources":[{"name":"\\ud800","kind":"X"}]}',
-        b'{"resources":[{"name":"x","kind":"\\udfff\\ud800","verbs":["\\ud800"]}]}',
-        b'{"resources":"' + b"x" * (17 << 20) + b'"}',
-        b"[" * 50,
-        b"\xff\xfe",
-        b"",
-    ],
-    ids=["deep", "half a character", "halves", "huge", "cut", "no text", "nothing"],
-)
+@pytest.mark.parametrize("told", NONSENSE.values(), ids=NONSENSE.keys())
 async def test_nonsense_for_discovery_hides_no_other_group(attack: Attack, backend: Backend, told: bytes) -> None:
     """Neither the list of groups nor aggregated discovery breaks because of what one server says of itself."""
     await aggregate(attack.api, backend)
@@ -65,12 +68,68 @@ async def test_nonsense_for_discovery_hides_no_other_group(attack: Attack, backe
 
     answers = [
         await somebody("GET", "/apis"),
-        await somebody("GET", "/apis", accept="application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"),
+        await somebody("GET", "/apis", accept=ALL_AT_ONCE),
         await somebody("GET", "/apis/apps/v1"),
     ]
 
     assert [answer.status for answer in answers] == [200, 200, 200]
     assert "apps" in [group["name"] for group in answers[0].json["groups"]]
+
+
+@pytest.mark.parametrize("told", NONSENSE.values(), ids=NONSENSE.keys())
+async def test_nonsense_for_openapi_hides_no_other_document(attack: Attack, backend: Backend, told: bytes) -> None:
+    """Neither version breaks because of what one server says, and what it says of others' kinds is not believed."""
+    somebody = await attack.as_user("joe")
+    before = [(await somebody("GET", path, Accept_Encoding="identity")).json for path in (V2, V3)]
+    await aggregate(attack.api, backend)
+    backend.documents = {V2: told, V3: told}
+
+    answers = [await somebody("GET", path, Accept_Encoding="identity") for path in (V2, V3, V3_OWN)]
+    packed = await somebody("GET", V2, accept=openapi.V2_PROTOBUF[0])
+
+    assert [answer.status for answer in (*answers, packed)] == [200, 200, 404, 200]
+    assert [answer.json for answer in answers[:2]] == before
+
+
+async def test_a_document_does_not_speak_for_others(attack: Attack, backend: Backend) -> None:
+    """A definition of pods, an operation and a path of theirs, an index of more than the server's own."""
+    pod = {"group": "", "kind": "Pod", "version": "v1"}
+    told = orjson.loads(orjson.dumps(extension.SWAGGER))
+    told["definitions"]["wardle.Flunder"]["x-kubernetes-group-version-kind"].append(pod)
+    told["definitions"]["io.k8s.api.core.v1.Pod"] = told["definitions"]["wardle.FlunderSpec"]
+    told["definitions"]["wardle.Flunder"]["properties"]["pod"] = {"$ref": "#/definitions/io.k8s.api.core.v1.Pod"}
+    told["paths"]["/api/v1/pods"] = {"get": {"x-kubernetes-group-version-kind": pod, "responses": {}}}
+    somebody = await attack.as_user("joe")
+    before = (await somebody("GET", V3)).json["paths"]
+    await aggregate(attack.api, backend)
+    index = {"paths": {name: {"serverRelativeURL": "https://example.com/?hash=x"} for name in ("api/v1", OWN, "x")}}
+    backend.documents = {V2: orjson.dumps(told), V3: orjson.dumps(index)}
+
+    document = (await somebody("GET", V2, Accept_Encoding="identity")).json
+    listed = (await somebody("GET", V3)).json["paths"]
+
+    pods = [
+        name
+        for name, schema in document["definitions"].items()
+        if pod in schema.get("x-kubernetes-group-version-kind", [])
+    ]
+    assert pods == ["io.k8s.api.core.v1.Pod"]
+    assert "spec" in document["definitions"]["io.k8s.api.core.v1.Pod"]["properties"]
+    assert document["paths"]["/api/v1/pods"]["get"]["operationId"] == "listCoreV1PodForAllNamespaces"
+    assert listed == {**before, OWN: {"serverRelativeURL": f"{V3_OWN}?hash=x"}}
+
+
+async def test_discovery_of_very_many_resources_is_cut_short(attack: Attack, backend: Backend) -> None:
+    """They would be sent to everybody who discovers."""
+    await aggregate(attack.api, backend)
+    rows = [{"name": str(number), "kind": "X"} for number in range(discovery.MOST + 1)]
+    backend.resources = orjson.dumps({"resources": rows})
+    somebody = await attack.as_user("joe")
+
+    found = (await somebody("GET", "/apis", accept=ALL_AT_ONCE)).json["items"]
+
+    (wardle,) = [group for group in found if group["metadata"]["name"] == extension.GROUP]
+    assert len(wardle["versions"][0]["resources"]) == discovery.MOST
 
 
 async def test_discovery_follows_nobody_elsewhere(attack: Attack, backend: Backend) -> None:
