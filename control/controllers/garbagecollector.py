@@ -78,6 +78,8 @@ class GarbageCollector(framework.Controller):
             return
         if before is not None and (after is None or after.uid != before.uid):
             self._owner_gone(before)
+        elif before is not None and after is not None and _linked(before) != _linked(after):
+            self._look_at_owners(before)
         if after is not None and _concerns(before, after):
             self.enqueue(node.text())
 
@@ -85,6 +87,10 @@ class GarbageCollector(framework.Controller):
         """Look at what the object owned, and at the owners that waited for it."""
         for dependent in self._graph.dependents(meta.uid):
             self.enqueue(dependent.text())
+        self._look_at_owners(meta)
+
+    def _look_at_owners(self, meta: metav1.ObjectMeta) -> None:
+        """Look at the object's owners, which it may have held until now."""
         for uid in ownergraph.owners(meta):
             owner = self._graph.place(uid)
             if owner is not None:
@@ -154,11 +160,14 @@ class GarbageCollector(framework.Controller):
 
     async def _release(self, key: str, obj: Any) -> framework.Result:
         """Let an owner go that waits, once nothing blocks it; else see that its dependents go."""
-        uid = ownergraph.meta_of(obj).uid
-        if not self._is_blocked(uid):
+        meta = ownergraph.meta_of(obj)
+        if not self._is_blocked(meta.uid):
             await self._remove_finalizer(key, obj, ownergraph.FOREGROUND)
             return framework.Result("nothing blocks it any more")
-        dependents = self._graph.dependents(uid)
+        if ownergraph.is_holding(meta) and ownergraph.in_circle(meta.uid, self._metas):
+            await self._unblock(key, obj)
+            return framework.Result("waits for itself, and holds its owners no longer")
+        dependents = self._graph.dependents(meta.uid)
         for dependent in dependents:
             self.enqueue(dependent.text())
         return framework.nothing(f"waits for {len(dependents)} dependents")
@@ -178,6 +187,14 @@ class GarbageCollector(framework.Controller):
     async def _drop(self, key: str, obj: Any, drop: Iterable[str]) -> None:
         kept = ownergraph.without(ownergraph.meta_of(obj).ownerReferences, set(drop))
         await self._patch(key, obj, {"ownerReferences": [codec.to_json(each) for each in kept]})
+
+    async def _unblock(self, key: str, obj: Any) -> None:
+        """Let an object's owners go without waiting for it."""
+        references = [codec.to_json(each) for each in ownergraph.meta_of(obj).ownerReferences]
+        with contextlib.suppress(errors.NotFound):
+            await self._patch(
+                key, obj, {"ownerReferences": [{**each, "blockOwnerDeletion": False} for each in references]}
+            )
 
     async def _remove_finalizer(self, key: str, obj: Any, finalizer: str) -> None:
         kept = [each for each in ownergraph.meta_of(obj).finalizers if each != finalizer]

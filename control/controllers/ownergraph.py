@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -113,6 +113,27 @@ def blocking(uid: str, metas: Iterable[metav1.ObjectMeta]) -> bool:
     return any(
         reference.uid == uid and reference.blockOwnerDeletion for meta in metas for reference in meta.ownerReferences
     )
+
+
+def is_holding(meta: metav1.ObjectMeta) -> bool:
+    """Whether an object blocks the deletion of an owner."""
+    return any(reference.blockOwnerDeletion for reference in meta.ownerReferences)
+
+
+def in_circle(uid: str, dependents: Callable[[str], Iterable[metav1.ObjectMeta]]) -> bool:
+    """Whether an object waits for itself: for dependents that block it and wait in turn, and so on back to it."""
+    seen: set[str] = set()
+    left = [uid]
+    while left:
+        owner = left.pop()
+        for meta in dependents(owner):
+            if is_waiting(meta) and blocking(owner, [meta]):
+                if meta.uid == uid:
+                    return True
+                if meta.uid not in seen:
+                    seen.add(meta.uid)
+                    left.append(meta.uid)
+    return False
 
 
 def without(references: Iterable[metav1.OwnerReference], drop: Collection[str]) -> list[metav1.OwnerReference]:

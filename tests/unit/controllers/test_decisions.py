@@ -275,3 +275,34 @@ def test_dependents_follow_their_owners(
 ) -> None:
     """One living owner keeps an object; without any it goes, in the foreground where it blocks in turn."""
     assert ownergraph.decide(meta, absent, waiting, blocks) == want
+
+
+@pytest.mark.parametrize(
+    ("owners", "waiting", "want"),
+    [
+        ({"a": "c", "b": "a", "c": "b"}, "abc", True),
+        ({"a": "c", "b": "a", "c": "b"}, "ab", False),
+        ({"a": "", "b": "a", "c": "b"}, "abc", False),
+        ({"a": "", "b": "c", "c": "b", "d": "a"}, "abcd", False),
+        ({"a": "a"}, "a", True),
+    ],
+    ids=["circle", "not all wait", "chain", "another's circle", "itself"],
+)
+def test_a_circle_is_one_of_objects_that_wait_for_each_other(
+    owners: dict[str, str], waiting: str, want: bool
+) -> None:
+    """Through whichever of them; one that does not wait ends it."""
+
+    def made(uid: str) -> metav1.ObjectMeta:
+        meta = metav1.ObjectMeta(uid=uid)
+        if owners[uid]:
+            meta.ownerReferences.add(uid=owners[uid], blockOwnerDeletion=True)
+        if uid in waiting:
+            meta.deletionTimestamp.seconds = 1
+            meta.finalizers.append(ownergraph.FOREGROUND)
+        return meta
+
+    def dependents(owner: str) -> list[metav1.ObjectMeta]:
+        return [made(uid) for uid in owners if owners[uid] == owner]
+
+    assert ownergraph.in_circle("a", dependents) == want

@@ -83,6 +83,33 @@ async def test_foreground_deletion_waits_for_the_dependents() -> None:
         assert kinds.items == []
 
 
+async def test_an_owner_goes_once_its_last_dependent_has_another() -> None:
+    """The dependent stays with the other, and nothing else happens that would make the collector look again."""
+    async with clusters.cluster(watched=[corev1.ConfigMap]) as cluster:
+        owners = [await cluster.client.create(_config(name)) for name in ("leaves", "stays")]
+        dependent = _config("dependent")
+        for owner in owners:
+            reference = dependent.metadata.ownerReferences.add(apiVersion="v1", kind="ConfigMap")
+            reference.name, reference.uid = owner.metadata.name, owner.metadata.uid
+            reference.blockOwnerDeletion = True
+        await cluster.client.create(dependent)
+        options = metav1.DeleteOptions(propagationPolicy="Foreground")
+        await cluster.client.delete(corev1.ConfigMap, "leaves", "default", options=options)
+
+        def left() -> set[str]:
+            return {each.metadata.name for each in cluster.all(corev1.ConfigMap)} & {"leaves", "stays", "dependent"}
+
+        await clusters.wait_until(lambda: "" if left() == {"stays", "dependent"} else str(left()))
+        kept = await cluster.client.get(corev1.ConfigMap, "dependent", "default")
+        assert [each.name for each in kept.metadata.ownerReferences] == ["stays"]
+
+
+def _config(name: str) -> corev1.ConfigMap:
+    made = corev1.ConfigMap()
+    made.metadata.name, made.metadata.namespace = name, "default"
+    return made
+
+
 async def test_orphaned_pods_stay() -> None:
     """With Orphan the ReplicaSet goes and its pods stay, without an owner."""
     async with clusters.cluster() as cluster:
