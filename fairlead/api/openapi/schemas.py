@@ -180,6 +180,11 @@ def list_of(kind: scheme.Kind) -> str:
     return f"{kind.message.DESCRIPTOR.full_name}List"
 
 
+def anything(kind: scheme.Kind) -> dict[str, Json]:
+    """Return the schema of a custom kind that may hold any field: clients that read some would refuse the others."""
+    return {"type": "object", "x-kubernetes-group-version-kind": [identity(kind.api_version, kind.kind)]}
+
+
 def custom(kind: scheme.Kind, schema: Mapping[str, Json], dialect: Dialect) -> dict[str, dict[str, Json]]:
     """Return the schemas of a custom kind and its list by name, from the structural schema of its definition."""
     named = {name: {"description": descriptions.COMMON[name], "type": "string"} for name in ("apiVersion", "kind")}

@@ -65,7 +65,7 @@ def test_a_custom_resource_is_known_at_once(kubectl: Kubectl, boats: None) -> No
     assert resources == [["boats", "bt", "sea.example/v1", "true", "Boat"]]
     assert "What the boat should be." in explained
     assert re.search(r"crew\t<integer> -required-\n +How many sail it\.", explained)
-    assert "Standard metadata of the object" in kubectl("explain", "boat").replace("\n", " ")
+    assert "Standard object's metadata" in kubectl("explain", "boat").replace("\n", " ")
     assert made == "boat.sea.example/argo created\n"
     field = 'unknown field "x" in example.sea.v1.Boat.spec' if kubectl.old else 'unknown field "spec.x"'
     assert field in unknown

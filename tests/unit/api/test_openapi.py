@@ -12,6 +12,8 @@ from fairlead.api.openapi import documents, naming, schemas
 
 KINDS = list(scheme.DEFAULT.versions())
 DIALECTS = [schemas.V2, schemas.V3]
+PRESERVE = documents.PRESERVE
+STRING = {"type": "string"}
 
 
 def references(data: Any) -> Iterator[str]:
@@ -87,16 +89,50 @@ def test_names_are_kubernetes_names() -> None:
     assert naming.definition(aggregated) == "io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.APIService"
 
 
-def test_a_custom_schema_is_plain_in_version_2() -> None:
-    """What version 2 cannot say is left out; a value that may be null has no type there."""
-    schema = {
-        "type": "object",
-        "properties": {"size": {"type": "integer", "nullable": True, "oneOf": [{}], "minimum": 1}},
-        "x-kubernetes-preserve-unknown-fields": True,
-    }
+@pytest.mark.parametrize(
+    ("schema", "want"),
+    [
+        (
+            {
+                "type": "object",
+                "properties": {"size": {"type": "integer", "nullable": True, "oneOf": [{}], "minimum": 1}},
+            },
+            {"type": "object", "properties": {"size": {"minimum": 1}}},
+        ),
+        (
+            {"type": "object", "properties": {"a": {"type": "object", PRESERVE: True, "properties": {"b": STRING}}}},
+            {"type": "object", "properties": {"a": {PRESERVE: True}}},
+        ),
+        ({"type": "array", "items": STRING, PRESERVE: True}, {PRESERVE: True}),
+        ({"type": "array", "items": STRING, "nullable": True}, {}),
+        (
+            {
+                "type": "object",
+                "required": ["a", "b"],
+                "properties": {"a": {**STRING, "nullable": True}, "b": STRING},
+            },
+            {"type": "object", "required": ["b"], "properties": {"a": {}, "b": STRING}},
+        ),
+        (
+            {"type": "object", "required": ["a"], "additionalProperties": {**STRING, "nullable": True}},
+            {"type": "object", "additionalProperties": {}},
+        ),
+    ],
+    ids=["nullable", "open", "open list", "nullable list", "required", "additional"],
+)
+def test_a_custom_schema_is_plain_in_version_2(schema: dict[str, Any], want: dict[str, Any]) -> None:
+    """What version 2 cannot say is left out; a value that may be null or hold anything has no type and no fields."""
+    assert documents.plain(schema) == want
 
-    assert documents.plain(schema) == {
-        "type": "object",
-        "properties": {"size": {"minimum": 1}},
-        "x-kubernetes-preserve-unknown-fields": True,
-    }
+
+def test_a_custom_kind_that_may_hold_anything_is_an_object_and_no_more_in_version_2() -> None:
+    """kubectl would refuse whatever is not named beside the metadata."""
+    kind = scheme.Kind("example.com", "v1", "Thing", "things", True, None, "example.com/things", "thing")
+    schema = {"type": "object", PRESERVE: True, "properties": {"a": STRING}}
+
+    older, newer = (
+        documents.definitions([kind], {naming.custom(kind): schema}, one) for one in (schemas.V2, schemas.V3)
+    )
+
+    assert set(older[naming.custom(kind)]) == {"type", "x-kubernetes-group-version-kind"}
+    assert {"a", "metadata"} < set(newer[naming.custom(kind)]["properties"])
