@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from control.apiserver import authn, authz, bearers, field
+from control.apiserver import authn, authz, bearers, field, system
 from control.apiserver.rbac import authorizer as rbac
 from control.apiserver.target import Target
 from control.apiserver.validation import reviews as questions
@@ -63,6 +63,9 @@ class Reviews:
         return Entry(target.kind.key(target.namespace, ""), target.kind, answer, 0)
 
     def _local(self, target: Target, review: authorizationv1.LocalSubjectAccessReview) -> None:
+        if review.metadata.namespace not in ("", target.namespace):
+            raise errors.BadRequest(system.OTHER_NAMESPACE)
+        review.metadata.namespace = target.namespace
         faults = questions.of_others(review.spec)
         faults += _metadata(review, metav1.ObjectMeta(namespace=target.namespace))
         faults += questions.local(review.spec, target.namespace)

@@ -61,6 +61,11 @@ class AdmissionPolicyStrategy(strategy.SpecStrategy[_Policy]):
             faults += _validation(validation, scope, f"spec.validations[{index}]")
         return faults + _annotations(obj, scope, "spec.auditAnnotations")
 
+    def prepare_for_status_update(self, obj: _Policy, old: _Policy) -> None:
+        """Keep all but the status."""
+        strategy.keep_all_but_status(obj, old)
+        strategy.keep_user_metadata(obj, old)
+
     def validate_status_update(self, obj: _Policy, old: _Policy) -> field.Faults:
         """Judge a changed status: warnings about expressions, and conditions."""
         faults: field.Faults = []

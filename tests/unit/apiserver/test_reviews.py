@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from control.apiserver import authn, tokens
+from control.apiserver import authn, target, tokens
 from control.apiserver.rbac import defaults
 from control.apiserver.server import ApiServer
 from fairlead import certificates
@@ -111,6 +111,23 @@ async def test_a_local_review_is_about_its_own_namespace(api: ApiServer) -> None
         'spec.resourceAttributes.namespace: Invalid value: "prod": must match metadata.namespace',
         f"spec.nonResourceAttributes: Invalid value: {path}: disallowed on this kind of request",
     ]
+
+
+async def test_a_local_review_is_in_the_namespace_that_it_is_posted_to(api: ApiServer) -> None:
+    """Also where it does not say so; it must not say otherwise."""
+    user = authn.User(*control.ADMIN)
+    kind = scheme.DEFAULT.by_kind("authorization.k8s.io/v1", "LocalSubjectAccessReview")
+    place = target.Target(kind, "default")
+    review = authorizationv1.LocalSubjectAccessReview()
+    review.spec.groups.append("devs")
+    review.spec.resourceAttributes.CopyFrom(pods_in("default"))
+
+    answer = (await api.create(user, place, review)).object
+    review.metadata.namespace = "prod"
+    with pytest.raises(errors.BadRequest, match="does not match the namespace sent on the request"):
+        await api.create(user, place, review)
+
+    assert (answer.metadata.namespace, answer.status.allowed) == ("default", True)
 
 
 @pytest.mark.parametrize(
