@@ -30,6 +30,11 @@ class Hook:
     queries: list[str] = field(default_factory=list)
 
 
+def encoded(authority: bytes) -> str:
+    """Return a certificate as a clientConfig's caBundle has it in JSON."""
+    return base64.b64encode(authority).decode()
+
+
 def allow(**response: Any) -> Answer:
     """Return an answer that allows everything."""
     return lambda request: {"uid": request["uid"], "allowed": True, **response}

@@ -1,0 +1,48 @@
+"""What Kubernetes' conformance tests look at, asked of a cluster as it is by default: docs/conformance.md.
+
+Each test takes the steps of one conformance test, or of several that only differ in their kind; where those wait to
+see that nothing happens, these let something happen that must be seen next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, ExitStack
+from typing import Any
+
+import kubernetes
+import pytest
+
+from fairlead.testing import cluster as testing
+from tests.clients.whole.conftest import cluster, define, discovered, kubectl, python
+from tests.support import hooks
+from tests.support.rawrest import Rest
+
+__all__ = ["cluster", "define", "discovered", "kubectl", "python"]
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[testing.Threaded]:
+    """One cluster for the whole run, with two nodes."""
+    with testing.in_thread(testing.Settings(nodes=2)) as made:
+        yield made
+
+
+@pytest.fixture
+def rest(python: kubernetes.client.ApiClient) -> Rest:
+    """Plain requests as administrator."""
+    return Rest(python)
+
+
+@pytest.fixture
+def hook(cluster: testing.Threaded) -> Iterator[Callable[..., hooks.Hook]]:
+    """Serve webhooks to the end of the test, each answering as a function says."""
+    with ExitStack() as stack:
+
+        def served(answer: hooks.Answer, **more: Any) -> hooks.Hook:
+            running: AbstractAsyncContextManager[hooks.Hook] = hooks.serving(answer, **more)
+            made = cluster.call(running.__aenter__())
+            stack.callback(lambda: cluster.call(running.__aexit__(None, None, None)))
+            return made
+
+        yield served
