@@ -1,7 +1,8 @@
 """The network's own iptables chains, as text for `iptables-restore --noflush`. Pure; golden files hold it.
 
-FAIRLEAD-POSTROUTING masquerades what pods send out of the cluster, FAIRLEAD-FORWARD lets pods' packets pass where the
-policy drops, FAIRLEAD-HOSTPORTS leads ports of the node to pods. Services are node/proxy's, in chains of its own.
+FAIRLEAD-POSTROUTING masquerades what pods send out of the cluster and what the other end could not answer otherwise,
+FAIRLEAD-FORWARD lets pods' packets pass where the policy drops, FAIRLEAD-HOSTPORTS leads ports of the node to pods.
+Services are node/proxy's, in chains of its own.
 """
 
 from __future__ import annotations
@@ -41,11 +42,14 @@ def text(config: NetworkConfig, host_ports: Sequence[tuple[HostPort, str]], vers
     pods = _family(config.pod_cidrs, version)
     inside = _family((*config.cluster_cidrs, *config.service_cidrs), version) or pods
     lines = ["*nat", f":{POSTROUTING} - [0:0]", f":{HOSTPORTS} - [0:0]"]
+    ours = [(port, address) for port, address in host_ports if ipaddress.ip_address(address).version == version]
+    for address in dict.fromkeys(address for _, address in ours):
+        # Through a port of the node: from its own loopback, and from the pod to itself.
+        sources = ("127.0.0.0/8", address) if version == 4 else (address,)
+        lines += [f"-A {POSTROUTING} -s {source} -d {address} -j MASQUERADE" for source in sources]
     lines += [f"-A {POSTROUTING} -d {cidr} -j RETURN" for cidr in inside]
     lines += [f"-A {POSTROUTING} -s {cidr} -j MASQUERADE --random-fully" for cidr in pods]
-    for port, address in host_ports:
-        if ipaddress.ip_address(address).version == version:
-            lines.append(_forwarded(port, address, version))
+    lines += [_forwarded(port, address, version) for port, address in ours]
     lines += ["COMMIT", "*filter", f":{FORWARD} - [0:0]"]
     for cidr in pods:
         lines += [f"-A {FORWARD} -s {cidr} -j ACCEPT", f"-A {FORWARD} -d {cidr} -j ACCEPT"]

@@ -159,13 +159,15 @@ async def test_rules_are_set_once(pins: pathlib.Path) -> None:
 
 
 async def test_a_host_port_leads_to_the_pod(pins: pathlib.Path) -> None:
-    """Until the pod is gone."""
+    """From the node and from the pod itself, until it is gone."""
     network = netlink.NetlinkNetwork(conftest.CONFIG, str(pins))
     await network.configure(conftest.CONFIG)
     sandbox = await network.create(dataclasses.replace(WEB, host_ports=(interface.HostPort("TCP", 8080, 80),)))
     with _listen(sandbox.net, "0.0.0.0", 80):
         reach = socket.create_connection((conftest.CONFIG.node_addresses[0], 8080), timeout=5)
         reach.close()
+        node = (conftest.CONFIG.node_addresses[0], 8080)
+        namespaces.within(pathlib.Path(sandbox.net), lambda: socket.create_connection(node, timeout=5).close())
     await network.remove(WEB.uid)
     await network.close()
     assert "--dport 8080" not in _run("iptables-save -t nat")
