@@ -1,10 +1,13 @@
-"""GET pods/log: a container's log as plain text, through the relay, as long as it is followed."""
+"""GET pods/log: a container's log as plain text, or as messages of a WebSocket, as long as it is followed."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http
+from collections.abc import AsyncIterator
 
+import aiohttp
 from aiohttp import web
 
 from control.apiserver import authz, field, relay, server
@@ -12,9 +15,12 @@ from control.apiserver.audit import event as audit
 from control.apiserver.validation import podlogs
 from control.gateway.rest import queries
 from control.gateway.rest.handlers import Call
+from control.gateway.streams import upgrade
+from fairlead import supervise
 from fairlead.api import codec, errors
 from fairlead.api.pb import core_v1_pb2 as corev1
 
+PROTOCOLS = ("binary.k8s.io", "base64.binary.k8s.io")
 _FLAGS = ("follow", "previous", "timestamps")
 _NUMBERS = ("sinceSeconds", "tailLines", "limitBytes")
 
@@ -32,9 +38,11 @@ class Logs:
         self._api.authorize(authz.Attributes(call.user, call.verb, "", "pods", "log", target.namespace, target.name))
         asked = options(call.request.query)
         field.refuse(podlogs.validate(asked), "", "PodLogOptions", target.name)
+        chunks = self._relay.logs(target.namespace, target.name, asked)
+        if upgrade.is_socket(call.request.headers):
+            return await _messages(call, chunks)
         response = web.StreamResponse()
         response.content_type = "text/plain"
-        chunks = self._relay.logs(target.namespace, target.name, asked)
         async with contextlib.aclosing(chunks):  # type: ignore[type-var]
             try:
                 async for chunk in chunks:
@@ -49,6 +57,41 @@ class Logs:
                 # What is missing must not look like the end: without the last chunk the caller notices.
                 call.request.transport.close()
         return response if response.prepared else web.Response(status=http.HTTPStatus.NO_CONTENT)
+
+
+async def _messages(call: Call, chunks: AsyncIterator[bytes]) -> web.StreamResponse:
+    """Send a log over a WebSocket, which ends with it; an error before its first chunk is a plain answer."""
+    offer = upgrade.negotiate(call.request.headers, PROTOCOLS, ())
+    async with contextlib.aclosing(chunks):  # type: ignore[type-var]
+        await anext(chunks, b"")
+        socket = await upgrade.open_socket(call.request, offer)
+        audit.started(socket.status)
+        with contextlib.suppress(ConnectionError):
+            code = await supervise.first_of(_send(socket, chunks, encoded=offer.encoded), _gone(socket))
+            await socket.close(code=code)
+    return socket
+
+
+async def _send(socket: web.WebSocketResponse, chunks: AsyncIterator[bytes], *, encoded: bool) -> int:
+    """Send what comes, after an empty message, which says that the log is there; return how to close then."""
+    await _put(socket, b"", encoded=encoded)
+    try:
+        async for chunk in chunks:
+            await _put(socket, chunk, encoded=encoded)
+    except errors.ApiError:
+        return aiohttp.WSCloseCode.INTERNAL_ERROR  # what is missing must not look like the end
+    return aiohttp.WSCloseCode.OK
+
+
+async def _put(socket: web.WebSocketResponse, data: bytes, *, encoded: bool) -> None:
+    await (socket.send_str(base64.b64encode(data).decode()) if encoded else socket.send_bytes(data))
+
+
+async def _gone(socket: web.WebSocketResponse) -> int:
+    """Read, for nobody, until the caller has gone."""
+    while (await socket.receive()).type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+        pass
+    return aiohttp.WSCloseCode.OK
 
 
 def options(query: queries.Query) -> corev1.PodLogOptions:

@@ -61,6 +61,12 @@ class NotNegotiated(Exception):
         return web.Response(status=403, text=str(self), headers=accepted)
 
 
+def is_socket(headers: multidict.MultiMapping[str]) -> bool:
+    """Say whether a request asks for a WebSocket."""
+    asked = "upgrade" in headers.get("Connection", "").lower()
+    return asked and headers.get("Upgrade", "").strip().lower() == "websocket"
+
+
 def negotiate(headers: multidict.MultiMapping[str], sockets: Sequence[str], spdy: Sequence[str]) -> Offer:
     """Choose the first protocol of the caller's that is served; a caller that names none speaks the oldest.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import aiohttp
 import pytest
 
 from tests.integration.dispatcher import harness
@@ -63,6 +64,47 @@ async def test_a_followed_log_goes_on_and_ends_with_its_reader() -> None:
             answer.close()
 
         await made.until_quiet()
+
+
+@pytest.mark.parametrize(
+    ("protocol", "kind", "want"),
+    [
+        ("binary.k8s.io", aiohttp.WSMsgType.BINARY, [b"", b"started\n", b"one\n"]),
+        ("base64.binary.k8s.io", aiohttp.WSMsgType.TEXT, ["", "c3RhcnRlZAo=", "b25lCg=="]),
+    ],
+)
+async def test_a_log_comes_over_a_websocket(protocol: str, kind: aiohttp.WSMsgType, want: list[bytes | str]) -> None:
+    """As messages, the first of which is empty; the end of the log ends it."""
+    async with streaming.cluster() as made:
+        write(made, "one\n")
+        async with made.http.ws_connect(f"{made.url}{LOG}", protocols=[protocol]) as socket:
+            got = [(message.type, message.data) async for message in socket]
+            code = socket.close_code
+
+        assert (socket.protocol, code, got) == (protocol, 1000, [(kind, one) for one in want])
+
+
+async def test_a_websocket_without_a_protocol_gets_bytes() -> None:
+    """And a caller that leaves a log that it follows leaves nothing behind."""
+    async with streaming.cluster() as made:
+        async with made.http.ws_connect(f"{made.url}{LOG}?follow=true") as socket:
+            assert [await socket.receive_bytes() for _ in range(2)] == [b"", b"started\n"]
+            write(made, "later\n")
+            assert await socket.receive_bytes() == b"later\n"
+
+        await made.until_quiet()
+
+
+async def test_what_is_asked_wrongly_is_answered_before_the_upgrade() -> None:
+    """An unknown pod, a protocol that is not served."""
+    async with streaming.cluster() as made:
+        for url, protocol, code in (
+            (LOG, "v4.channel.k8s.io", 400),
+            (f"{streaming.PODS}/gone/log", "binary.k8s.io", 404),
+        ):
+            with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+                await made.http.ws_connect(made.url + url, protocols=[protocol])
+            assert caught.value.status == code
 
 
 @pytest.mark.parametrize(
