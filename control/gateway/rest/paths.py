@@ -77,6 +77,8 @@ def verb(method: str, path: Path, watch: bool) -> str:
 
     `watch` says that the query asks for a watch, which only collections listen to.
     """
+    if method == "OPTIONS" and path.subresource == "proxy":
+        return ""  # as in Kubernetes no verb's: it is for those who may do everything
     if path.watching:
         found = "watch" if method == "GET" else ""
     elif path.subresource:

@@ -95,9 +95,12 @@ def split(raw_path: str, what: Target) -> tuple[str, str]:
 def relocated(location: str, prefix: str, hosts: Sequence[str]) -> str:
     """Return a redirect of a proxied server as its caller can follow it: below the proxy's path.
 
-    One to another host, or to a path that is below it already, stays as it is.
+    One to another host, or to a path that is below it already, stays as it is, and so does nonsense.
     """
-    url = urllib.parse.urlsplit(location)
+    try:
+        url = urllib.parse.urlsplit(location)
+    except ValueError:
+        return location
     if (url.netloc and url.netloc not in hosts) or not url.path.startswith("/"):
         return location
     if url.path == prefix or url.path.startswith(prefix + "/"):

@@ -15,7 +15,7 @@ import aiohttp
 import multidict
 from aiohttp import web
 
-from control.gateway.streams import wire
+from control.gateway.streams import links, wire
 from fairlead import supervise
 from fairlead.api import errors
 
@@ -68,28 +68,41 @@ def _end_to_end(found: multidict.MultiMapping[str]) -> Headers:
 
 
 async def back(
-    request: web.BaseRequest, answer: aiohttp.ClientResponse, headers: Headers, begun: Callable[[int], None]
+    request: web.BaseRequest,
+    answer: aiohttp.ClientResponse,
+    headers: Headers,
+    begun: Callable[[int], None],
+    page: links.Rewriter | None = None,
 ) -> web.StreamResponse:
     """Give an answer back: as it comes, so that watches flow, or as a tunnel where it agrees to an upgrade.
 
-    `begun` is told the status once the caller has it. errors.ServiceUnavailable for an upgrade that nobody asked for.
+    `begun` is told the status once the caller has it; `page` rewrites a body. errors.ServiceUnavailable for an
+    upgrade that nobody asked for.
     """
     if answer.status != 101:
-        return await _answer(request, answer, headers, begun)
+        return await _answer(request, answer, headers, begun, page)
     if not is_upgrade(request):
         raise errors.ServiceUnavailable("error trying to reach service: it upgraded a request that is no upgrade")
     return await _tunnel(request, answer, headers, begun)
 
 
 async def _answer(
-    request: web.BaseRequest, answer: aiohttp.ClientResponse, headers: Headers, begun: Callable[[int], None]
+    request: web.BaseRequest,
+    answer: aiohttp.ClientResponse,
+    headers: Headers,
+    begun: Callable[[int], None],
+    page: links.Rewriter | None,
 ) -> web.StreamResponse:
+    if page is not None:
+        headers.popall("Content-Length", None)
     response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
     await response.prepare(request)
     begun(response.status)
     try:
         async for chunk in answer.content.iter_any():
-            await response.write(chunk)
+            await response.write(chunk if page is None else page.feed(chunk))
+        if page is not None:
+            await response.write(page.end())
     except (aiohttp.ClientError, OSError):
         if request.transport is not None:
             request.transport.close()  # the caller sees that the answer was cut

@@ -7,6 +7,7 @@ upgrade (a WebSocket) becomes bytes both ways.
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 import socket
 import ssl
@@ -21,7 +22,7 @@ from aiohttp.client_proto import ResponseHandler
 from control.apiserver import authn, dialing, relay, server, tcp
 from control.apiserver.audit import event as audit
 from control.gateway.rest import handlers, users
-from control.gateway.streams import addresses, nodeproxy, passing, requests
+from control.gateway.streams import addresses, links, nodeproxy, passing, requests
 from fairlead.api import errors
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
@@ -97,10 +98,18 @@ class Proxies:
                 raise errors.ServiceUnavailable(f"error trying to reach service: {error}") from error
             async with answer:
                 headers = passing.incoming(answer)
+                hosts = (to.host, request.host)
+                below = functools.partial(addresses.relocated, prefix=prefix, hosts=hosts)
                 if "Location" in headers:
-                    hosts = (to.host, request.host)
-                    headers["Location"] = addresses.relocated(headers["Location"], prefix, hosts)
-                return await passing.back(request, answer, headers, audit.started)
+                    headers["Location"] = below(headers["Location"])
+                page = links.Rewriter(below) if _is_page(request, answer) else None
+                return await passing.back(request, answer, headers, audit.started, page)
+
+
+def _is_page(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> bool:
+    """Say whether an answer has a body of HTML that can be read: a compressed one is passed on as it is."""
+    told = answer.content_type == "text/html" and not answer.headers.get("Content-Encoding")
+    return told and request.method != "HEAD" and answer.status not in (101, 204, 304)
 
 
 class _Given(aiohttp.BaseConnector):

@@ -7,7 +7,7 @@ from control.gateway.rest import handlers
 from control.gateway.streams import portforward, proxy, remotecommand
 
 UPGRADES = ("get", "create")
-METHODS = ("get", "create", "update", "patch", "delete")
+METHODS = ("get", "create", "update", "patch", "delete", "")
 
 
 def add(table: handlers.Handlers, api: server.ApiServer, streams: relay.Relay) -> None:

@@ -101,9 +101,7 @@ class Unsizable(Pieces):
         raise runtime.Unavailable("podman: POST resize: no answer in time")
 
 
-async def received(
-    client: connection.Connection, dialled: streaming.Dialled
-) -> tuple[dict[int, bytes], list[int]]:
+async def received(client: connection.Connection, dialled: streaming.Dialled) -> tuple[dict[int, bytes], list[int]]:
     """Return what streams carried, and which were reset, up to the end of the conversation."""
     got: dict[int, bytes] = collections.defaultdict(bytes)
     reset: list[int] = []

@@ -66,7 +66,14 @@ async def behind(made: streaming.Cluster) -> AsyncIterator[None]:
         request.transport.close()
         return response
 
+    async def page(request: web.Request) -> web.StreamResponse:
+        headers = {"Content-Encoding": "zstd-of-ours"} if request.query_string else {}
+        text = '<a href="/rewriteme">test</a>'
+        return web.Response(text=text, content_type=request.path[1:].replace("-", "/"), headers=headers)
+
     app = web.Application(client_max_size=1 << 26)
+    app.router.add_get("/text-html", page)
+    app.router.add_get("/text-plain", page)
     app.router.add_get("/redirect", redirect)
     app.router.add_get("/socket", sockets)
     app.router.add_get("/cut", cut)
@@ -98,7 +105,7 @@ async def service(made: streaming.Cluster, port_name: str = "") -> None:
     await made.control.client.create(slice_)
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 async def test_every_method_reaches_the_pod(method: str) -> None:
     """Path and query as they were sent, the body, and no credentials."""
     async with streaming.cluster() as made, behind(made):
@@ -117,6 +124,20 @@ async def test_every_method_reaches_the_pod(method: str) -> None:
         assert not said["headers"].keys() & {"Authorization", "Impersonate-User"}
         assert made.network.to_address is True  # what listens on the loopback alone is for port-forward only
         await made.until_quiet()
+
+
+@pytest.mark.parametrize(
+    ("path", "want"),
+    [("text-html", f"{POD}/rewriteme"), ("text-plain", "/rewriteme"), ("text-html?compressed", "/rewriteme")],
+)
+async def test_links_of_a_page_are_led_below_the_proxy(path: str, want: str) -> None:
+    """Of HTML that can be read; its length is another then."""
+    made_with = f'<a href="{want}">test</a>'
+    async with streaming.cluster() as made, behind(made):
+        async with made.http.get(f"{made.url}{POD}/{path}") as got:
+            assert (got.status, await got.text()) == (200, made_with)
+        async with made.http.head(f"{made.url}{POD}/{path}") as got:
+            assert (got.status, got.headers["Content-Length"]) == (200, str(len('<a href="/rewriteme">test</a>')))
 
 
 async def test_head_has_no_body_and_the_length() -> None:
