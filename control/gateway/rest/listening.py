@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import pathlib
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import web
+from aiohttp import http_exceptions, web
 
 BODY_BYTES = 3 * 1024 * 1024  # Kubernetes' limit
 HEADER_BYTES = 64 * 1024  # selectors in paths and tokens in headers are long
 KEEPALIVE_SECONDS = 180.0
 SHUTDOWN_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
 
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -30,6 +33,18 @@ def credentials(certificate: pathlib.Path, key: pathlib.Path, authority: str) ->
     # nobody resumes a session: making tickets, each with the client's certificate, takes a third of a handshake
     context.num_tickets = 0
     return context
+
+
+class _Faults(logging.Filter):
+    """Lets through what is a fault of ours: nobody who sends what is no HTTP fills the log, let alone with traces."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Drop a record about a request that cannot be read."""
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, http_exceptions.HttpProcessingError)
+
+
+log.addFilter(_Faults())
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +74,7 @@ async def serve(host: str, port: int, answer: Answer, tls: ssl.SSLContext | None
         request_factory=request,
         handler_cancellation=True,
         access_log=None,
+        logger=log,
         auto_decompress=False,  # as in Kubernetes: a packed body is a proxy's to pass on, and none of ours
         keepalive_timeout=KEEPALIVE_SECONDS,
         max_line_size=HEADER_BYTES,

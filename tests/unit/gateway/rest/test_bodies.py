@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from fairlead.testing import rest as testing
 from tests.unit.gateway.rest.conftest import CONFIGMAPS, Caller, configmap
 
 
@@ -170,3 +172,17 @@ async def test_yaml_whose_aliases_multiply_is_refused(call: Caller) -> None:
         400,
         "error converting YAML to JSON: yaml: document contains excessive aliasing",
     )
+
+
+@pytest.mark.parametrize("sent", [b"GET / HTTP/9.9", b"GET / HTTP/1.1\r\nno header", b"\x16\x03\x01"])
+async def test_what_is_no_http_fills_no_log(
+    server: testing.Server, caplog: pytest.LogCaptureFixture, sent: bytes
+) -> None:
+    """It is answered 400, to somebody whom nobody knows."""
+    reader, writer = await asyncio.open_connection(testing.HOST, server.port, ssl=server.tls())
+    writer.write(sent + b"\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.0 400 ")
+    assert not caplog.records
