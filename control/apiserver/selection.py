@@ -59,6 +59,11 @@ class Selector:
         for wanted in self.fields.requirements:
             if wanted.field not in METADATA and wanted.field not in strategy.selectable:
                 raise errors.BadRequest(_unknown(strategy, wanted.field))
+        # each field is read once, however many conditions there are on it
+        self._fields = [
+            (name, self.fields.values(name, selectors.EQUALS), self.fields.values(name, selectors.NOT_EQUALS))
+            for name in sorted({wanted.field for wanted in self.fields.requirements})
+        ]
         self.empty = self.labels.empty and self.fields.empty
 
     def matches(self, obj: Any) -> bool:
@@ -67,8 +72,9 @@ class Selector:
             return True
         if not self.labels.empty and not self.labels.matches(obj.metadata.labels):
             return False
-        for wanted in self.fields.requirements:
-            if (self._strategy.field(obj, wanted.field) == wanted.value) != (wanted.operator == selectors.EQUALS):
+        for name, wanted, unwanted in self._fields:
+            value = self._strategy.field(obj, name)
+            if value in unwanted or not all(value == one for one in wanted):
                 return False
         return True
 

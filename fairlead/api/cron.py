@@ -5,11 +5,11 @@ The rules and the errors' texts are those of robfig/cron's standard parser, whic
 
 from __future__ import annotations
 
-import functools
 import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fairlead import memo
 from fairlead.api import times
 
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
@@ -153,7 +153,7 @@ def _integer(text: str) -> int:
     return int(text)
 
 
-@functools.lru_cache(maxsize=1024)
+@memo.remembered(1024, longest=64)
 def is_zone(name: str) -> bool:
     """Say whether a name is one of the IANA time zones, `UTC` or nothing at all, which is UTC too."""
     if name in ("", "UTC", "Local"):

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from fairlead import memo
+
 Json = Any
 Step = Callable[[Json], Sequence[Json]]
 
@@ -35,7 +37,7 @@ def find(content: Json, path: str) -> Sequence[Json]:
 INDEX_DIGITS = 18  # more than any list is long, and what int() reads
 
 
-@functools.lru_cache(maxsize=1024)
+@memo.remembered(1024, longest=1024)
 def _steps(path: str) -> tuple[Step, ...]:
     text = path.strip().removeprefix("{").removesuffix("}").removeprefix("$")
     steps, position = [], 0

@@ -6,17 +6,20 @@ Kubernetes' documentation, "Labels and Selectors" and "Field Selectors".
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from fairlead import memo
 from fairlead.api import names
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
 IN, NOT_IN, EXISTS, NOT_EXISTS = "in", "notin", "exists", "!"
 EQUALS, NOT_EQUALS, GREATER, LESS = "=", "!=", "gt", "lt"
 _OPERATORS = {"In": IN, "NotIn": NOT_IN, "Exists": EXISTS, "DoesNotExist": NOT_EXISTS, "Gt": GREATER, "Lt": LESS}
+
+
+LONGEST_REMEMBERED = 1024  # characters of a selector's text
 
 
 class SelectorError(ValueError):
@@ -67,23 +70,32 @@ class Requirement:
 class Selector:
     """Conditions that must all be met: without one everything matches, unless `nothing` is set.
 
-    `pairs` are the labels and values wanted where nothing else is: most selectors, and the fast way.
+    `pairs` are the labels and values wanted where nothing else is: most selectors, and the fast way. Otherwise
+    `needed` are the labels that must be there, and `by_key` the conditions on each label: an object has few labels, a
+    text may have thousands of conditions.
     """
 
     requirements: tuple[Requirement, ...] = ()
     nothing: bool = False
     pairs: tuple[tuple[str, str], ...] | None = None
+    needed: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
+    by_key: Mapping[str, Sequence[Requirement]] = field(default_factory=dict, compare=False, repr=False)
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether labels meet every condition."""
         if self.nothing:
             return False
         if self.pairs is None:
-            return all(requirement.matches(labels) for requirement in self.requirements)
+            return self._fits(labels)
         for key, value in self.pairs:  # noqa: SIM110 - a generator would cost more than the comparison
             if labels.get(key) != value:
                 return False
         return True
+
+    def _fits(self, labels: Mapping[str, str]) -> bool:
+        if not all(key in labels for key in self.needed):
+            return False
+        return all(wanted.matches(labels) for key in labels for wanted in self.by_key.get(key, ()))
 
     @property
     def empty(self) -> bool:
@@ -99,7 +111,7 @@ EVERYTHING = Selector()
 NOTHING = Selector(nothing=True)
 
 
-@functools.lru_cache(maxsize=4096)
+@memo.remembered(4096, longest=LONGEST_REMEMBERED)
 def parse(text: str) -> Selector:
     """Return the selector of a text such as `app=web,tier in (a,b),!canary`; SelectorError with Kubernetes' words."""
     return _Parser(text).selector()
@@ -151,7 +163,11 @@ def requirement(key: str, operator: str, values: list[str]) -> Requirement:
 def _sorted(found: Iterable[Requirement]) -> Selector:
     requirements = tuple(sorted(found, key=lambda each: each.key))
     if any(each.operator != EQUALS for each in requirements):
-        return Selector(requirements)
+        by_key: dict[str, list[Requirement]] = {}
+        for each in requirements:
+            by_key.setdefault(each.key, []).append(each)
+        needed = frozenset(each.key for each in requirements if each.operator not in (NOT_IN, NOT_EQUALS, NOT_EXISTS))
+        return Selector(requirements, needed=needed, by_key=by_key)
     return Selector(requirements, pairs=tuple((each.key, next(iter(each.values))) for each in requirements))
 
 
@@ -249,8 +265,11 @@ class FieldSelector:
 
     def required(self, field: str) -> str | None:
         """Return the text that a field must have, None where the selector leaves it open."""
-        wanted = (each.value for each in self.requirements if each.field == field and each.operator == EQUALS)
-        return next(wanted, None)
+        return next(iter(self.values(field, EQUALS)), None)
+
+    def values(self, field: str, operator: str) -> frozenset[str]:
+        """Return the texts that a field must, or must not, have."""
+        return frozenset(each.value for each in self.requirements if (each.field, each.operator) == (field, operator))
 
     @property
     def empty(self) -> bool:
@@ -261,7 +280,7 @@ class FieldSelector:
         return ",".join(str(each) for each in self.requirements)
 
 
-@functools.lru_cache(maxsize=4096)
+@memo.remembered(4096, longest=LONGEST_REMEMBERED)
 def parse_fields(text: str) -> FieldSelector:
     """Return the selector of a text such as `spec.nodeName=node-1,status.phase!=Running`."""
     terms = [term for term in re.findall(r"(?:\\.|[^,\\])+|\\$", text) if term]

@@ -11,6 +11,7 @@ import functools
 import re
 import time
 
+from fairlead import memo
 from fairlead.api.pb import meta_v1_pb2 as metav1
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
@@ -35,7 +36,7 @@ def format_micros(seconds: int, nanos: int) -> str:
     return f"{format_seconds(seconds)[:-1]}.{nanos // 1000:06}Z"
 
 
-@functools.lru_cache(maxsize=16384)
+@memo.remembered(16384, longest=64)
 def parse(text: str) -> tuple[int, int]:
     """Return (seconds since the epoch, nanoseconds) of an RFC 3339 time; ValueError where it is none."""
     if not _RFC3339.fullmatch(text):

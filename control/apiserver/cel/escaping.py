@@ -5,8 +5,9 @@ Source: Kubernetes' documentation, "CEL in Kubernetes", escaping. Pure.
 
 from __future__ import annotations
 
-import functools
 import re
+
+from fairlead import memo
 
 RESERVED = frozenset(
     (
@@ -27,7 +28,7 @@ def is_identifier(name: str) -> bool:
     return _IDENTIFIER.fullmatch(name) is not None and name not in RESERVED
 
 
-@functools.lru_cache(maxsize=4096)
+@memo.remembered(4096, longest=256)
 def escape(name: str) -> str:
     """Return the identifier of a property; the empty text where it has none and is out of reach."""
     if not _NAME.fullmatch(name):

@@ -6,7 +6,6 @@ points. Pure.
 
 from __future__ import annotations
 
-import functools
 import string
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import re2
 
 from control.apiserver.cel import formatting, functions, lists
+from fairlead import memo
 
 _UPPER = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
@@ -91,7 +91,7 @@ def quoted(text: str) -> str:
     return f'"{text.translate(_ESCAPES)}"'
 
 
-@functools.lru_cache(maxsize=256)
+@memo.remembered(256, longest=1024)
 def _pattern(text: str) -> Any:
     options = re2.Options()
     options.log_errors = False

@@ -138,7 +138,7 @@ def creation(obj: Any, typing: Typing, ignored: sets.FieldSet) -> tuple[sets.Fie
         fields = changes(empty(obj), obj, typing, ignored).taken()
         return fields, sets.dump(fields)
     found: dict[str, tuple[sets.Node, bytes]] = {}
-    metadata = _metadata_owned(_shape(obj.metadata))
+    metadata = _metadata_owned(obj.metadata)
     if metadata[0]:
         found["f:metadata"] = metadata
     others: list[str] = []
@@ -172,8 +172,12 @@ def _shape(metadata: metav1.ObjectMeta) -> _MetadataShape:
     )
 
 
-@functools.lru_cache(REMEMBERED)
-def _metadata_owned(shape: _MetadataShape) -> tuple[sets.FieldSet, bytes]:
+def _metadata_owned(metadata: metav1.ObjectMeta) -> tuple[sets.FieldSet, bytes]:
+    is_small = metadata.ByteSize() <= REMEMBERED_BYTES
+    return (_remembered if is_small else _owned_by_shape)(_shape(metadata))
+
+
+def _owned_by_shape(shape: _MetadataShape) -> tuple[sets.FieldSet, bytes]:
     generated, labels, annotations, owners, finalizers = shape
     made: dict[str, Json] = {"generateName": ""} if generated else {}
     for name, keys in (("labels", labels), ("annotations", annotations)):
@@ -185,6 +189,9 @@ def _metadata_owned(shape: _MetadataShape) -> tuple[sets.FieldSet, bytes]:
         made["finalizers"] = list(finalizers)
     fields = comparing.compare({}, made, tabled.metadata()).added
     return fields, sets.dump(fields)
+
+
+_remembered = functools.lru_cache(REMEMBERED)(_owned_by_shape)
 
 
 _known: dict[tuple[type[Message], str, bytes], tuple[sets.Node | None, bytes]] = {}

@@ -6,10 +6,10 @@ shared. Pure.
 
 from __future__ import annotations
 
-import functools
 import ipaddress
 from collections.abc import Callable
 
+from fairlead import memo
 from fairlead.api import names
 
 ANNOTATIONS_BYTES = names.ANNOTATIONS_MAX_BYTES
@@ -17,10 +17,11 @@ ANNOTATIONS_BYTES = names.ANNOTATIONS_MAX_BYTES
 Found = tuple[str, ...]
 
 REMEMBERED = 1024  # of each rule; a pod's own name is seldom judged again
+LONGEST_REMEMBERED = 320  # longer than any good one
 
 
 def _remembered(rule: Callable[[str], list[str]]) -> Callable[[str], Found]:
-    return functools.lru_cache(maxsize=REMEMBERED)(lambda value: tuple(rule(value)))
+    return memo.remembered(REMEMBERED, longest=LONGEST_REMEMBERED)(lambda value: tuple(rule(value)))
 
 
 label = _remembered(names.dns_label)

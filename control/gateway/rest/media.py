@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import Literal
 
+from fairlead import memo
 from fairlead.api import errors
 from fairlead.client.interface import PatchType
 
@@ -52,7 +52,7 @@ class Form:
 PLAIN = Form()
 
 
-@functools.lru_cache(maxsize=512)
+@memo.remembered(512, longest=1024)
 def clauses(accept: str) -> tuple[tuple[str, dict[str, str]], ...]:
     """Return an Accept header's media types with their parameters, those that are liked best first."""
     found = []

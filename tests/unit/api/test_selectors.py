@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from fairlead.api import selectors
 from fairlead.api.pb import meta_v1_pb2 as metav1
@@ -140,3 +142,22 @@ def test_a_field_selector_that_is_wrong_is_refused(text: str) -> None:
     """A term needs a sign, and a special character in a value its backslash."""
     with pytest.raises(selectors.SelectorError):
         selectors.parse_fields(text)
+
+
+KEYS = st.sampled_from(["a", "b", "c"])
+VALUES = st.sampled_from(["", "1", "2", "x"])
+TERMS = st.one_of(
+    st.builds("{}".format, KEYS),
+    st.builds("!{}".format, KEYS),
+    st.builds("{}{}{}".format, KEYS, st.sampled_from(["=", "==", "!="]), VALUES),
+    st.builds("{}{}{}".format, KEYS, st.sampled_from(["<", ">"]), st.sampled_from(["0", "1", "7"])),
+    st.builds("{} {} ({},{})".format, KEYS, st.sampled_from(["in", "notin"]), VALUES, VALUES),
+)
+
+
+@hypothesis.given(st.lists(TERMS, max_size=5), st.dictionaries(KEYS, VALUES))
+def test_a_selector_matches_where_all_of_its_conditions_do(terms: list[str], labels: dict[str, str]) -> None:
+    """However they are asked."""
+    selector = selectors.parse(",".join(terms))
+
+    assert selector.matches(labels) == all(each.matches(labels) for each in selector.requirements)
