@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import ssl
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,6 +94,7 @@ SWAGGER: dict[str, Any] = {
 V2, V3 = "/openapi/v2", "/openapi/v3"
 V3_OWN = f"{V3}/apis/{GROUP}/{VERSION}"
 INDEX = {"paths": {f"apis/{GROUP}/{VERSION}": {"serverRelativeURL": f"{V3_OWN}?hash=A1"}}}
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass
@@ -168,6 +170,36 @@ async def serving() -> AsyncIterator[Backend]:
         await runner.cleanup()
 
 
+@dataclass
+class Speaker(Listening):
+    """A server that talks in a protocol of its own once it has read the head of a request; and what it heard."""
+
+    heads: list[bytes] = field(default_factory=list)
+    heard: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
+
+
+@contextlib.asynccontextmanager
+async def speaking(talk: Talk) -> AsyncIterator[Speaker]:
+    """Serve connections, each with what `talk` does; what comes after that is heard, to the end."""
+    authority, context = credentials()
+    made = Speaker(0, authority)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            made.heads.append(await reader.readuntil(b"\r\n\r\n"))
+            await talk(reader, writer)
+            await made.heard.put(await reader.read())
+        except (ConnectionError, asyncio.IncompleteReadError):
+            await made.heard.put(b"")
+        finally:
+            writer.close()
+
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    made.port = listener.sockets[0].getsockname()[1]
+    async with listener:
+        yield made
+
+
 def _document(request: web.BaseRequest, made: Backend) -> web.Response:
     body = made.documents.get(request.path)
     if body is None:
@@ -226,10 +258,14 @@ async def _shout(request: web.BaseRequest) -> web.WebSocketResponse:
 async def aggregate(api: ApiServer, backend: Listening, status: str = "True") -> None:
     """Make a Service that leads to a server, and its APIService with a condition."""
     client = api.as_user("admin", ["system:masters"])
-    made = await register(client, backend)
+    await judge(client, await register(client, backend), status)
+    await api.cache.fresh()
+
+
+async def judge(client: interface.Client, made: apiregistrationv1.APIService, status: str = "True") -> None:
+    """Say of an APIService whether it is available."""
     made.status.conditions.add(type="Available", status=status)
     await client.update(made, subresource="status")
-    await api.cache.fresh()
 
 
 async def register(client: interface.Client, backend: Listening) -> apiregistrationv1.APIService:
@@ -238,10 +274,15 @@ async def register(client: interface.Client, backend: Listening) -> apiregistrat
     service.metadata.name, service.metadata.namespace = "wardle", "default"
     service.spec.type, service.spec.externalName = "ExternalName", "localhost"
     await client.create(service)
+    return await client.create(apiservice(backend, backend.port))
+
+
+def apiservice(backend: Listening, port: int) -> apiregistrationv1.APIService:
+    """Return the APIService of a server, for a port of its Service."""
     made = apiregistrationv1.APIService()
     made.metadata.name = f"{VERSION}.{GROUP}"
     made.spec.group, made.spec.version = GROUP, VERSION
-    made.spec.service.namespace, made.spec.service.name, made.spec.service.port = "default", "wardle", backend.port
+    made.spec.service.namespace, made.spec.service.name, made.spec.service.port = "default", "wardle", port
     made.spec.caBundle = backend.authority
     made.spec.groupPriorityMinimum, made.spec.versionPriority = 1000, 15
-    return await client.create(made)
+    return made

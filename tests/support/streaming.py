@@ -105,6 +105,7 @@ async def cluster(
             yield made_cluster
         finally:
             await listener.stop()
+            await served.close()
 
 
 def with_pods(made: agents.Agent, reachable: Reachable, containers: runtimes.MemoryRuntime) -> None:

@@ -80,6 +80,23 @@ async def test_a_caller_who_may_not_is_refused_here(
     assert backend.asked == []
 
 
+async def test_a_watch_flows_and_ends_with_its_caller(api: ApiServer, call: Caller) -> None:
+    """An event is there before the next one happens; who leaves is not sent any more."""
+    event = b'{"type":"ADDED","object":{}}\n'
+
+    async def follow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(event), event))
+
+    async with extension.speaking(follow) as speaker:
+        await aggregate(api, speaker)
+        async with call.session.get(f"{call.url}{FLUNDERS}?watch=1") as answer:
+            first = await answer.content.readline()
+            answer.close()
+
+        assert (answer.status, first) == (200, event)
+        assert await speaker.heard.get() == b""
+
+
 async def test_an_answer_that_is_cut_looks_cut(api: ApiServer, call: Caller, backend: Backend) -> None:
     """Half an answer is neither passed on as a whole one, nor followed by another."""
     await aggregate(api, backend)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -18,7 +17,7 @@ from fairlead.api.pb import rbac_v1_pb2 as rbacv1
 from fairlead.testing import control
 from fairlead.testing import rest as testing
 from tests.support import extension
-from tests.support.extension import FLUNDERS, aggregate
+from tests.support.extension import FLUNDERS, aggregate, speaking
 from tests.unit.gateway.rest.conftest import Caller
 
 CONSOLE = f"{FLUNDERS}/a/console"
@@ -27,37 +26,6 @@ RBAC = "rbac.authorization.k8s.io"
 TOKEN = "base64url.bearer.authorization.k8s.io.c2VjcmV0"
 LONG = bytes(range(256)) * (4 << 10)
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-@dataclass
-class Speaker(extension.Listening):
-    """A server that talks in a protocol of its own once it has read the head of a request; and what it heard."""
-
-    heads: list[bytes] = field(default_factory=list)
-    heard: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
-
-
-@contextlib.asynccontextmanager
-async def speaking(talk: Talk) -> AsyncIterator[Speaker]:
-    """Serve connections, each with what `talk` does; what comes after that is heard, to the end."""
-    authority, context = extension.credentials()
-    made = Speaker(0, authority)
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            made.heads.append(await reader.readuntil(b"\r\n\r\n"))
-            await talk(reader, writer)
-            await made.heard.put(await reader.read())
-        except (ConnectionError, asyncio.IncompleteReadError):
-            await made.heard.put(b"")
-        finally:
-            writer.close()
-
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-    made.port = listener.sockets[0].getsockname()[1]
-    async with listener:
-        yield made
 
 
 async def agree(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

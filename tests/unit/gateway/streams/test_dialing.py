@@ -1,4 +1,4 @@
-"""Webhooks behind Services: the control process reaches their pods through the sessions of the nodes' agents."""
+"""Webhooks and aggregated APIs behind Services: their pods are reached through the sessions of the nodes' agents."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from fairlead.api.pb import admissionregistration_v1_pb2 as registrationv1
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
 from fairlead.testing import control
-from tests.support import hooks, pods, streaming
+from tests.support import extension, hooks, pods, streaming
 from tests.unit.apiserver.admission import test_webhooks
 
 Validating = registrationv1.ValidatingWebhookConfiguration
 PODS_PORT = 8080
 
 
-async def service(made: streaming.Cluster) -> discoveryv1.EndpointSlice:
-    """Make the Service `hook` on port 443, with the pod `web` behind it; returns its slice."""
+async def service(made: streaming.Cluster, name: str = "hook") -> discoveryv1.EndpointSlice:
+    """Make a Service on port 443, with the pod `web` behind it; returns its slice."""
     fresh = corev1.Service()
-    fresh.metadata.name, fresh.metadata.namespace = "hook", "default"
+    fresh.metadata.name, fresh.metadata.namespace = name, "default"
     fresh.spec.ports.add(port=443).targetPort.intVal = PODS_PORT
     await made.control.client.create(fresh)
     slice_ = discoveryv1.EndpointSlice(addressType="IPv4")
-    slice_.metadata.name, slice_.metadata.namespace = "hook-1", "default"
-    slice_.metadata.labels[dialing.SERVICE_LABEL] = "hook"
+    slice_.metadata.name, slice_.metadata.namespace = f"{name}-1", "default"
+    slice_.metadata.labels[dialing.SERVICE_LABEL] = name
     slice_.ports.add(name="", port=PODS_PORT, protocol="TCP")
     endpoint = slice_.endpoints.add(addresses=["10.128.0.2"])
     endpoint.targetRef.kind, endpoint.targetRef.name, endpoint.targetRef.namespace = "Pod", "web", "default"
@@ -76,6 +76,25 @@ async def test_a_webhook_behind_a_service_is_reached_through_its_pods_session() 
     assert 'failed to call webhook: Post "https://hook.default.svc:443/hook?timeout=5s": ' in refused.value.message
     assert "error trying to reach service: " in refused.value.message
     assert '?timeout=5s": tls: failed to verify certificate: ' in distrusted.value.message
+
+
+async def test_a_stream_of_an_aggregated_api_goes_through_its_pods_session() -> None:
+    """Upgraded from end to end; nothing is left behind once it has ended."""
+    async with streaming.cluster() as made, extension.serving() as backend:
+        api = made.control.api
+        api.dialer.relay = made.control.relay
+        made.network.port = backend.port
+        await service(made, "wardle")
+        client = api.as_user("admin", ["system:masters"])
+        await extension.judge(client, await client.create(extension.apiservice(backend, 443)))
+        await api.cache.fresh()
+
+        async with made.http.ws_connect(f"{made.url}{extension.FLUNDERS}/a/console", protocols=["shout"]) as socket:
+            await socket.send_str("hello" * 20_000)
+            said = await socket.receive_str()
+        await made.until_quiet()
+
+    assert (socket.protocol, said) == ("shout", "HELLO" * 20_000)
 
 
 async def test_a_connection_that_the_server_ends_is_forgotten() -> None:
