@@ -8,13 +8,13 @@ from aiohttp import web
 from control.apiserver import authz, server
 from control.apiserver.audit import event as audit
 from control.gateway.aggregation import services as servicing
-from control.gateway.rest import handlers, paths, queries, users
+from control.gateway.rest import handlers, paths, queries
 from control.gateway.streams import passing
 from fairlead.api import errors
 
 UNAVAILABLE = "the server is currently unable to handle the request"
 GROUP_VERSION_SLASHES = 3  # of /apis/GROUP/VERSION, a path that is no resource's and is passed on
-IDENTITY = ("x-remote-", "impersonate-")
+IDENTITY = "x-remote-"
 
 
 class Forwarding:
@@ -76,13 +76,8 @@ class Forwarding:
 def headers(call: handlers.Call) -> passing.Headers:
     """Return what is sent on: the caller's headers but for those that say who somebody is, and who the caller is."""
     sent = passing.outgoing(call.request)
-    for name in list(sent):
-        if name.lower().replace("_", "-").startswith(IDENTITY):  # servers behind WSGI take them for the same
-            sent.popall(name, None)
-    users.without_tokens(sent)
+    passing.drop(sent, IDENTITY)
     servicing.introduce(sent, call.user)
-    if call.request.remote:
-        sent.add("X-Forwarded-For", call.request.remote)
     return sent
 
 

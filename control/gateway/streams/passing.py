@@ -15,13 +15,16 @@ import aiohttp
 import multidict
 from aiohttp import web
 
+from control.gateway.rest import users
 from control.gateway.streams import links, wire
 from fairlead import supervise
 from fairlead.api import errors
 
 # Of one connection only (RFC 9110, 7.6.1), and what proves the caller to us and is nobody else's business.
 HOP = ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding")
-OURS = ("authorization", "host", "expect")
+OURS = ("authorization", "host", "expect", "impersonate-")
+# Which pages of other origins may read an answer that comes from here, no other server says.
+CORS = tuple(f"access-control-allow-{name}" for name in ("credentials", "headers", "methods", "origin"))
 # What aiohttp would add of its own to the headers that are passed on.
 UNASKED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 LAST_SECONDS = 5.0  # for what a caller said before it hung up
@@ -44,21 +47,38 @@ def is_upgrade(request: web.BaseRequest) -> bool:
 
 
 def outgoing(request: web.BaseRequest) -> Headers:
-    """Return a request's headers for the next connection, an upgrade's among them, but none that prove the caller."""
+    """Return a request's headers for the next connection, an upgrade's among them, but none that prove the caller.
+
+    Where it came from and what it asked for here stand in X-Forwarded-….
+    """
     headers = _end_to_end(request.headers)
-    for name in OURS:
-        headers.popall(name, None)
+    drop(headers, *OURS)
+    users.without_tokens(headers)
     if is_upgrade(request) and "Upgrade" in request.headers:
         headers["Connection"], headers["Upgrade"] = "Upgrade", request.headers["Upgrade"]
+    before = ", ".join(headers.getall("X-Forwarded-For", ()))
+    headers["X-Forwarded-For"] = f"{before}, {request.remote}" if before else str(request.remote)
+    headers["X-Forwarded-Host"] = request.host
+    headers["X-Forwarded-Proto"] = request.scheme
+    headers["X-Forwarded-Uri"] = request.rel_url.raw_path
     return headers
 
 
 def incoming(answer: aiohttp.ClientResponse) -> Headers:
     """Return the headers of an answer for the caller's connection."""
     headers = _end_to_end(answer.headers)
+    drop(headers, *CORS)
     if answer.status == 101 and "Upgrade" in answer.headers:
         headers["Upgrade"] = answer.headers["Upgrade"]
     return headers
+
+
+def drop(headers: Headers, *named: str) -> None:
+    """Take headers out by their names, or by what these begin with (`x-remote-`)."""
+    for name in list(headers):
+        lower = name.lower().replace("_", "-")  # servers behind WSGI take them for the same
+        if lower in named or any(each.endswith("-") and lower.startswith(each) for each in named):
+            headers.popall(name, None)
 
 
 def _end_to_end(found: multidict.MultiMapping[str]) -> Headers:

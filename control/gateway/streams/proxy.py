@@ -21,7 +21,7 @@ from aiohttp.client_proto import ResponseHandler
 
 from control.apiserver import authn, dialing, relay, server, tcp
 from control.apiserver.audit import event as audit
-from control.gateway.rest import handlers, users
+from control.gateway.rest import handlers
 from control.gateway.streams import addresses, links, nodeproxy, passing, requests
 from fairlead.api import errors
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -90,7 +90,7 @@ class Proxies:
                     answer = await session.request(
                         request.method,
                         url,
-                        headers=outgoing(request),
+                        headers=passing.outgoing(request),
                         data=request.content if request.body_exists else None,
                         allow_redirects=False,
                     )
@@ -140,18 +140,3 @@ def _session(opened: socket.socket, to: addresses.Destination) -> aiohttp.Client
         timeout=aiohttp.ClientTimeout(total=None),
         skip_auto_headers=passing.UNASKED,
     )
-
-
-def outgoing(request: web.BaseRequest) -> passing.Headers:
-    """Return the headers that a request goes on with."""
-    headers = passing.outgoing(request)
-    for name in list(headers):
-        if name.lower().startswith("impersonate-"):
-            headers.popall(name, None)
-    users.without_tokens(headers)
-    before = headers.get("X-Forwarded-For")
-    headers["X-Forwarded-For"] = f"{before}, {request.remote}" if before else str(request.remote)
-    headers["X-Forwarded-Host"] = request.host
-    headers["X-Forwarded-Proto"] = request.scheme
-    headers["X-Forwarded-Uri"] = request.rel_url.raw_path
-    return headers

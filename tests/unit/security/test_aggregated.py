@@ -47,6 +47,21 @@ async def test_what_one_caller_is_given_to_keep_is_not_anothers(attack: Attack, 
     assert [asked.headers.get("Cookie") for asked in backend.asked] == [None, None]
 
 
+async def test_who_may_read_answers_is_not_its_to_say(attack: Attack, backend: Backend) -> None:
+    """Pages of other origins could read what a browser asks for here. Nor may a caller say where it comes from."""
+    await aggregate(attack.api, backend)
+    backend.headers |= {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Credentials": "true"}
+    admin = await attack.as_user("admin", "system:masters")
+
+    answer = await admin("GET", FLUNDERS, X_Forwarded_For="1.2.3.4", X_Forwarded_Host="evil", X_Forwarded_Proto="x")
+
+    (asked,) = backend.asked
+    assert not [name for name in answer.headers if name.startswith("Access-Control")]
+    assert asked.headers.getall("X-Forwarded-For") == ["1.2.3.4, 127.0.0.1"]
+    assert asked.headers.getall("X-Forwarded-Host") == [admin.url.removeprefix("https://")]
+    assert (asked.headers["X-Forwarded-Proto"], asked.headers["X-Forwarded-Uri"]) == ("https", FLUNDERS)
+
+
 async def test_a_token_among_protocols_stays_here(attack: Attack, backend: Backend) -> None:
     """It proves the caller to this server alone, whether it was asked for or not."""
     await aggregate(attack.api, backend)
