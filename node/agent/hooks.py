@@ -6,10 +6,12 @@ Starting, stopping and the prober call it. A handler has succeeded where nothing
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import aiohttp
 import grpc
+import yarl
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from fairlead.api.pb import core_v1_pb2 as corev1
@@ -20,6 +22,7 @@ from node.runtime import interface as runtime
 
 OUTPUT_BYTES = 10 * 1024
 _HOOK_SECONDS = 30.0
+_REDIRECTS, _MOST_REDIRECTS = (301, 302, 303, 307, 308), 10
 _STRING = 1
 _USER_AGENT = "kube-probe/1.32"
 
@@ -68,8 +71,11 @@ class Hook:
         except runtime.RuntimeFault as error:
             raise HookFailed(str(error)) from error
 
-    async def http(self, action: corev1.HTTPGetAction, seconds: float) -> None:
-        """Ask over HTTP; a status from 200 to 399 is a success. Certificates are not verified, as by kubelet."""
+    async def http(self, action: corev1.HTTPGetAction, seconds: float) -> str:
+        """Ask over HTTP; a status from 200 to 399 is a success. Certificates are not verified, as by kubelet.
+
+        Redirects are followed on the same host. One to another is not, and a success: then a sentence is returned.
+        """
         scheme = (action.scheme or "HTTP").lower()
         path = action.path if action.path.startswith("/") else f"/{action.path}"
         host = action.host or self._address()
@@ -77,18 +83,28 @@ class Hook:
         headers = {"User-Agent": _USER_AGENT, "Accept": "*/*"}
         headers |= {one.name: one.value for one in action.httpHeaders}
         try:
-            async with (
-                asyncio.timeout(seconds),
-                self.parts.http().get(url, headers=headers, ssl=False, allow_redirects=False) as answer,
-            ):
-                status = answer.status
+            async with asyncio.timeout(seconds):
+                status, body = await self._answer(yarl.URL(url), headers)
         except TimeoutError:
             text = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
             raise HookFailed(f'Get "{url}": {text}') from None
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise HookFailed(f'Get "{url}": {_why(error, f"{host}:{self.port(action.port)}")}') from error
         if not 200 <= status < 400:
             raise HookFailed(f"HTTP probe failed with statuscode: {status}")
+        return f"Probe terminated redirects, Response body: {body}" if status >= 300 else ""
+
+    async def _answer(self, url: yarl.URL, headers: Mapping[str, str]) -> tuple[int, str]:
+        """Return the status and the beginning of the body of the last answer on the way."""
+        host = url.host
+        for _ in range(_MOST_REDIRECTS + 1):
+            async with self.parts.http().get(url, headers=headers, ssl=False, allow_redirects=False) as answer:
+                to = answer.headers.get("Location", "") if answer.status in _REDIRECTS else ""
+                following = url.join(yarl.URL(to)) if to else None
+                if following is None or following.host != host:
+                    return answer.status, (await answer.content.read(OUTPUT_BYTES)).decode(errors="replace")
+                url = following
+        raise HookFailed(f'Get "{url}": stopped after {_MOST_REDIRECTS} redirects')
 
     async def tcp(self, action: corev1.TCPSocketAction, seconds: float) -> None:
         """Open a connection, and close it."""

@@ -25,7 +25,7 @@ class Prober:
         self._group = group
         self._changed = changed
         self._results: dict[str, model.Probed] = {}
-        self._tasks: dict[str, list[asyncio.Task[None]]] = {}
+        self._tasks: dict[str, dict[str, asyncio.Task[None]]] = {}
 
     @property
     def results(self) -> Mapping[str, model.Probed]:
@@ -38,14 +38,14 @@ class Prober:
             return
         kinds = probes.kinds(hook.container)
         self._results[hook.id] = model.Probed(started="Startup" not in kinds, ready=not kinds.keys() - {"Liveness"})
-        self._tasks[hook.id] = [
-            self._group.create_task(self._probe(hook, kind, probe), name=f"probe {kind} {hook.container.name}")
+        self._tasks[hook.id] = {
+            kind: self._group.create_task(self._probe(hook, kind, probe), name=f"probe {kind} {hook.container.name}")
             for kind, probe in kinds.items()
-        ]
+        }
 
     def forget(self, container: str) -> None:
         """Stop probing a container."""
-        for task in self._tasks.pop(container, ()):
+        for task in self._tasks.pop(container, {}).values():
             task.cancel()
         self._results.pop(container, None)
 
@@ -53,6 +53,13 @@ class Prober:
         """Stop probing all others."""
         for gone in set(self._results) - containers:
             self.forget(gone)
+
+    def only_readiness(self) -> None:
+        """Stop what would restart containers: they are to end. Who is ready is still asked."""
+        for tasks in self._tasks.values():
+            for kind, task in tasks.items():
+                if kind != "Readiness":
+                    task.cancel()
 
     async def _probe(self, hook: hooks.Hook, kind: str, probe: corev1.Probe) -> None:
         numbers = probes.settings(probe)
@@ -63,7 +70,7 @@ class Prober:
         while True:
             if kind != "Startup":
                 await self._startup(hook, numbers.period)
-            fault = await self._ask(hook, probe, numbers)
+            fault = await self._ask(hook, kind, probe)
             if fault:
                 text = f"{kind} probe failed: {fault}"
                 self._parts.recorder.record(hook.pod, WARNING, "Unhealthy", text, hook.container.name)
@@ -82,15 +89,17 @@ class Prober:
         while not self._results[hook.id].started:
             await self._parts.clock.sleep(min(period, 1.0))
 
-    async def _ask(self, hook: hooks.Hook, probe: corev1.Probe, numbers: probes.Settings) -> str:
+    async def _ask(self, hook: hooks.Hook, kind: str, probe: corev1.Probe) -> str:
         """Return why a probe failed; empty where it succeeded."""
-        handler = probe.handler
+        handler, numbers = probe.handler, probes.settings(probe)
         try:
             if handler.HasField("exec"):
                 code, output = await hook.exec(tuple(handler.exec.command), numbers.timeout)
                 return output.decode(errors="replace") or f"exit status {code}" if code else ""
             if handler.HasField("httpGet"):
-                await hook.http(handler.httpGet, numbers.timeout)
+                if warning := await hook.http(handler.httpGet, numbers.timeout):
+                    text = f"{kind} probe warning: {warning}"
+                    self._parts.recorder.record(hook.pod, WARNING, "ProbeWarning", text, hook.container.name)
             elif handler.HasField("tcpSocket"):
                 await hook.tcp(handler.tcpSocket, numbers.timeout)
             elif handler.HasField("grpc"):

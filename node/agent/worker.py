@@ -174,6 +174,8 @@ class Worker:
     def _probe(self, probing: prober.Prober, found: Sequence[runtime.Container], *, deleting: bool) -> None:
         running = {one.id: one for one in found if one.state == "running"}
         probing.keep_only(set(running))
+        if deleting:
+            probing.only_readiness()
         specs = {one.name: one for one in (*self._pod.spec.initContainers, *self._pod.spec.containers)}
         for container in running.values():
             spec = specs.get(_name(container))

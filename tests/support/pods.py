@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from fairlead import clock as clocks
 from fairlead.api.pb import agent_pb2
 from fairlead.api.pb import core_v1_pb2 as corev1
-from node.agent import interface, manager, worker
+from node.agent import assignments, context, interface, manager, worker
 from node.network import interface as network
 from node.network import memory as memory_network
 from node.pods import memory as memory_folder
@@ -48,6 +48,32 @@ def deleted(living: corev1.Pod, grace: int | None = None) -> corev1.Pod:
     made.metadata.deletionTimestamp.seconds = 1_700_000_100
     made.metadata.deletionGracePeriodSeconds = seconds
     return made
+
+
+class NoContainers:
+    """A node on which none was seen."""
+
+    def of(self, uid: str) -> Sequence[runtime.Container]:
+        """Return none."""
+        return ()
+
+    async def refresh(self, container: str) -> None:
+        """Find nothing."""
+
+
+def parts(containers: context.Containers | None = None, sink: Sink | None = None) -> context.Parts:
+    """Return what workers share, of parts that only pretend."""
+    clock, sink = clocks.FakeClock(), sink or Sink()
+    return context.Parts(
+        node=interface.NodeInfo("node-1", CONFIG.node_addresses),
+        runtime_=memory_runtime.MemoryRuntime(clock),
+        network_=memory_network.MemoryNetwork(CONFIG),
+        sink=sink,
+        clock=clock,
+        sources=assignments.Assignments(clock, sink.token_needed),
+        containers=containers or NoContainers(),
+        folder=memory_folder.MemoryFolder,
+    )
 
 
 async def wait_until(probe: Callable[[], str]) -> None:

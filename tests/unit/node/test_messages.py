@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from fairlead import clock as clocks
-from node.agent import assignments, context, interface, messages
-from node.network import memory as memory_network
+from node.agent import messages
 from node.pods import memory as memory_folder
 from node.runtime import interface as runtime
-from node.runtime import memory as memory_runtime
 from tests.support import pods
 
 GONE = runtime.Container(
@@ -28,18 +25,9 @@ class _Seen:
 
 async def test_a_log_that_cannot_be_read_is_told_in_the_message() -> None:
     """What the runtime says of it; a message of the container's own makes the log unnecessary."""
-    clock, sink, pod = clocks.FakeClock(), pods.Sink(), pods.pod()
+    pod = pods.pod()
     pod.spec.containers[0].terminationMessagePolicy = messages.FALLBACK
-    parts = context.Parts(
-        node=interface.NodeInfo("node-1", ()),
-        runtime_=memory_runtime.MemoryRuntime(clock),
-        network_=memory_network.MemoryNetwork(),
-        sink=sink,
-        clock=clock,
-        sources=assignments.Assignments(clock, sink.token_needed),
-        containers=_Seen(),
-        folder=memory_folder.MemoryFolder,
-    )
+    parts = pods.parts(_Seen())
     folder = memory_folder.MemoryFolder("/root", pods.UID)
     left = messages.Messages(parts, folder)
     await left.catch_up(pod)

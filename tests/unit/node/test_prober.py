@@ -96,3 +96,20 @@ async def test_readiness_is_asked_for_sooner_until_it_comes() -> None:
         await node.phase("Running")
         await _advance(node, 10)
         assert node.sink.events[-1].count >= 4
+
+
+async def test_a_pod_that_goes_is_asked_whether_it_is_ready_and_no_more() -> None:
+    """What ends anyway does not fail; who is no longer ready gets no traffic."""
+    async with pods.running_node() as node:
+        pod = _probed(readiness="1", liveness="1")
+        pod.spec.containers[0].command[:] = ["stubborn"]
+        pod.spec.terminationGracePeriodSeconds = 60
+        node.assign(pod)
+        await node.phase("Running")
+        node.assign(pods.deleted(pod), complete=False)
+        await _advance(node, 30)
+        unhealthy = {one.message: one.count for one in node.sink.events if one.reason == "Unhealthy"}
+        assert unhealthy["Readiness probe failed: exit status 1"] > 3
+        assert unhealthy.get("Liveness probe failed: exit status 1", 0) <= 1
+        await _advance(node, 40)
+        await node.gone()
