@@ -1,7 +1,7 @@
 """The namespace controller: deletes all that a namespace holds, then lets it go.
 
 A namespace that is being deleted keeps its finalizer `kubernetes` until nothing is left in it; its conditions say
-what is.
+what is. Pods go first: what shields them, such as NetworkPolicies, stays until they have ended (KEP-5080).
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class NamespaceController(framework.Controller):
         counts: dict[str, int] = {}
         finalizers: collections.Counter[str] = collections.Counter()
         failures: list[str] = []
-        for kind in self._kinds.scheme:
+        for kind in sorted(self._kinds.scheme, key=lambda kind: kind.message is not corev1.Pod):
             if not kind.namespaced:
                 continue
             try:
@@ -149,6 +149,8 @@ class NamespaceController(framework.Controller):
                 counts[f"{kind.resource}.{kind.group}"] = len(left)
             for obj in left:
                 finalizers.update(cast(Any, obj).metadata.finalizers)
+            if left and kind.message is corev1.Pod:
+                break
         return Remains(counts, finalizers, failures)
 
     async def _delete_all(self, kind: type[Message], namespace: str) -> Sequence[Message]:
