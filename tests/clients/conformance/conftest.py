@@ -6,6 +6,7 @@ see that nothing happens, these let something happen that must be seen next.
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack
 from typing import Any
@@ -14,11 +15,13 @@ import kubernetes
 import pytest
 
 from fairlead.testing import cluster as testing
-from tests.clients.whole.conftest import cluster, define, discovered, kubectl, python
+from tests.clients.whole.conftest import Kubectl, cluster, define, discovered, python
+from tests.clients.whole.conftest import kubectl as every_kubectl
 from tests.support import hooks
+from tests.support import kubectl as programs
 from tests.support.rawrest import Rest
 
-__all__ = ["cluster", "define", "discovered", "kubectl", "python"]
+__all__ = ["cluster", "define", "discovered", "every_kubectl", "python"]
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +29,12 @@ def running() -> Iterator[testing.Threaded]:
     """One cluster for the whole run, with two nodes."""
     with testing.in_thread(testing.Settings(nodes=2)) as made:
         yield made
+
+
+@pytest.fixture
+def kubectl(cluster: testing.Threaded, tmp_path: pathlib.Path) -> Kubectl:
+    """The newest kubectl that there is, as the conformance tests come with one; it knows nothing of the API yet."""
+    return Kubectl(max(programs.every(), key=lambda each: each.minor), cluster.kubeconfig, tmp_path / "discovered")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from fairlead.testing import cluster as testing
 from tests.clients.conformance import operations
-from tests.support.rawrest import Rest
+from tests.support.rawrest import MERGE, STRATEGIC, Rest
 
 RULES = [
     {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["deployments"]}
@@ -79,10 +79,12 @@ def test_a_kind_of_cluster_configuration_has_every_operation(rest: Rest, kind: o
     operations.discovered(rest, kind)
     name = operations.written(rest, kind)["metadata"]["name"]
     if "status" in kind.subresources:
-        first = {"type": "PatchStatusFailed", "status": "False", "reason": "Patched", "message": "Set by a test"}
-        second = {"type": "StatusUpdate", "status": "True", "reason": "Updated", "message": "Set by a test"}
-        for each in (first, second):
-            each["lastTransitionTime"] = "2026-01-01T00:00:00Z"
+        # a policy's conditions must be whole, the others' not
+        more = {"message": "Set from an e2e test", "lastTransitionTime": "2024-01-01T00:00:00Z"}
+        first = {"type": "PatchStatusFailed", "status": "False", "reason": "e2e"}
+        second = {"type": "StatusUpdateFailed", "status": "False", "reason": "E2E", **more}
+        if kind.kind == "ValidatingAdmissionPolicy":
+            first |= more
         operations.status_written(rest, kind, name, first, second)
     operations.deleted(rest, kind, name)
 
@@ -176,6 +178,46 @@ def test_what_has_no_metadata_is_no_table(rest: Rest) -> None:
     path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
     told = rest.ask("POST", path, review, accept="application/json;as=Table;v=v1;g=meta.k8s.io")
     assert (told.status, told.body["reason"], told.body["code"]) == (406, "NotAcceptable", 406)
+
+
+SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
+WARDLE = "v1alpha1.wardle.example.com"
+
+
+def test_an_api_service_has_every_operation(rest: Rest) -> None:
+    """Aggregator "… support the 1.17 Sample API Server": what it does with the APIService, behind which nobody is."""
+    service = {"namespace": "default", "name": "sample-api", "port": 7443}
+    spec = {"service": service, "group": "wardle.example.com", "version": "v1alpha1", "insecureSkipTLSVerify": True}
+    spec |= {"groupPriorityMinimum": 2000, "versionPriority": 200}
+    one, status = f"{SERVICES}/{WARDLE}", f"{SERVICES}/{WARDLE}/status"
+    rest("POST", SERVICES, {"metadata": {"name": WARDLE}, "spec": spec})
+    seen = rest.until(
+        SERVICES, lambda found: "conditions" in found["status"], fieldSelector=f"metadata.name={WARDLE}"
+    )
+    (available,) = seen["status"]["conditions"]
+    assert (available["type"], available["status"], available["reason"]) == ("Available", "False", "ServiceNotFound")
+
+    assert rest("PATCH", one, {"spec": {"versionPriority": 400}}, sent=MERGE)["spec"]["versionPriority"] == 400
+    assert WARDLE in [each["metadata"]["name"] for each in rest("GET", SERVICES)["items"]]
+    labels = {"e2e-apiservice": "patched"}
+    assert rest("PATCH", one, {"metadata": {"labels": labels}}, sent=STRATEGIC)["metadata"]["labels"] == labels
+
+    condition = {"status": "True", "reason": "E2E", "message": "Set from e2e test", "lastTransitionTime": None}
+    more = {"type": "StatusUpdated", **condition}
+    operations.replaced(rest, status, lambda found: found["status"]["conditions"].append(more))
+    assert [each["type"] for each in rest("GET", status)["status"]["conditions"]] == ["Available", "StatusUpdated"]
+
+    def renamed(found: dict[str, Any]) -> None:
+        found["metadata"]["labels"] = {WARDLE: "updated"}
+
+    assert operations.replaced(rest, one, renamed)["metadata"]["labels"] == {WARDLE: "updated"}
+    known = rest("GET", status)["status"]["conditions"]
+    patch = {"status": {"conditions": [*known, {"type": "StatusPatched", **condition}]}}
+    rest("PATCH", status, patch, sent=MERGE)
+    assert "StatusPatched" in [each["type"] for each in rest("GET", status)["status"]["conditions"]]
+
+    rest("DELETE", SERVICES, labelSelector=f"{WARDLE}=updated")
+    assert rest("GET", SERVICES, labelSelector=f"{WARDLE}=updated")["items"] == []
 
 
 TEMPLATES = "/api/v1/namespaces/default/podtemplates"
