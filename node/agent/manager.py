@@ -17,6 +17,7 @@ from fairlead.api.pb import core_v1_pb2 as corev1
 from node.agent import assignments, context, gpus, interface, observer, podstreams, usage, worker
 from node.network import interface as network
 from node.pods import folders, model
+from node.pods import status as statuses
 from node.runtime import interface as runtime
 
 log = logging.getLogger(__name__)
@@ -123,7 +124,7 @@ class PodManager(podstreams.Streams):
     def statuses(self) -> Sequence[tuple[corev1.Pod, corev1.PodStatus]]:
         """Return the newest status of every pod."""
         found = ((one.pod, one.status) for uid, one in self._workers.items() if uid in self._given.pods)
-        return [(pod, status) for pod, status in found if status is not None]
+        return [(pod, statuses.reported(status)) for pod, status in found if status is not None]
 
     def waiting_tokens(self) -> Sequence[agent_pb2.TokenNeeded]:
         """Return the tokens that were asked for and have not come."""

@@ -11,7 +11,6 @@ import contextlib
 import logging
 from collections.abc import Sequence
 
-from fairlead.api import objects
 from fairlead.api.pb import core_v1_pb2 as corev1
 from node.agent import context, hooks, messages, prober, starting
 from node.agent.faults import StepFault
@@ -192,7 +191,7 @@ class Worker:
         self._tell_of_waiting(self._status, fresh)
         self._status = self._published = fresh
         if changed:
-            self._parts.sink.status(self._pod, objects.copy(fresh))
+            self._parts.sink.status(self._pod, status.reported(fresh))
 
     def _tell_of_waiting(self, before: corev1.PodStatus, after: corev1.PodStatus) -> None:
         """Record that a container has begun to wait for its next try."""

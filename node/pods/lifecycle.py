@@ -96,6 +96,8 @@ class _Planning:
     def go(self) -> None:
         """Take the first stage that is not complete."""
         observed = self._observed
+        if due := _deadline(observed):
+            self._wakes.append(due)
         first = "PodInitializing" if self._inits else "ContainerCreating"
         for history in (*self._inits, *self._mains):
             if not history.running and not history.exited:
@@ -276,12 +278,7 @@ def _terminal(observed: Observed, inits: Sequence[History], mains: Sequence[Hist
         return status.phase, status.reason, status.message
     if observed.refused is not None:
         return "Failed", observed.refused.reason, f"Pod was rejected: {observed.refused.message}"
-    start = times.to_seconds(status.startTime)
-    if (
-        start
-        and pod.spec.HasField("activeDeadlineSeconds")
-        and observed.now >= start + pod.spec.activeDeadlineSeconds
-    ):
+    if (due := _deadline(observed)) and observed.now >= due:
         return "Failed", "DeadlineExceeded", "Pod was active on the node longer than the specified deadline"
     if any(_failed_for_good(pod, history) for history in inits):
         return "Failed", "", ""
@@ -291,6 +288,12 @@ def _terminal(observed: Observed, inits: Sequence[History], mains: Sequence[Hist
     ):
         return "", "", ""
     return ("Succeeded" if all(one.exit_code == 0 for one in ended) else "Failed"), "", ""
+
+
+def _deadline(observed: Observed) -> float:
+    """Return when the pod may not be active any more; 0.0 for never."""
+    start, spec = times.to_seconds(observed.status.startTime), observed.pod.spec
+    return start + spec.activeDeadlineSeconds if start and spec.HasField("activeDeadlineSeconds") else 0.0
 
 
 def _failed_for_good(pod: corev1.Pod, history: History) -> bool:

@@ -61,6 +61,15 @@ def with_conditions_of(own: corev1.PodStatus, others: corev1.PodStatus) -> corev
     return merged
 
 
+def reported(own: corev1.PodStatus) -> corev1.PodStatus:
+    """Return a copy of the node's status without the conditions that others set: theirs may be other by now."""
+    told = corev1.PodStatus()
+    told.CopyFrom(own)
+    del told.conditions[:]
+    told.conditions.extend(one for one in own.conditions if one.type in _OURS)
+    return told
+
+
 def qos_class(pod: corev1.Pod) -> str:
     """Return Guaranteed, Burstable or BestEffort, as Kubernetes classes the pod's requests and limits."""
     guaranteed, any_given = True, False

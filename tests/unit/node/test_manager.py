@@ -151,6 +151,22 @@ async def test_a_job_that_fails_has_failed() -> None:
         assert len(await node.runtime.containers()) == 1
 
 
+async def test_a_pod_ends_when_its_deadline_comes_though_nothing_else_happens() -> None:
+    """Also while it is being initialized."""
+    async with pods.running_node() as node:
+        pod = pods.pod()
+        pod.spec.initContainers.append(pods.container("init"))
+        pod.spec.activeDeadlineSeconds = 60
+        node.assign(pod)
+        await node.until("init container runs", lambda status: _runs(status.initContainerStatuses))
+        _clock(node).advance(59)
+        await pods.settle()
+        assert node.sink.newest().phase == "Pending"
+        _clock(node).advance(1)
+        status = await node.phase("Failed")
+        assert status.reason == "DeadlineExceeded"
+
+
 async def test_the_end_of_its_log_stands_in_for_a_message() -> None:
     """Of a container that failed without a word, where its policy says so; known at once with its end."""
     async with pods.running_node() as node:
@@ -450,7 +466,18 @@ async def test_conditions_of_others_are_kept_and_gate_readiness() -> None:
         status = await node.until(
             "ready", lambda status: any(one.type == "Ready" and one.status == "True" for one in status.conditions)
         )
-        assert [one.type for one in status.conditions][-1] == "example.com/routed"
+        closed = corev1.Pod()
+        closed.CopyFrom(routed)
+        closed.status.conditions[0].status = "False"
+        node.assign(closed, complete=False)
+        status = await node.until(
+            "unready", lambda status: any(one.type == "Ready" and one.status == "False" for one in status.conditions)
+        )
+        want = 'the status of pod readiness gate "example.com/routed" is not "True", but False'
+        assert next(one.message for one in status.conditions if one.type == "Ready") == want
+        # What others have set is theirs: said again it would undo what they set meanwhile.
+        told = {one.type for said in node.sink.statuses[pods.UID] for one in said.conditions}
+        assert "example.com/routed" not in told
 
 
 async def test_after_a_reboot_pods_run_anew_in_new_sandboxes() -> None:
