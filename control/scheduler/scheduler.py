@@ -268,18 +268,17 @@ class Term:
 
     async def _say_preempted(self, pod: corev1.Pod) -> None:
         meta = pod.metadata
-        for known in (pod, None):
-            stored = known if known is not None else await self._client.get(corev1.Pod, meta.name, meta.namespace)
-            fresh = objects.copy(stored)
-            now = times.from_seconds(self._clock.now())
-            told = {"reason": PREEMPTED_REASON, "message": PREEMPTED_MESSAGE}
-            conditions.set_condition(fresh.status.conditions, disruption.TARGET, conditions.TRUE, now, **told)
-            try:
-                await self._client.update(fresh, subresource="status")
-                return
-            except errors.Conflict:
-                if known is None:
-                    raise
+        try:
+            await self._write_preempted(pod)
+        except errors.Conflict:
+            await self._write_preempted(await self._client.get(corev1.Pod, meta.name, meta.namespace))
+
+    async def _write_preempted(self, pod: corev1.Pod) -> None:
+        fresh = objects.copy(pod)
+        now = times.from_seconds(self._clock.now())
+        told = {"reason": PREEMPTED_REASON, "message": PREEMPTED_MESSAGE}
+        conditions.set_condition(fresh.status.conditions, disruption.TARGET, conditions.TRUE, now, **told)
+        await self._client.update(fresh, subresource="status")
 
     # Binding
 

@@ -248,6 +248,29 @@ def test_a_replicaset_is_replaced_and_patched(rest: Rest) -> None:
     assert [(each["name"], each["image"]) for each in containers] == [("web", "other:1"), ("main", "web:1")]
 
 
+def test_a_pod_is_ready_when_its_gates_are_open(rest: Rest) -> None:
+    """[sig-node] "should support pod readiness gates", which stand still what the rollouts above wait for."""
+    path = workloads.make(rest, PODS, workloads.pod("gated", ready=False))
+
+    def ready(status: str) -> dict[str, Any]:
+        wanted = ("Ready", status)
+        found = rest.until(
+            PODS, lambda found: wanted in workloads.statuses(found), fieldSelector="metadata.name=gated"
+        )
+        (told,) = [each for each in found["status"]["conditions"] if each["type"] == "Ready"]
+        return dict(told)
+
+    def gate(status: str) -> None:
+        patch = {"status": {"conditions": [{"type": workloads.GATE, "status": status}]}}
+        rest("PATCH", f"{path}/status", patch, sent=STRATEGIC)
+
+    assert ready("False")["reason"] == "ReadinessGatesNotReady"
+    gate("True")
+    ready("True")
+    gate("False")
+    assert ready("False")["message"].endswith(f'"{workloads.GATE}" is not "True", but False')
+
+
 @pytest.mark.parametrize("kind", ["ReplicaSet", "ReplicationController"])
 def test_pods_are_adopted_and_released(rest: Rest, kind: str) -> None:
     """Kubernetes' "should adopt matching pods on creation", "should release no longer matching pods"."""

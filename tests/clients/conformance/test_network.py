@@ -302,9 +302,13 @@ def test_a_service_changes_its_type(rest: Rest) -> None:
         def outward(found: dict[str, Any]) -> None:
             found["spec"].update(type="ExternalName", externalName="clusterip-service.default.svc.cluster.local")
 
-        spec = operations.replaced(rest, path, outward)["spec"]
-        assert {"clusterIP", "clusterIPs", "ipFamilies"}.isdisjoint(spec)
-        assert "nodePort" not in spec["ports"][0]
+        left = operations.replaced(rest, path, outward)["spec"]
+        assert {"clusterIP", "clusterIPs", "ipFamilies"}.isdisjoint(left)
+        assert "nodePort" not in left["ports"][0]
+        # what was its own is free again
+        another = service("another", type=type_, clusterIP=spec["clusterIP"])
+        another["spec"]["ports"] = spec["ports"]
+        rest("DELETE", workloads.make(rest, SERVICES, another))
 
 
 @pytest.mark.parametrize("type_", ["ClusterIP", "NodePort"])

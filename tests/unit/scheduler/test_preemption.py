@@ -139,6 +139,31 @@ def test_a_taint_or_a_selector_is_not_helped() -> None:
     assert decide(pods.info(picky), cache).told.endswith("1 Preemption is not helpful for scheduling.")
 
 
+def test_neither_is_a_domain_that_is_not_there() -> None:
+    """Nodes without the label of a hard constraint, or without the pods that the pod wants to be with."""
+    cache = cluster(a=[pod("one", 1, "4")])
+    spread, fond = samples.pod("spread", cpu="1"), samples.pod("fond", cpu="1")
+    spread.spec.topologySpreadConstraints.add(
+        maxSkew=1, topologyKey="example.com/rack", whenUnsatisfiable="DoNotSchedule"
+    )
+    wanted = fond.spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution
+    wanted.add(topologyKey="kubernetes.io/hostname").labelSelector.matchLabels["app"] = "nobody"
+    for each in (spread, fond):
+        each.spec.priority = 10
+        told = decide(pods.info(each), cache).told
+        assert told == "0/1 nodes are available: 1 Preemption is not helpful for scheduling."
+
+
+def test_a_host_port_is_freed_by_whoever_has_it() -> None:
+    """As other room is."""
+    holder, wanting = samples.pod("holder"), samples.pod("wanting")
+    for each, priority in ((holder, 1), (wanting, 10)):
+        each.spec.priority = priority
+        each.spec.containers[0].ports.add(containerPort=80, hostPort=80)
+    cache = cluster(a=[pods.info(holder), pod("other", 0)])
+    assert chosen(pods.info(wanting), cache) == ("a", ["holder"])
+
+
 def test_room_that_was_made_is_kept_from_others() -> None:
     """From pods of lower priority, not from those of higher; and only while it is asked."""
     cache = cluster(a=[])
