@@ -89,13 +89,23 @@ class Rest:
     @contextlib.contextmanager
     def watch(self, path: str, **query: Any) -> Iterator[Events]:
         """Watch a collection for the time of the block."""
-        url = self._url + path + _query({**query, "watch": "true"})
+        with self._streamed(path, {**query, "watch": "true"}, JSON) as response:
+            yield Events(response)
+
+    @contextlib.contextmanager
+    def _streamed(self, path: str, query: Mapping[str, Any], accept: str) -> Iterator[urllib3.BaseHTTPResponse]:
+        headers = {**self._headers, "Accept": accept}
         response = self._pool.request(
-            "GET", url, headers=self._headers, preload_content=False, timeout=SECONDS, retries=False
+            "GET",
+            self._url + path + _query(query),
+            headers=headers,
+            preload_content=False,
+            timeout=SECONDS,
+            retries=False,
         )
         try:
             assert response.status == 200, response.read()
-            yield Events(response)
+            yield response
         finally:
             response.close()
 

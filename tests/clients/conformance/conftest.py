@@ -1,11 +1,12 @@
 """What Kubernetes' conformance tests look at, asked of a cluster as it is by default: docs/conformance.md.
 
 Each test takes the steps of one conformance test, or of several that only differ in their kind; where those wait to
-see that nothing happens, these let something happen that must be seen next.
+see that nothing happens, these let something happen that must be seen next. Full runs take each in protobuf, too.
 """
 
 from __future__ import annotations
 
+import os
 import pathlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack
@@ -17,11 +18,13 @@ import pytest
 from fairlead.testing import cluster as testing
 from tests.clients.whole.conftest import Kubectl, cluster, define, discovered, python
 from tests.clients.whole.conftest import kubectl as every_kubectl
-from tests.support import hooks
+from tests.support import hooks, rawprotobuf
 from tests.support import kubectl as programs
 from tests.support.rawrest import Rest
 
 __all__ = ["cluster", "define", "discovered", "every_kubectl", "python"]
+
+FULL = int(os.environ.get("FUZZ_TIMES", "1")) > 1
 
 
 @pytest.fixture(scope="session")
@@ -37,10 +40,11 @@ def kubectl(cluster: testing.Threaded, tmp_path: pathlib.Path) -> Kubectl:
     return Kubectl(max(programs.every(), key=lambda each: each.minor), cluster.kubeconfig, tmp_path / "discovered")
 
 
-@pytest.fixture
-def rest(python: kubernetes.client.ApiClient) -> Rest:
-    """Plain requests as administrator."""
-    return Rest(python)
+@pytest.fixture(params=[Rest, rawprotobuf.Rest] if FULL else [Rest], ids=["json", "protobuf"] if FULL else ["json"])
+def rest(request: pytest.FixtureRequest, python: kubernetes.client.ApiClient) -> Rest:
+    """Plain requests as administrator; in full runs also as Go's clients make them."""
+    made: Rest = request.param(python)
+    return made
 
 
 @pytest.fixture

@@ -149,13 +149,16 @@ def test_a_quota_counts_what_is_in_its_scope(rest: Rest) -> None:
     scopes = ("BestEffort", "NotBestEffort", "Terminating", "NotTerminating")
     for name in scopes:
         quota(rest, name.lower(), hard={"pods": "5"}, scopes=[name])
+    counts = dict.fromkeys(scopes, 0)
     for made, inside in SCOPED:
         rest("POST", f"{CORE}/pods", made)
-        for name in scopes:
-            until(rest, {"pods": "1" if name in inside else "0"}, name.lower())
+        counts |= {name: counts[name] + 1 for name in inside}
+        for name, count in counts.items():
+            until(rest, {"pods": str(count)}, name.lower())
+    for made, _ in SCOPED:
         rest("DELETE", f"{CORE}/pods/{made['metadata']['name']}", {"gracePeriodSeconds": 0})
-        for name in scopes:
-            until(rest, {"pods": "0"}, name.lower())
+    for name in scopes:
+        until(rest, {"pods": "0"}, name.lower())
 
 
 def test_a_quota_is_updated_patched_listed_and_deleted(rest: Rest) -> None:
