@@ -276,7 +276,8 @@ class Registry(writing.Writer):
         """Make a changed object ready to be stored, or refuse it."""
         metadata, before, subresource = obj.metadata, old.metadata, change.subresource
         system.check_preconditions(self.kind, metadata, before)
-        if system.is_unconditional(metadata) and not (subresource or self.strategy.allow_unconditional_update):
+        is_judged = subresource in ("", "status") and not self.strategy.allow_unconditional_update
+        if is_judged and system.is_unconditional(metadata):
             raise system.unconditional(self.kind, before.name)
         system.keep(metadata, before)
         if not subresource:

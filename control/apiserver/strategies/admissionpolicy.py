@@ -30,6 +30,7 @@ class AdmissionPolicyStrategy(strategy.SpecStrategy[_Policy]):
     """The rules of ValidatingAdmissionPolicies."""
 
     message = _Policy
+    allow_unconditional_update = False
 
     def default(self, obj: _Policy) -> None:
         """Fail closed, match equivalent versions in every namespace."""
@@ -82,6 +83,7 @@ class AdmissionPolicyBindingStrategy(strategy.Strategy[_Binding]):
     """The rules of ValidatingAdmissionPolicyBindings."""
 
     message = _Binding
+    allow_unconditional_update = False
 
     def default(self, obj: _Binding) -> None:
         """Match equivalent versions in every namespace."""

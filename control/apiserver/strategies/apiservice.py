@@ -20,6 +20,7 @@ class APIServiceStrategy(strategy.Strategy[apiregistrationv1.APIService]):
     """The rules of APIServices."""
 
     message = apiregistrationv1.APIService
+    allow_unconditional_update = False
 
     def name_rule(self, name: str) -> names.Found:
         """Judge a name: it stands in a path; `validate` compares it with group and version."""

@@ -21,6 +21,7 @@ class CSIDriverStrategy(strategy.Strategy[storagev1.CSIDriver]):
     """The rules of CSIDrivers."""
 
     message = storagev1.CSIDriver
+    allow_unconditional_update = False
 
     def default(self, obj: storagev1.CSIDriver) -> None:
         """Fill in what a driver is like that says nothing."""
@@ -84,6 +85,7 @@ class CSINodeStrategy(strategy.Strategy[storagev1.CSINode]):
     """The rules of CSINodes."""
 
     message = storagev1.CSINode
+    allow_unconditional_update = False
 
     def validate(self, obj: storagev1.CSINode) -> field.Faults:
         """Judge a CSINode."""
@@ -122,6 +124,7 @@ class CSIStorageCapacityStrategy(strategy.Strategy[storagev1.CSIStorageCapacity]
     """The rules of CSIStorageCapacities."""
 
     message = storagev1.CSIStorageCapacity
+    allow_unconditional_update = False
 
     def advise(self, obj: storagev1.CSIStorageCapacity, old: storagev1.CSIStorageCapacity | None) -> Iterable[str]:
         """Warn of deprecated labels of nodes."""

@@ -15,6 +15,7 @@ class PodDisruptionBudgetStrategy(strategy.SpecStrategy[policyv1.PodDisruptionBu
     """The rules of PodDisruptionBudgets."""
 
     message = policyv1.PodDisruptionBudget
+    allow_unconditional_update = False
     short_finalizers = True
 
     def name_rule(self, name: str) -> names.Found:

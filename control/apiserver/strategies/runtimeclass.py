@@ -16,6 +16,8 @@ class RuntimeClassStrategy(strategy.Strategy[nodev1.RuntimeClass]):
     """The rules of RuntimeClasses."""
 
     message = nodev1.RuntimeClass
+    allow_unconditional_update = False
+    created_by_update = True
 
     def advise(self, obj: nodev1.RuntimeClass, old: nodev1.RuntimeClass | None) -> Iterable[str]:
         """Warn of deprecated labels of nodes."""

@@ -71,6 +71,7 @@ class VolumeAttachmentStrategy(strategy.Strategy[storagev1.VolumeAttachment]):
     """The rules of VolumeAttachments."""
 
     message = storagev1.VolumeAttachment
+    allow_unconditional_update = False
 
     def prepare_for_create(self, obj: storagev1.VolumeAttachment) -> None:
         """Start without status."""
@@ -79,6 +80,11 @@ class VolumeAttachmentStrategy(strategy.Strategy[storagev1.VolumeAttachment]):
     def prepare_for_update(self, obj: storagev1.VolumeAttachment, old: storagev1.VolumeAttachment) -> None:
         """Keep the status."""
         strategy.keep_status(obj, old)
+
+    def prepare_for_status_update(self, obj: storagev1.VolumeAttachment, old: storagev1.VolumeAttachment) -> None:
+        """Keep all but the status."""
+        strategy.keep_all_but_status(obj, old)
+        strategy.keep_user_metadata(obj, old)
 
     def validate(self, obj: storagev1.VolumeAttachment) -> field.Faults:
         """Judge a new VolumeAttachment."""

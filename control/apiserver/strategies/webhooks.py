@@ -28,6 +28,8 @@ NAME_SEGMENTS = 3
 class _WebhookStrategy(strategy.Strategy[Any]):
     """What both kinds of configurations have in common."""
 
+    allow_unconditional_update = False
+
     def default(self, obj: Any) -> None:
         """Fill in what a webhook leaves open."""
         for hook in obj.Webhooks:

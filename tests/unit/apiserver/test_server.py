@@ -12,13 +12,16 @@ import pytest
 
 from control.apiserver import authn, reading
 from control.apiserver.server import ApiServer
+from control.apiserver.strategies import table
 from control.store import memory
 from fairlead.api import errors, objects, scheme
 from fairlead.api.pb import apps_v1_pb2 as appsv1
 from fairlead.api.pb import autoscaling_v1_pb2 as autoscalingv1
 from fairlead.api.pb import coordination_v1_pb2 as coordinationv1
 from fairlead.api.pb import core_v1_pb2 as corev1
+from fairlead.api.pb import policy_v1_pb2 as policyv1
 from fairlead.api.pb import rbac_v1_pb2 as rbacv1
+from fairlead.api.pb import storage_v1_pb2 as storagev1
 from fairlead.client.interface import Patch, PatchType
 from fairlead.testing import control
 from tests.unit.apiserver import yamls
@@ -182,6 +185,52 @@ async def test_an_unconditional_update_wins_over_what_came_between(admin: Any) -
     await asyncio.gather(*(write(n) for n in range(1, 21)))
 
     assert (await admin.get(corev1.ConfigMap, "c", "default")).data["n"] != "0"
+
+
+def test_some_kinds_are_updated_only_at_a_state_that_is_named() -> None:
+    """Of each kind what Kubernetes' strategies say; some are created by an update as well."""
+    every = {each.kind.kind: each for each in table.strategies()}
+    conditional = {name for name, each in every.items() if not each.allow_unconditional_update}
+    created = {name for name, each in every.items() if each.created_by_update}
+    assert conditional == {
+        *("APIService", "CSIDriver", "CSINode", "CSIStorageCapacity", "CustomResourceDefinition", "Lease"),
+        *("MutatingWebhookConfiguration", "PodDisruptionBudget", "RuntimeClass", "ValidatingAdmissionPolicy"),
+        *("ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration", "VolumeAttachment"),
+    }
+    assert created == {
+        *("ClusterRole", "ClusterRoleBinding", "Endpoints", "Event", "Lease", "LimitRange", "Role", "RoleBinding"),
+        *("RuntimeClass", "Service"),
+    }
+
+
+async def test_an_update_of_a_kind_that_is_so_guarded_names_its_state(admin: Any) -> None:
+    """The object's as well as its status'."""
+    made = policyv1.PodDisruptionBudget()
+    made.metadata.name, made.metadata.namespace = "web", "default"
+    made.spec.minAvailable.intVal = 1
+    made = objects.copy(await admin.create(made))
+    made.metadata.ClearField("resourceVersion")
+    for subresource in ("", "status"):
+        with pytest.raises(errors.Invalid) as refused:
+            await admin.update(made, subresource=subresource)
+        text = "metadata.resourceVersion: Invalid value: 0x0: must be specified for an update"
+        assert refused.value.message == f'PodDisruptionBudget.policy "web" is invalid: {text}'
+
+
+async def test_a_status_update_of_an_attachment_keeps_its_labels(admin: Any) -> None:
+    """Kubernetes' newer status strategies take metadata through the object alone."""
+    made = storagev1.VolumeAttachment()
+    made.metadata.name = "one"
+    made.metadata.labels["a"] = "b"
+    made.spec.attacher, made.spec.nodeName = "csi.example.com", "n1"
+    made.spec.source.persistentVolumeName = "volume"
+    made = objects.copy(await admin.create(made))
+    made.metadata.labels["a"] = "c"
+    made.status.attached = True
+
+    after = await admin.update(made, subresource="status")
+
+    assert (dict(after.metadata.labels), after.status.attached) == ({"a": "b"}, True)
 
 
 async def test_a_status_update_does_not_move_a_pod(admin: Any) -> None:
