@@ -49,6 +49,7 @@ class Worker:
         self._sources_changed = False
         self._failures: dict[str, Failure] = {}
         self._stillborn: dict[str, runtime.Container] = {}
+        self._replaced: set[str] = set()
         self._messages = messages.Messages(parts, self._folder)
         self._wake = asyncio.Event()
         self._steps: dict[str, asyncio.Task[None]] = {}
@@ -150,6 +151,7 @@ class Worker:
             busy=frozenset(self._steps),
             node_addresses=self._parts.node.addresses,
             refused=self._refusal(found),
+            replaced=frozenset(self._replaced),
         )
         plan = lifecycle.decide(observed)
         if not self._orphan:
@@ -338,7 +340,7 @@ class Worker:
         try:
             await starting.start(self._parts, wanted)
         except starting.StartRefused as error:
-            self._stillborn[spec.name] = self._ended_at_birth(action, str(error))
+            self._stillborn[spec.name] = self._ended_at_birth(action, spec, str(error))
 
     def _processes_of(self, target: str) -> str:
         """Return the process namespace of the container that another is to join; empty for none."""
@@ -350,12 +352,13 @@ class Worker:
             raise StepFault("CreateContainerError", f'target container "{target}" is not running')
         return f"/proc/{found.pid}/ns/pid"
 
-    def _ended_at_birth(self, action: Action, error: str) -> runtime.Container:
+    def _ended_at_birth(self, action: Action, spec: corev1.Container, error: str) -> runtime.Container:
         """Return the record of a container whose process never came up, so that it counts as a restart."""
         now = self._parts.clock.now()
         labels = {
             runtime.CONTAINER_LABEL: action.container,
             runtime.RESTARTS_LABEL: str(action.attempt),
+            runtime.HASH_LABEL: model.spec_hash(spec),
             model.BACKOFF_LABEL: f"{action.backoff:g}",
         }
         return runtime.Container(
@@ -373,6 +376,8 @@ class Worker:
 
     async def _stop(self, action: Action) -> None:
         pod, clock = self._pod, self._parts.clock
+        if action.replace:
+            self._replaced.add(action.container)
         self._parts.recorder.record(pod, NORMAL, "Killing", action.reason, action.name)
         deadline = clock.monotonic() + action.grace
         spec = next((one for one in model.every(pod) if one.name == action.name), None)
@@ -393,6 +398,7 @@ class Worker:
         await self._parts.readers.wait_over(action.container)
         await self._parts.runtime.remove(action.container)
         await self._parts.containers.refresh(action.container)
+        self._replaced.discard(action.container)
         for container in known:
             self._messages.forget(container)
 

@@ -7,6 +7,7 @@ times included, which the containers themselves carry.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from fairlead.api import times
@@ -25,7 +26,6 @@ IMAGE_ERROR_SECONDS = 5.0
 KILL_SLACK_SECONDS = 2.0
 
 CRASH_LOOP = "CrashLoopBackOff"
-_TERMINAL = ("Succeeded", "Failed")
 
 
 def decide(observed: Observed) -> Plan:
@@ -190,20 +190,23 @@ class _Planning:
                 self._actions.append(_remove(container))
         elif container.state == "running":
             self._check(history, container)
-        elif restarts(self._observed.pod, history.spec, container, init=init):
+        elif _follows(self._observed, history.spec, container, init=init):
             self._restart(history, container)
 
     def _check(self, history: History, container: runtime.Container) -> None:
         probed = self._observed.probed.get(container.id)
-        if container.labels.get(runtime.HASH_LABEL, "") != model.spec_hash(history.spec):
+        if _changed(history.spec, container):
             reason = f"Container {history.name} definition changed, will be restarted"
-            self._actions.append(_stop(self._observed, container, reason))
+            self._actions.append(dataclasses.replace(_stop(self._observed, container, reason), replace=True))
         elif probed is not None and probed.unhealthy:
             self._actions.append(_stop(self._observed, container, probed.unhealthy, probed.grace))
 
     def _restart(self, history: History, container: runtime.Container) -> None:
+        if container.id in self._observed.replaced:
+            # It has not ended for good: the API lets no container run again that has, by some restart policies.
+            self._waiting[history.name] = Waiting("ContainerCreating")
         due = restart_at(container)
-        if due > self._observed.now:
+        if due > self._observed.now and not _changed(history.spec, container):
             backoff = model.label_seconds(container, model.BACKOFF_LABEL, 0.0)
             text = f"back-off {_duration(backoff)} restarting failed container={history.name}"
             self._waiting[history.name] = Waiting(CRASH_LOOP, f"{text} pod={model.full_name(self._observed.pod)}")
@@ -221,7 +224,7 @@ class _Planning:
                     self._wakes.append(failure.at + IMAGE_ERROR_SECONDS)
                 return
         ended = history.current if history.exited else None
-        backoff = next_backoff(ended) if ended is not None else 0.0
+        backoff = next_backoff(ended) if ended is not None and not _changed(history.spec, ended) else 0.0
         number = (
             history.attempt + 1 if history.current is not None else _recorded(self._observed.status, history.name)
         )
@@ -273,18 +276,19 @@ def _stops(observed: Observed, inits: Sequence[History], mains: Sequence[History
 
 def _terminal(observed: Observed, inits: Sequence[History], mains: Sequence[History]) -> tuple[str, str, str]:
     """Return the phase that a pod stays in for good, with reason and message; three empty texts while it lives."""
-    pod, status = observed.pod, observed.status
-    if status.phase in _TERMINAL:
+    status = observed.status
+    if status.phase in model.FINAL_PHASES:
         return status.phase, status.reason, status.message
     if observed.refused is not None:
         return "Failed", observed.refused.reason, f"Pod was rejected: {observed.refused.message}"
     if (due := _deadline(observed)) and observed.now >= due:
         return "Failed", "DeadlineExceeded", "Pod was active on the node longer than the specified deadline"
-    if any(_failed_for_good(pod, history) for history in inits):
+    if any(_failed_for_good(observed, history) for history in inits):
         return "Failed", "", ""
     ended = [history.current for history in mains if history.current is not None and history.exited]
     if len(ended) < len(mains) or any(
-        restarts(pod, history.spec, container, init=False) for history, container in zip(mains, ended, strict=True)
+        _follows(observed, history.spec, container, init=False)
+        for history, container in zip(mains, ended, strict=True)
     ):
         return "", "", ""
     return ("Succeeded" if all(one.exit_code == 0 for one in ended) else "Failed"), "", ""
@@ -296,11 +300,21 @@ def _deadline(observed: Observed) -> float:
     return start + spec.activeDeadlineSeconds if start and spec.HasField("activeDeadlineSeconds") else 0.0
 
 
-def _failed_for_good(pod: corev1.Pod, history: History) -> bool:
+def _changed(spec: corev1.Container, container: runtime.Container) -> bool:
+    """Tell whether a container is of an older definition: its successor does not wait for what that one did."""
+    return container.labels.get(runtime.HASH_LABEL, "") != model.spec_hash(spec)
+
+
+def _follows(observed: Observed, spec: corev1.Container, container: runtime.Container, *, init: bool) -> bool:
+    """Tell whether another follows a container that has ended."""
+    return container.id in observed.replaced or restarts(observed.pod, spec, container, init=init)
+
+
+def _failed_for_good(observed: Observed, history: History) -> bool:
     container = history.current
     if container is None or container.state != "exited" or model.is_sidecar(history.spec):
         return False
-    return container.exit_code != 0 and not restarts(pod, history.spec, container, init=True)
+    return container.exit_code != 0 and not _follows(observed, history.spec, container, init=True)
 
 
 def _why(failure: model.Failure, image: str, now: float) -> Waiting:

@@ -26,6 +26,8 @@ DEVICES_LABEL = "fairlead.dev/devices"
 GRACE_LABEL = "fairlead.dev/grace"
 
 DEFAULT_GRACE_SECONDS = 30.0
+# A pod that has reached one of them does not run again.
+FINAL_PHASES = ("Succeeded", "Failed")
 
 
 class Step(enum.Enum):
@@ -45,7 +47,8 @@ class Action:
     """A step to take now. `container` is a name (START) or an id (STOP, REMOVE).
 
     START: `attempt` counts a container's starts from 0, `backoff` is the wait that this one will leave behind.
-    STOP: `grace` in seconds, `reason` is the sentence of the Killing event.
+    STOP: `grace` in seconds, `reason` is the sentence of the Killing event, `replace` says that another is to follow
+    whatever the restart policy.
     """
 
     step: Step
@@ -55,6 +58,7 @@ class Action:
     backoff: float = 0.0
     grace: float = 0.0
     reason: str = ""
+    replace: bool = False
 
     @property
     def key(self) -> str:
@@ -91,7 +95,8 @@ class Observed:
 
     `status` is the newest that is known, the agent's own or the API's. `failures` are by container name, and by
     step (`make sandbox`, `prepare volumes`) for the pod's own; `probed` and `messages` (of terminated containers)
-    are by container id; `busy` holds the keys of actions under way; `refused` says why the pod may not begin.
+    are by container id; `busy` holds the keys of actions under way; `refused` says why the pod may not begin;
+    `replaced` are the ids of containers that were stopped to be replaced.
     """
 
     pod: corev1.Pod
@@ -109,6 +114,7 @@ class Observed:
     busy: frozenset[str] = frozenset()
     node_addresses: tuple[str, ...] = ()
     refused: admission.Refusal | None = None
+    replaced: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,11 @@ def compute(observed: Observed, plan: Plan, previous: corev1.PodStatus, scheme: 
         status.ephemeralContainerStatuses.append(one)
     status.phase = plan.terminal or _phase(observed, status, inits, mains)
     status.reason, status.message = plan.reason, plan.message
+    ends = (plan.terminal or observed.deleting) and all(one.state != "running" for one in observed.containers)
+    if status.phase in model.FINAL_PHASES and previous.phase not in model.FINAL_PHASES and not ends:
+        # Whoever sees a pod's end takes what it had for free: nothing of it runs any more then, or will.
+        status.phase = previous.phase or "Pending"
+        status.reason, status.message = previous.reason, previous.message
     _addresses(observed, previous, status)
     _conditions(observed, status, previous, inits)
     return status

@@ -94,7 +94,16 @@ LONG_RUN = _container("exited", attempt=7, code=1, backoff=300.0, created=NOW - 
         ),
         pytest.param(
             _observed(None, _container(image="other")),
-            [Action(Step.STOP, "main-0", "main", 0, 0, 30.0, "Container main definition changed, will be restarted")],
+            [
+                Action(
+                    Step.STOP,
+                    "main-0",
+                    "main",
+                    grace=30.0,
+                    reason="Container main definition changed, will be restarted",
+                    replace=True,
+                )
+            ],
             id="another image replaces the container",
         ),
         pytest.param(

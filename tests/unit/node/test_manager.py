@@ -371,10 +371,11 @@ async def test_a_node_without_addresses_to_give_waits() -> None:
         await node.phase("Running")
 
 
-async def test_a_new_image_replaces_the_container() -> None:
-    """The one field of a running container that may change."""
+@pytest.mark.parametrize("policy", ["Always", "Never"])
+async def test_a_new_image_replaces_the_container(policy: str) -> None:
+    """The one field of a running container that may change: whatever the restart policy."""
     async with pods.running_node() as node:
-        pod = pods.pod()
+        pod = pods.pod(policy=policy)
         node.assign(pod)
         await node.phase("Running")
         changed = corev1.Pod()
@@ -386,6 +387,45 @@ async def test_a_new_image_replaces_the_container() -> None:
             lambda status: status.containerStatuses[0].restartCount == 1 and _runs(status.containerStatuses),
         )
         assert status.containerStatuses[0].image == "fairlead.test/busybox:2"
+        # The API refuses a container that runs again though its pod's policy is Never.
+        assert not any(one.containerStatuses[0].state.HasField("terminated") for one in node.sink.statuses[pods.UID])
+
+
+async def test_another_image_does_not_wait_for_what_the_one_before_did() -> None:
+    """Its waiting times begin anew; one that has ended for good stays so."""
+    async with pods.running_node() as node:
+        pod = pods.pod(pods.container(command=("exit", "1")))
+        node.assign(pod)
+        await node.waiting("CrashLoopBackOff")
+        changed = objects.copy(pod)
+        changed.spec.containers[0].image = "fairlead.test/busybox:2"
+        node.assign(changed, complete=False)
+        await node.until("two more", lambda status: status.containerStatuses[0].restartCount == 3)
+        await node.waiting("CrashLoopBackOff", message="back-off 10s")
+    async with pods.running_node() as node:
+        pod = pods.pod(pods.container(command=("exit", "0")), pods.container("other"), policy="OnFailure")
+        node.assign(pod)
+        await node.until("ended", lambda status: status.containerStatuses[0].state.HasField("terminated"))
+        changed = objects.copy(pod)
+        changed.spec.containers[0].image = "fairlead.test/busybox:2"
+        node.assign(changed, complete=False)
+        await pods.settle()
+        assert node.sink.newest().containerStatuses[0].restartCount == 0
+
+
+async def test_a_pod_has_not_ended_while_anything_of_it_runs() -> None:
+    """Whoever counts on its end would use what its sidecars still do."""
+    async with pods.running_node() as node:
+        pod = pods.pod(pods.container(command=("exit", "0")), policy="Never")
+        pod.spec.initContainers.append(pods.container("side", ("stubborn",)))
+        pod.spec.initContainers[0].restartPolicy = "Always"
+        pod.spec.terminationGracePeriodSeconds = 5
+        node.assign(pod)
+        status = await node.until("main ended", lambda one: one.containerStatuses[0].state.HasField("terminated"))
+        assert (status.phase, _runs(status.initContainerStatuses)) == ("Pending", True)
+        _clock(node).advance(5)
+        status = await node.phase("Succeeded")
+        assert status.initContainerStatuses[0].state.terminated.exitCode == 137
 
 
 async def test_a_process_that_does_not_come_up_counts_as_a_restart() -> None:
