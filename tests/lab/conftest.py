@@ -29,6 +29,7 @@ ORDER = (
     "machines",
     "kubectl",
     "kubectl_work",
+    "conformance",
     "node_faults",
     "node_death",
     "control_death",
