@@ -39,9 +39,13 @@ def pod(stored: corev1.Pod, reported: corev1.PodStatus) -> corev1.Pod | None:
         return None
     status = corev1.PodStatus()
     status.CopyFrom(reported)
-    merged = _conditions(stored.status.conditions, reported.conditions)
+    theirs = [
+        one for one in stored.status.conditions if one.type not in {given.type for given in reported.conditions}
+    ]
+    merged = {one.type: one for one in _conditions(stored.status.conditions, reported.conditions)}
     del status.conditions[:]
-    status.conditions.extend(merged)
+    # As a kubelet writes them: what others have set, then its own in the order of a pod's life.
+    status.conditions.extend([*theirs, *(merged[one.type] for one in reported.conditions)])
     status.qosClass = status.qosClass or stored.status.qosClass
     status.nominatedNodeName = status.nominatedNodeName or stored.status.nominatedNodeName
     if stored.status.HasField("startTime"):

@@ -22,6 +22,26 @@ def test_unchanged_status_is_not_written() -> None:
     assert statuses.pod(stored, reported("Running", at=99)) is None
 
 
+def test_conditions_have_a_kubelets_order() -> None:
+    """What others have set comes first, then what the agent reports, in the order of a pod's life."""
+    stored, report = objects.pod("web", "a"), corev1.PodStatus(phase="Running")
+    for type_ in ("PodScheduled", "example.com/gate", "Ready"):
+        stored.status.conditions.add(type=type_, status="True").lastTransitionTime.seconds = 50
+    for type_ in ("Initialized", "Ready", "PodScheduled"):
+        report.conditions.add(type=type_, status="True").lastTransitionTime.seconds = 60
+
+    written = statuses.pod(stored, report)
+
+    assert written is not None
+    assert [(one.type, one.lastTransitionTime.seconds) for one in written.status.conditions] == [
+        ("example.com/gate", 50),
+        ("Initialized", 60),
+        ("Ready", 50),
+        ("PodScheduled", 50),
+    ]
+    assert statuses.pod(written, report) is None
+
+
 def test_equal_statuses_have_equal_digests() -> None:
     """A digest stands for a status: the order in a map does not matter, any other difference does."""
     one, two, other = corev1.NodeStatus(), corev1.NodeStatus(), corev1.NodeStatus()
