@@ -15,6 +15,7 @@ import orjson
 import pytest
 
 from tests.clients.conformance import definitions
+from tests.clients.whole.conftest import Kubectl
 from tests.support import hooks
 from tests.support.rawrest import JSON_PATCH, MERGE, STRATEGIC, Rest
 
@@ -129,7 +130,7 @@ def test_pods_and_configmaps_are_denied(rest: Rest, hook: Serve) -> None:
     rest("POST", "/api/v1/namespaces/left-out/configmaps", bad)
 
 
-def test_attaching_to_a_pod_is_denied(rest: Rest, hook: Serve) -> None:
+def test_attaching_to_a_pod_is_denied(rest: Rest, hook: Serve, kubectl: Kubectl) -> None:
     """AdmissionWebhook "should be able to deny attaching pod"."""
     answer = hooks.deny(message="attaching to pod 'to-be-attached-pod' is not allowed")
     register(rest, VALIDATING, "attach", webhook(hook(answer), "deny-attach", rule("pods/attach", "CONNECT")))
@@ -139,6 +140,9 @@ def test_attaching_to_a_pod_is_denied(rest: Rest, hook: Serve) -> None:
         400, "POST", f"{PODS}/to-be-attached-pod/attach", stdin="true", stdout="true", container="main"
     )
     assert "attaching to pod 'to-be-attached-pod' is not allowed" in told
+    assert "attaching to pod 'to-be-attached-pod' is not allowed" in kubectl.fails(
+        "attach", "to-be-attached-pod", "-i", "-c", "main"
+    )
 
 
 def test_custom_objects_are_denied(rest: Rest, hook: Serve) -> None:
