@@ -15,6 +15,8 @@ from fairlead.api import errors, scheme
 from fairlead.api.pb import authentication_v1_pb2 as authenticationv1
 from fairlead.api.pb import core_v1_pb2 as corev1
 
+KIND = ("authentication.k8s.io", "TokenRequest")
+
 
 class TokenRequests:
     """Issues tokens; without an issuer every request is refused."""
@@ -37,18 +39,20 @@ class TokenRequests:
             raise errors.NotImplementedByServer("this server has no service-account key")
         namespace, name, answer = request.namespace, request.name, request.obj
         assert isinstance(answer, authenticationv1.TokenRequest)
+        _check_place(answer, namespace, name)
         entry = await self._registries(request.kind).get(namespace, name)
         account = entry.object
         assert isinstance(account, corev1.ServiceAccount)
-        field.refuse(tokens.judge(answer), "authentication.k8s.io", "TokenRequest")
-        await self._admission.validate(request)
-        bound = await self._bound(namespace, name, answer.spec.boundObjectRef)
-        seconds = answer.spec.expirationSeconds
-        token, expires = self._issuer.issue(account, bound, list(answer.spec.audiences), seconds)
         if not answer.spec.audiences:
             answer.spec.audiences.append(self._issuer.issuer)
         answer.metadata.name, answer.metadata.namespace = name, namespace
         answer.metadata.creationTimestamp.seconds = int(self._now())
+        answer.ClearField("status")
+        field.refuse(tokens.judge(answer), *KIND)
+        await self._admission.validate(request)
+        bound = await self._bound(namespace, name, answer.spec.boundObjectRef)
+        seconds = answer.spec.expirationSeconds
+        token, expires = self._issuer.issue(account, bound, list(answer.spec.audiences), seconds)
         answer.status.token = token
         answer.status.expirationTimestamp.seconds = expires
         return Entry(entry.key, entry.kind, answer, 0)
@@ -60,8 +64,10 @@ class TokenRequests:
         if not reference.kind:
             return tokens.Bound()
         kinds = {"Pod": corev1.Pod, "Secret": corev1.Secret, "Node": corev1.Node}
-        if reference.apiVersion != "v1" or reference.kind not in kinds:
-            raise errors.BadRequest(f"cannot bind token for serviceaccount to object of type {reference.kind}")
+        group, _, version = reference.apiVersion.rpartition("/")
+        if group or reference.kind not in kinds:
+            text = f"{group}/{version}, Kind={reference.kind}"
+            raise errors.BadRequest(f"cannot bind token to object of type {text}")
         kind = scheme.DEFAULT.of(kinds[reference.kind])
         entry = await self._registries(kind).get(namespace if kind.namespaced else "", reference.name)
         obj: Any = entry.object
@@ -70,7 +76,7 @@ class TokenRequests:
                 f"the UID in the bound object reference ({reference.uID}) does not match the UID in record."
                 " The object might have been deleted and then recreated"
             )
-            raise errors.conflict("", kind.resource, reference.name, why)
+            raise errors.conflict("", kind.kind, reference.name, why)
         match obj:
             case corev1.Node():
                 return tokens.Bound(node=obj)
@@ -95,3 +101,14 @@ class TokenRequests:
             return node
         assert isinstance(entry.object, corev1.Node)
         return entry.object
+
+
+def _check_place(request: authenticationv1.TokenRequest, namespace: str, name: str) -> None:
+    """Refuse a request that says that it is for another account than the path does."""
+    for key, own, place in (
+        ("name", request.metadata.name, name),
+        ("namespace", request.metadata.namespace, namespace),
+    ):
+        if own not in ("", place):
+            fault = field.invalid(f"metadata.{key}", own, f"must match the service account {key} if specified")
+            field.refuse([fault], *KIND, name)

@@ -134,6 +134,34 @@ async def test_a_token_dies_with_its_time_its_pod_and_its_account(api: ApiServer
         await judge.authenticate(of_account)
 
 
+@pytest.mark.parametrize(("key", "value"), [("name", "default"), ("namespace", "kube-system")])
+async def test_a_request_for_another_account_is_refused(api: ApiServer, key: str, value: str) -> None:
+    """Its metadata may name the account of the path, and no other."""
+    admin = api.as_user(*control.ADMIN)
+    request = authenticationv1.TokenRequest()
+    setattr(request.metadata, key, value)
+    with pytest.raises(errors.Invalid) as refused:
+        await admin.post(corev1.ServiceAccount, "robot", "default", "token", request)
+    assert str(refused.value) == (
+        f'TokenRequest.authentication.k8s.io "robot" is invalid: metadata.{key}: Invalid value: "{value}":'
+        f" must match the service account {key} if specified"
+    )
+
+
+async def test_a_token_is_bound_to_what_the_core_group_has_alone(api: ApiServer) -> None:
+    """In any version of it: the group counts."""
+    admin = api.as_user(*control.ADMIN)
+    request = authenticationv1.TokenRequest()
+    reference = request.spec.boundObjectRef
+    reference.kind, reference.name = "Pod", "web"
+    await admin.post(corev1.ServiceAccount, "robot", "default", "token", request)
+    for version, kind in (("apps/v1", "Pod"), ("v1", "ConfigMap")):
+        reference.apiVersion, reference.kind = version, kind
+        told = f"{'' if '/' in version else '/'}{version}, Kind={kind}"
+        with pytest.raises(errors.BadRequest, match=f"^cannot bind token to object of type {told}$"):
+            await admin.post(corev1.ServiceAccount, "robot", "default", "token", request)
+
+
 @pytest.mark.parametrize(("kind", "plural"), [(corev1.Secret, "secrets"), (corev1.Node, "nodes")])
 async def test_a_token_dies_with_the_secret_or_node_that_it_is_bound_to(
     api: ApiServer, kind: Any, plural: str
