@@ -40,6 +40,7 @@ from fairlead.api.pb import storage_v1_pb2 as storagev1
 QUESTION = ("create",)
 ANSWER = ("get", "list")
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+ONE_BY_ONE = tuple(verb for verb in VERBS if verb != "deletecollection")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,9 @@ def _question(message: type[Message], group: str, *, namespaced: bool = False) -
 
 
 KINDS: tuple[Kind, ...] = (
-    _row(corev1.Namespace, "namespaces", "ns", namespaced=False, subresources=("status", "finalize")),
+    _row(
+        corev1.Namespace, "namespaces", "ns", namespaced=False, subresources=("status", "finalize"), verbs=ONE_BY_ONE
+    ),
     _row(corev1.Node, "nodes", "no", namespaced=False, prefix="minions", subresources=(*STATUS, "proxy")),
     _row(corev1.Pod, "pods", "po", subresources=POD_SUBRESOURCES, categories=ALL),
     _row(corev1.ConfigMap, "configmaps", "cm"),

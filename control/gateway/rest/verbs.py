@@ -31,6 +31,7 @@ WATCH_SECONDS = 1800.0
 BOOKMARK_LEAST_SECONDS = 1.0  # a selector that nothing matches does not turn every change into a bookmark
 BATCH_BYTES = 64 * 1024
 LONG_BODY_BYTES = 64 * 1024  # what is longer is read beside the loop
+_OVER_NAMESPACES = ("list", "watch")  # to delete what lies in all of them at once, or to create in none, has no path
 _OPTIONS = {"create": "CreateOptions", "update": "UpdateOptions", "patch": "PatchOptions"}
 
 Events = AsyncGenerator[Sequence[selection.Event], None]
@@ -44,6 +45,9 @@ class Verbs:
 
     async def carry_out(self, call: Call, path: paths.Path, answer: answers.Answer) -> web.StreamResponse:
         """Answer a request of any verb."""
+        if call.target.kind.namespaced and not call.target.namespace and call.verb not in _OVER_NAMESPACES:
+            self._permit(call)
+            raise errors.no_resource() if call.target.name or call.target.kind.message is None else errors.no_method()
         match call.verb:
             case "get":
                 version = answer.request.query.get("resourceVersion", "")

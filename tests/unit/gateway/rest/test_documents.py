@@ -275,6 +275,10 @@ async def test_an_unknown_resource_of_a_known_group_is_a_status(call: Caller, pa
         ("POST", "/api/v1/namespaces/default/pods/a"),
         ("PUT", "/api/v1/pods"),
         ("PATCH", "/api/v1/pods"),
+        ("POST", "/api/v1/pods"),
+        ("DELETE", "/api/v1/pods"),
+        ("DELETE", "/api/v1/namespaces"),
+        ("POST", "/apis/authorization.k8s.io/v1/localsubjectaccessreviews"),
         ("PUT", "/api"),
         ("PUT", "/api/v1/pods/a/exec"),
         ("DELETE", "/api/v1/namespaces/default/pods/a/exec"),
@@ -294,6 +298,18 @@ async def test_a_method_that_a_path_does_not_have_is_405(call: Caller, method: s
         "MethodNotAllowed",
         "the server does not allow this method on the requested resource",
     )
+
+
+async def test_all_namespaces_at_once_are_only_read(call: Caller) -> None:
+    """Nobody deletes the ConfigMaps of every namespace by one request, or those of all namespaces with them."""
+    configmaps = "/api/v1/namespaces/default/configmaps"
+    await call("POST", configmaps, {"metadata": {"name": "a"}})
+
+    for path in ("/api/v1/configmaps", "/api/v1/namespaces"):
+        assert (await call("DELETE", path)).status == 405
+    assert (await call("DELETE", "/api/v1/configmaps/a")).json["message"] == errors.NO_RESOURCE
+    assert [one["metadata"]["name"] for one in (await call("GET", "/api/v1/configmaps")).json["items"]] == ["a"]
+    assert (await call("DELETE", configmaps)).status == 200
 
 
 @pytest.mark.parametrize("subresource", ["attach", "binding", "eviction", "exec", "log", "portforward"])
