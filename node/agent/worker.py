@@ -307,23 +307,8 @@ class Worker:
 
     async def _make_sandbox(self) -> None:
         pod = self._pod
-        ports = tuple(
-            network.HostPort(port.protocol or "TCP", port.hostPort, port.containerPort, port.hostIP)
-            for container in pod.spec.containers
-            for port in container.ports
-            if port.hostPort
-        )
-        cluster_domain = self._parts.cluster.cluster_domain
         try:
-            wanted = network.SandboxSpec(
-                uid=pod.metadata.uid,
-                hostname=containers.kernel_name(pod, cluster_domain),
-                domain=containers.domain(pod, cluster_domain),
-                host_network=pod.spec.hostNetwork,
-                host_ipc=pod.spec.hostIPC,
-                host_ports=ports,
-                sysctls=tuple((admission.sysctl(one.name), one.value) for one in pod.spec.securityContext.sysctls),
-            )
+            wanted = containers.sandbox(pod, self._parts.cluster.cluster_domain)
             self._sandbox = await self._parts.network.create(wanted)
         except (containers.BadContainer, network.NetworkFault) as error:
             text = f"Failed to create pod sandbox: {error}"

@@ -1,4 +1,4 @@
-"""A container of a pod's spec as the runtime's spec. Pure."""
+"""A container of a pod's spec as the runtime's spec, and the sandbox that it joins. Pure."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from fairlead.api import quantity
 from fairlead.api.pb import core_v1_pb2 as corev1
-from node.network.interface import Sandbox
-from node.pods import environment, model, status
+from node.network.interface import HostPort, Sandbox, SandboxSpec
+from node.pods import admission, environment, model, status
 from node.runtime import interface as runtime
 
 _MIN_SHARES, _MAX_SHARES = 2, 262144
@@ -96,6 +96,26 @@ def spec(
         ),
         stdin=container.stdin,
         tty=container.tty,
+    )
+
+
+def sandbox(pod: corev1.Pod, cluster_domain: str) -> SandboxSpec:
+    """Return the sandbox that a pod's containers join; BadContainer where its name does not fit."""
+    sidecars = filter(model.is_sidecar, pod.spec.initContainers)
+    ports = tuple(
+        HostPort(port.protocol or "TCP", port.hostPort, port.containerPort, port.hostIP)
+        for container in (*sidecars, *pod.spec.containers)
+        for port in container.ports
+        if port.hostPort
+    )
+    return SandboxSpec(
+        uid=pod.metadata.uid,
+        hostname=kernel_name(pod, cluster_domain),
+        domain=domain(pod, cluster_domain),
+        host_network=pod.spec.hostNetwork,
+        host_ipc=pod.spec.hostIPC,
+        host_ports=ports,
+        sysctls=tuple((admission.sysctl(one.name), one.value) for one in pod.spec.securityContext.sysctls),
     )
 
 

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from fairlead.api.pb import core_v1_pb2 as corev1
+from node.network import interface as network
 from node.pods import containers, images, names, probes, status
 from node.runtime import interface as runtime
 from tests.support import pods
@@ -53,6 +54,22 @@ def test_the_oom_score_is_no_lower_than_the_node_may_set_it() -> None:
     around = containers.Surroundings(lowest_oom_score=0)
     assert containers.resources(pods.pod(container), container).oom_score_adjust == -997
     assert containers.resources(pods.pod(container), container, around).oom_score_adjust == 0
+
+
+def test_a_sandbox_has_the_ports_and_parameters_of_its_pod() -> None:
+    """A sidecar's ports lead to it as any other's; a parameter's name has dots."""
+    pod = pods.pod()
+    pod.spec.initContainers.add(name="side", restartPolicy="Always").ports.add(hostPort=81, containerPort=8081)
+    pod.spec.initContainers.add(name="first").ports.add(hostPort=82, containerPort=8082)
+    pod.spec.containers[0].ports.add(containerPort=8080)
+    pod.spec.containers[0].ports.add(hostPort=80, containerPort=8080, hostIP="192.0.2.1", protocol="UDP")
+    pod.spec.securityContext.sysctls.add(name="net/ipv4/tcp_syncookies", value="0")
+    assert containers.sandbox(pod, "cluster.local") == network.SandboxSpec(
+        pods.UID,
+        "web",
+        host_ports=(network.HostPort("TCP", 81, 8081), network.HostPort("UDP", 80, 8080, "192.0.2.1")),
+        sysctls=(("net.ipv4.tcp_syncookies", "0"),),
+    )
 
 
 def test_the_kernel_knows_the_full_name_of_a_pod_that_wants_it() -> None:
