@@ -79,7 +79,8 @@ def test_a_custom_resource_is_scaled_and_waited_for(
     late = kubectl.fails("scale", "cw/day", "--replicas=5", "--timeout=1s")
 
     assert said == "crew.sea.example/day scaled\n"
-    assert late == 'error: timed out waiting for "day" to be synced\n'
+    # at its end kubectl may be about to ask once more, and says then that there is no time for it
+    assert late == 'error: timed out waiting for "day" to be synced\n' or "would exceed context deadline" in late
     assert kubectl("get", "crews").splitlines()[1].split()[:2] == ["day", "5"]
 
 
