@@ -241,3 +241,20 @@ async def running_node(node: Node | None = None) -> AsyncIterator[Node]:
         await node.kill()
         await node.runtime.close()
         await node.network.close()
+
+
+def clock_of(node: Node) -> clocks.FakeClock:
+    """Return the clock of a node whose parts only pretend."""
+    assert isinstance(node.clock, clocks.FakeClock)
+    return node.clock
+
+
+def runtime_of(node: Node) -> memory_runtime.MemoryRuntime:
+    """Return the runtime of a node whose parts only pretend."""
+    assert isinstance(node.runtime, memory_runtime.MemoryRuntime)
+    return node.runtime
+
+
+def any_runs(statuses: Sequence[corev1.ContainerStatus]) -> bool:
+    """Say whether one of some containers runs."""
+    return any(one.state.HasField("running") for one in statuses)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 import pytest
 
@@ -14,20 +13,6 @@ from fairlead.api.pb import core_v1_pb2 as corev1
 from node.runtime import interface as runtime
 from node.runtime import memory as memory_runtime
 from tests.support import pods
-
-
-def _clock(node: pods.Node) -> clocks.FakeClock:
-    assert isinstance(node.clock, clocks.FakeClock)
-    return node.clock
-
-
-def _runtime(node: pods.Node) -> memory_runtime.MemoryRuntime:
-    assert isinstance(node.runtime, memory_runtime.MemoryRuntime)
-    return node.runtime
-
-
-def _runs(statuses: Sequence[corev1.ContainerStatus]) -> bool:
-    return any(one.state.HasField("running") for one in statuses)
 
 
 async def test_a_pod_runs_and_says_so() -> None:
@@ -54,176 +39,6 @@ async def test_a_pod_runs_and_says_so() -> None:
         assert node.sink.reasons() == ["Pulling", "Pulled", "Created", "Started"]
 
 
-async def test_a_deleted_pod_goes_with_all_that_it_had() -> None:
-    """Containers, sandbox and folder; then the control plane is told once."""
-    async with pods.running_node() as node:
-        pod = pods.pod()
-        node.assign(pod)
-        await node.phase("Running")
-        node.assign(pods.deleted(pod), complete=False)
-        await node.gone()
-        assert await node.runtime.containers() == []
-        assert await node.network.sandboxes() == []
-        assert node.sink.gone == [pods.UID]
-        assert node.sink.newest().phase == "Failed"  # the process ended by a signal
-        assert node.sink.newest().containerStatuses[0].state.terminated.exitCode == 143
-
-
-async def test_what_does_not_end_is_killed_after_the_grace() -> None:
-    """SIGTERM, the grace, SIGKILL."""
-    async with pods.running_node() as node:
-        pod = pods.pod(pods.container(command=("stubborn",)))
-        node.assign(pod)
-        await node.phase("Running")
-        node.assign(pods.deleted(pod, grace=10), complete=False)
-        await pods.wait_until(lambda: "" if "Killing" in node.sink.reasons() else "not killing")
-        assert node.sink.gone == []
-        _clock(node).advance(10)
-        await node.gone()
-        assert node.sink.newest().containerStatuses[0].state.terminated.exitCode == 137
-
-
-async def test_a_shorter_grace_counts_at_once() -> None:
-    """`kubectl delete --force` on what is being deleted already."""
-    async with pods.running_node() as node:
-        pod = pods.pod(pods.container(command=("stubborn",)))
-        node.assign(pod)
-        await node.phase("Running")
-        node.assign(pods.deleted(pod, grace=300), complete=False)
-        await pods.wait_until(lambda: "" if "Killing" in node.sink.reasons() else "not killing")
-        node.assign(pods.deleted(pod, grace=0), complete=False)
-        await node.gone()
-
-
-async def test_a_crashing_container_waits_longer_each_time() -> None:
-    """At once, then after 10 s, 20 s, 40 s; the status says for how long and shows how it ended."""
-    async with pods.running_node() as node:
-        node.assign(pods.pod(pods.container(command=("exit", "3"))))
-        for seconds, restarts in ((10, 1), (20, 2), (40, 3)):
-            want = f"back-off {seconds}s restarting failed container=main pod=web_default({pods.UID})"
-            await node.waiting("CrashLoopBackOff", message=want)
-            [container] = node.sink.newest().containerStatuses
-            assert container.state.waiting.reason == "CrashLoopBackOff"
-            assert container.restartCount == restarts
-            assert container.lastState.terminated.exitCode == 3
-            assert container.lastState.terminated.reason == "Error"
-            assert node.sink.newest().phase == "Running"
-            _clock(node).advance(seconds)
-
-
-async def test_only_the_last_two_containers_are_kept() -> None:
-    """The newest, and the one before for `logs --previous`."""
-    async with pods.running_node() as node:
-        node.assign(pods.pod(pods.container(command=("exit", "3"))))
-        for seconds in (10, 20, 40):
-            await node.waiting("CrashLoopBackOff", message=f"back-off {seconds}s")
-            _clock(node).advance(seconds)
-        await node.waiting("CrashLoopBackOff", message="back-off 1m20s")
-
-        async def kept() -> str:
-            left = [one.labels[runtime.RESTARTS_LABEL] for one in await node.runtime.containers()]
-            return "" if left == ["3", "4"] else f"these are kept: {left}"
-
-        await pods.wait_until_async(kept)
-
-
-async def test_a_job_succeeds() -> None:
-    """With restartPolicy Never an exit status of 0 is the end, and the address is free again."""
-    async with pods.running_node() as node:
-        node.assign(pods.pod(pods.container(command=("exit", "0")), policy="Never"))
-        status = await node.phase("Succeeded")
-        assert status.containerStatuses[0].state.terminated.reason == "Completed"
-        assert {one.type: one.reason for one in status.conditions}["Ready"] == "PodCompleted"
-
-        async def sandboxes() -> int:
-            return len(await node.network.sandboxes())
-
-        await pods.wait_until(lambda: "" if node.sink.newest().conditions[0].status == "False" else "has a sandbox")
-        assert await sandboxes() == 0
-        assert node.sink.newest().podIP == "10.128.3.2"
-
-
-async def test_a_job_that_fails_has_failed() -> None:
-    """With restartPolicy Never nothing is started again."""
-    async with pods.running_node() as node:
-        node.assign(pods.pod(pods.container(command=("exit", "1")), policy="Never"))
-        await node.phase("Failed")
-        assert len(await node.runtime.containers()) == 1
-
-
-async def test_a_pod_ends_when_its_deadline_comes_though_nothing_else_happens() -> None:
-    """Also while it is being initialized."""
-    async with pods.running_node() as node:
-        pod = pods.pod()
-        pod.spec.initContainers.append(pods.container("init"))
-        pod.spec.activeDeadlineSeconds = 60
-        node.assign(pod)
-        await node.until("init container runs", lambda status: _runs(status.initContainerStatuses))
-        _clock(node).advance(59)
-        await pods.settle()
-        assert node.sink.newest().phase == "Pending"
-        _clock(node).advance(1)
-        status = await node.phase("Failed")
-        assert status.reason == "DeadlineExceeded"
-
-
-async def test_the_end_of_its_log_stands_in_for_a_message() -> None:
-    """Of a container that failed without a word, where its policy says so; known at once with its end."""
-    async with pods.running_node() as node:
-        failing, succeeding = pods.container(command=("exit", "1")), pods.container("other", ("exit", "0"))
-        plain = pods.container("plain", ("exit", "1"))
-        for one in (failing, succeeding):
-            one.terminationMessagePolicy = "FallbackToLogsOnError"
-        node.assign(pods.pod(failing, succeeding, plain, policy="Never"))
-        await node.phase("Failed")
-        ended = [one for status in node.sink.statuses[pods.UID] for one in status.containerStatuses]
-        said = {(one.name, one.state.terminated.message) for one in ended if one.state.HasField("terminated")}
-        assert said == {("main", "started exit 1\n"), ("other", ""), ("plain", "")}
-
-
-async def test_a_pod_that_the_node_refuses_fails_before_anything_is_made() -> None:
-    """With kubelet's reason, in status and Event; deleted, it goes."""
-    async with pods.running_node() as node:
-        pod = pods.pod()
-        pod.spec.securityContext.sysctls.add(name="kernel.msgmax", value="1")
-        node.assign(pod)
-        status = await node.phase("Failed")
-        why = 'forbidden sysctl: "kernel.msgmax" not allowlisted'
-        assert (status.reason, status.message) == ("SysctlForbidden", f"Pod was rejected: {why}")
-        assert [(one.reason, one.message) for one in node.sink.events] == [("SysctlForbidden", why)]
-        assert await node.network.sandboxes() == []
-        node.assign(pods.deleted(pod))
-        await node.gone()
-
-
-async def test_who_never_ran_waits_for_the_initialization_that_failed() -> None:
-    """The pod has failed, its containers say why they have not begun."""
-    async with pods.running_node() as node:
-        pod = pods.pod(policy="Never")
-        pod.spec.initContainers.append(pods.container("init", ("exit", "1")))
-        node.assign(pod)
-        status = await node.phase("Failed")
-        assert status.containerStatuses[0].state.waiting.reason == "PodInitializing"
-        condition = next(one for one in status.conditions if one.type == "Initialized")
-        assert (condition.status, condition.reason) == ("False", "ContainersNotInitialized")
-
-
-async def test_a_sidecar_has_its_hook_before_it_is_stopped() -> None:
-    """As any other container."""
-    async with pods.running_node() as node:
-        pod = pods.pod()
-        sidecar = pods.container("side")
-        sidecar.restartPolicy = "Always"
-        sidecar.lifecycle.preStop.exec.command.extend(["exit", "3"])
-        pod.spec.initContainers.append(sidecar)
-        node.assign(pod)
-        await node.phase("Running")
-        node.assign(pods.deleted(pod), complete=False)
-        await node.gone()
-        failed = next(one for one in node.sink.events if one.reason == "FailedPreStopHook")
-        assert failed.involvedObject.fieldPath == "spec.initContainers{side}"
-
-
 async def test_init_containers_run_one_after_the_other() -> None:
     """The others wait with PodInitializing."""
     async with pods.running_node() as node:
@@ -232,13 +47,13 @@ async def test_init_containers_run_one_after_the_other() -> None:
             [pods.container("first", ("sleep", "5")), pods.container("second", ("exit", "0"))]
         )
         node.assign(pod)
-        status = await node.until("init container runs", lambda status: _runs(status.initContainerStatuses))
+        status = await node.until("init container runs", lambda status: pods.any_runs(status.initContainerStatuses))
         assert status.phase == "Pending"
         assert status.initContainerStatuses[1].state.waiting.reason == "PodInitializing"
         assert status.containerStatuses[0].state.waiting.reason == "PodInitializing"
         condition = next(one for one in status.conditions if one.type == "Initialized")
         assert condition.message == "containers with incomplete status: [first second]"
-        _clock(node).advance(5)
+        pods.clock_of(node).advance(5)
         status = await node.phase("Running")
         assert [one.state.terminated.reason for one in status.initContainerStatuses] == ["Completed", "Completed"]
 
@@ -250,7 +65,7 @@ async def test_an_image_that_is_not_there() -> None:
         waiting = await node.waiting("ErrImagePull")
         assert waiting.message == "reading manifest in fairlead.test/missing:1: manifest unknown"
         assert (await _no_log(node)).endswith("is waiting to start: image can't be pulled")
-        _clock(node).advance(6)
+        pods.clock_of(node).advance(6)
         waiting = await node.waiting("ImagePullBackOff")
         assert waiting.message.startswith('Back-off pulling image "fairlead.test/missing:1"')
         assert (await _no_log(node)).endswith("is waiting to start: trying and failing to pull image")
@@ -263,8 +78,8 @@ async def test_an_image_that_is_not_there() -> None:
             'Back-off pulling image "fairlead.test/missing:1"',
             "Error: ImagePullBackOff",
         ]
-        _clock(node).advance(5)
-        await pods.wait_until(lambda: "" if len(_runtime(node).pulls) == 2 else "no second try")
+        pods.clock_of(node).advance(5)
+        await pods.wait_until(lambda: "" if len(pods.runtime_of(node).pulls) == 2 else "no second try")
         assert node.sink.newest().phase == "Pending"
 
 
@@ -342,19 +157,19 @@ async def test_an_outage_of_the_runtime_is_told_and_survived() -> None:
     async with pods.running_node() as node:
         node.assign(pods.pod())
         await node.phase("Running")
-        _runtime(node).unavailable = "podman: connection refused"
-        _runtime(node).cut_events()
+        pods.runtime_of(node).unavailable = "podman: connection refused"
+        pods.runtime_of(node).cut_events()
         for _ in range(12):
             assert not node.sink.faults.get("runtime") or node.clock.now() - 1_700_000_000 >= 5
             await pods.settle()
-            _clock(node).advance(0.5)
+            pods.clock_of(node).advance(0.5)
         await pods.wait_until(lambda: "" if node.sink.faults.get("runtime") else "no fault")
         other = pods.pod(name="other", uid="0a1b2c3d-0000-4000-8000-000000000002")
         node.assign(other, complete=False)
         await node.waiting("ImageInspectError", other.metadata.uid)
-        _runtime(node).unavailable = ""
+        pods.runtime_of(node).unavailable = ""
         for _ in range(4):
-            _clock(node).advance(10)
+            pods.clock_of(node).advance(10)
         await node.phase("Running", other.metadata.uid)
         await pods.wait_until(lambda: node.sink.faults["runtime"])
         assert node.sink.newest().phase == "Running"
@@ -367,7 +182,7 @@ async def test_a_node_without_addresses_to_give_waits() -> None:
         node.assign(pods.pod())
         await pods.wait_until(lambda: "" if "FailedCreatePodSandBox" in node.sink.reasons() else "no event")
         node.network.broken = ""  # type: ignore[attr-defined]
-        _clock(node).advance(5)
+        pods.clock_of(node).advance(5)
         await node.phase("Running")
 
 
@@ -384,7 +199,7 @@ async def test_a_new_image_replaces_the_container(policy: str) -> None:
         node.assign(changed, complete=False)
         status = await node.until(
             "restarted",
-            lambda status: status.containerStatuses[0].restartCount == 1 and _runs(status.containerStatuses),
+            lambda status: status.containerStatuses[0].restartCount == 1 and pods.any_runs(status.containerStatuses),
         )
         assert status.containerStatuses[0].image == "fairlead.test/busybox:2"
         # The API refuses a container that runs again though its pod's policy is Never.
@@ -422,8 +237,8 @@ async def test_a_pod_has_not_ended_while_anything_of_it_runs() -> None:
         pod.spec.terminationGracePeriodSeconds = 5
         node.assign(pod)
         status = await node.until("main ended", lambda one: one.containerStatuses[0].state.HasField("terminated"))
-        assert (status.phase, _runs(status.initContainerStatuses)) == ("Pending", True)
-        _clock(node).advance(5)
+        assert (status.phase, pods.any_runs(status.initContainerStatuses)) == ("Pending", True)
+        pods.clock_of(node).advance(5)
         status = await node.phase("Succeeded")
         assert status.initContainerStatuses[0].state.terminated.exitCode == 137
 
@@ -472,7 +287,7 @@ async def test_a_pod_that_is_deleted_while_it_starts_goes_at_once() -> None:
     async with pods.running_node(node):
         pod = pods.pod()
         node.assign(pod)
-        await pods.wait_until(lambda: "" if _runtime(node).pulls else "no pull")
+        await pods.wait_until(lambda: "" if pods.runtime_of(node).pulls else "no pull")
         node.assign(pods.deleted(pod), complete=False)
         await node.gone()
 
@@ -528,7 +343,7 @@ async def test_after_a_reboot_pods_run_anew_in_new_sandboxes() -> None:
         status = await node.phase("Running")
         [before] = await node.runtime.containers()
         await node.kill()
-        _runtime(node).end(before.id, 255)
+        pods.runtime_of(node).end(before.id, 255)
         await node.network.remove(pods.UID)
         node.start()
         known = corev1.Pod()
@@ -548,7 +363,7 @@ async def test_a_pod_that_was_to_be_deleted_when_the_node_died_goes_when_it_is_b
         await node.phase("Running")
         await node.kill()
         for one in await node.runtime.containers():
-            _runtime(node).end(one.id, 255)
+            pods.runtime_of(node).end(one.id, 255)
         await node.network.remove(pods.UID)
         node.start()
         node.assign(pods.deleted(pod))
@@ -576,7 +391,7 @@ async def test_an_ephemeral_container_joins_a_running_pod() -> None:
         )
 
         debug = status.ephemeralContainerStatuses[0].containerID.removeprefix("memory://")
-        assert _runtime(node).spec_of(debug).namespaces.pid == f"/proc/{found.pid}/ns/pid"
+        assert pods.runtime_of(node).spec_of(debug).namespaces.pid == f"/proc/{found.pid}/ns/pid"
         assert [one.restartCount for one in status.containerStatuses] == [0]
         node.assign(pods.deleted(more))
         await node.gone()
