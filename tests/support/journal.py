@@ -100,12 +100,13 @@ class Journal:
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _acknowledged(self, name: str, call: Awaitable[corev1.ConfigMap]) -> corev1.ConfigMap | None:
+        self.notes.unsure.add(name)  # until it is answered: `stop` may be faster
         try:
             async with asyncio.timeout(asking.REQUEST_SECONDS):
                 answer = await call
         except (TimeoutError, errors.ApiError):
-            self.notes.unsure.add(name)
             return None
+        self.notes.unsure.discard(name)
         self.notes.acknowledged[name] = Stored(answer.metadata.uid, int(answer.metadata.resourceVersion))
         return answer
 
