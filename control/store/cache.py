@@ -65,7 +65,8 @@ class Cache:
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
         self._reads = quorum.Reads(store)
-        self._ticking: asyncio.TimerHandle | None = None
+        self._ticking: asyncio.Handle | None = None
+        self._due = math.inf  # of the tick: uvloop's handles of what is due at once do not tell
         self._turns = slices.Turns(READERS_A_PASS)
         self._shortest = math.inf  # the interval of the watcher that wants progress most often
 
@@ -344,16 +345,16 @@ class Cache:
             return
         loop = asyncio.get_running_loop()
         due = loop.time() + max(TICK_SECONDS, self._shortest)
-        if self._ticking is None or self._ticking.when() > due:
+        if due < self._due:
             self._tick_at(due)
 
     def _tick_at(self, due: float) -> None:
         if self._ticking is not None:
             self._ticking.cancel()
-        self._ticking = asyncio.get_running_loop().call_at(due, self._tick)
+        self._ticking, self._due = asyncio.get_running_loop().call_at(due, self._tick), due
 
     def _tick(self) -> None:
-        self._ticking = None
+        self._ticking, self._due = None, math.inf
         now = asyncio.get_running_loop().time()
         readers = [reader for source in self._tables.values() for reader in source.watchers]
         self._shortest = min((reader.progress_seconds for reader in readers), default=math.inf)
