@@ -148,7 +148,7 @@ async def serving() -> AsyncIterator[Backend]:
             return await _shout(request)
         made.bodies.append(await request.read())
         if made.cut:
-            return await _half(request)
+            return await half(request)
         if request.path.startswith("/openapi/"):
             return _document(request, made)
         if request.path.endswith("/v1alpha1"):
@@ -234,7 +234,8 @@ def _merged(value: Any, patch: Any) -> Any:
     return {name: each for name, each in found.items() if each is not None}
 
 
-async def _half(request: web.BaseRequest) -> web.StreamResponse:
+async def half(request: web.BaseRequest) -> web.StreamResponse:
+    """Begin an answer, and hang up in its midst."""
     response = web.StreamResponse(headers={"Content-Length": "100"})
     await response.prepare(request)
     await response.write(b"half")

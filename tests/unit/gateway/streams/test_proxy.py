@@ -15,7 +15,7 @@ from control.gateway.streams import addresses
 from fairlead.api.pb import admissionregistration_v1_pb2 as registrationv1
 from fairlead.api.pb import core_v1_pb2 as corev1
 from fairlead.api.pb import discovery_v1_pb2 as discoveryv1
-from tests.support import hooks, streaming
+from tests.support import extension, hooks, streaming
 from tests.unit.apiserver.admission import test_webhooks
 
 CONNECTS = "{operations: [CONNECT], apiGroups: [''], apiVersions: [v1], resources: ['*/proxy']}"
@@ -58,14 +58,6 @@ async def behind(made: streaming.Cluster) -> AsyncIterator[None]:
             await response.write(chunk)
         return response
 
-    async def cut(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Length": "100"})
-        await response.prepare(request)
-        await response.write(b"half")
-        assert request.transport is not None
-        request.transport.close()
-        return response
-
     async def page(request: web.Request) -> web.StreamResponse:
         headers = {"Content-Encoding": "zstd-of-ours"} if request.query_string else {}
         text = '<a href="/rewriteme">test</a>'
@@ -76,7 +68,7 @@ async def behind(made: streaming.Cluster) -> AsyncIterator[None]:
     app.router.add_get("/text-plain", page)
     app.router.add_get("/redirect", redirect)
     app.router.add_get("/socket", sockets)
-    app.router.add_get("/cut", cut)
+    app.router.add_get("/cut", extension.half)
     app.router.add_post("/stream", stream)
     app.router.add_route("*", "/{rest:.*}", echo)
     runner = web.AppRunner(app, shutdown_timeout=0.5)
