@@ -130,7 +130,9 @@ def shell_scripts(checkout: Path) -> list[Path]:
 
 
 def _of_room(checkout: Path, suite: str, room: str) -> list[str]:
-    """A suite's tests of one room: its folder, or files that have its name."""
+    """A suite's tests of one room: all if it has the room's name, else its folder, or files that have its name."""
+    if suite == f"tests/{room}":
+        return [suite] if has_tests(checkout / suite) else []
     folder = checkout / suite / room
     if folder.is_dir():
         return [f"{suite}/{room}"]

@@ -98,6 +98,8 @@ def _run_all(options: plan.Options, log: Path) -> list[Outcome]:
     """Run what may share the machine, two at a time, then the suites that want it alone, and the lab's at the end."""
     suites = plan.suites(CHECKOUT, BIN, options)
     lab = plan.lab_suite(CHECKOUT, BIN, options)
+    if options.only and not suites and not lab:
+        raise shell.LabError(f"no tests of a room called {options.only} are to be run")
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         sharing = [pool.submit(_run_steps, [step]) for step in suites if not step.alone]
         if lab:

@@ -77,6 +77,16 @@ def test_one_room_has_its_folder_and_the_files_with_its_name(checkout: Path) -> 
     ]
 
 
+@pytest.mark.parametrize(("room", "want"), [("lab", ["tests/lab"]), ("nowhere", [])])
+def test_a_suite_is_a_room_of_its_own_and_what_is_none_has_no_tests(
+    checkout: Path, room: str, want: list[str]
+) -> None:
+    """The lab has no folder of its own name."""
+    options = plan.Options(only=room)
+
+    assert paths(plan.suites(checkout, BIN, options)) + paths(plan.lab_suite(checkout, BIN, options)) == want
+
+
 def test_no_lab_leaves_the_machines_out(checkout: Path) -> None:
     """--no-lab boots nothing."""
     assert plan.lab_suite(checkout, BIN, plan.Options(lab=False)) == []
